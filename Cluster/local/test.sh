@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Runs all tests against a private PostgreSQL that is made for this run and removed after it.
+# Arguments go to `swift test`: test.sh --filter Sharding
+# The last line is always "N passed, N failed". The exit status is 0 only when something ran and nothing failed.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+cd "$here/../.."
+
+log=$(mktemp)
+server=$(mktemp -d /tmp/coord-test.XXXXXX)
+chmod 755 "$server" # as root the server runs as postgres, who must reach its data in there
+clean_up() {
+    "$here/postgres.sh" remove "$server" >/dev/null 2>&1 || true
+    rm -f "$log"
+}
+trap clean_up EXIT
+
+# Ends without a test having failed or passed, and still with the line that a reader of the output waits for.
+give_up() {
+    printf 'test: %s\n' "$*"
+    echo "0 passed, 1 failed"
+    exit 1
+}
+
+"$here/install.sh" python3 2>&1 || give_up "something is missing"
+command -v swift >/dev/null || give_up "no swift in PATH: https://www.swift.org/install"
+swift build --build-tests 2>&1 || give_up "the build failed"
+COORD_BIN=$(swift build --show-bin-path)/coord
+
+# The caller's own PGHOST and so on would lead the tests to another server.
+# shellcheck disable=SC2086
+unset ${!PG@}
+"$here/postgres.sh" start "$server" 2>&1 || give_up "PostgreSQL did not start"
+eval "$("$here/postgres.sh" env "$server")"
+COORD_TEST_PGDATA=$(cat "$server/data-dir")
+COORD_TEST_PGBIN=$(cat "$server/bin-dir")
+export COORD_BIN COORD_TEST_PGDATA COORD_TEST_PGBIN
+
+status=0
+swift test --skip-build "$@" </dev/null 2>&1 | tee "$log" || status=$?
+
+# One line a test: "✔ Test name passed after 0.1 seconds." of Swift Testing, "Test Case 'Suite.name' passed (0.1 seconds)" of
+# XCTest, which runs first. The symbol depends on the terminal and the locale, so any bytes may stand before "Test". A test
+# with arguments has a line of its own for each of them, which does not begin so.
+count() {
+    sed -e $'s/\e\\[[0-9;]*m//g' "$log" | LC_ALL=C grep -aE \
+        -e "^[^A-Za-z]*Test .* $1 after [0-9.]+ seconds(\.| with [0-9])" -e "^Test Case '.*' $1 \(" |
+        LC_ALL=C grep -acvE '^[^A-Za-z]*Test run with [0-9]+ test' || true
+}
+passed=$(count passed)
+failed=$(count failed)
+
+if [[ $status -ne 0 && $failed -eq 0 ]]; then
+    echo "test: swift test ended with status $status though no test failed: a crash?"
+    failed=1
+fi
+if [[ $status -ne 0 || $failed -ne 0 ]]; then
+    cp "$server/log" .build/test-postgres.log && echo "test: the log of PostgreSQL is .build/test-postgres.log"
+    status=1
+fi
+if [[ $((passed + failed)) -eq 0 ]]; then
+    echo "test: no test ran"
+    status=1
+fi
+clean_up
+echo "$passed passed, $failed failed"
+exit "$status"

@@ -1,0 +1,21 @@
+"""Computes field3 from field1 and field2, for command.yaml.
+
+One row comes in as one line of JSON; one line of JSON goes out for it, in the same order.
+In:   {"id": 7, "field1": "abc", "field2": 2}
+Out:  {"field3": "ABC-6"}
+"""
+
+import json
+import sys
+
+
+def field3(row):
+    # null in, null out: the same as the SQL in set.yaml does.
+    if row["field1"] is None or row["field2"] is None:
+        return None
+    return f"{row['field1'].upper()}-{row['field2'] * 3}"
+
+
+for line in sys.stdin:
+    # flush: the worker waits for this line.
+    print(json.dumps({"field3": field3(json.loads(line))}), flush=True)

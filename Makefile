@@ -1,0 +1,46 @@
+# What people do with this checkout. `make` alone lists it. Variables such as ROWS and SEEDS go to the commands both from the
+# environment and from the command line: make demo ROWS=100000
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# All Swift files, also new ones, but not what protoc wrote. No match is an error, not a success.
+SWIFT_FILES := git ls-files -z -co --exclude-standard --deduplicate '*.swift' | grep -zv '\.pb\.swift$$'
+
+.PHONY: help install build test simulate replay bench demo clean-demo lint format
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: ## install missing system packages (nothing to do: says nothing)
+	@Cluster/local/install.sh
+
+build: install ## build the release: .build/release/coord
+	swift build -c release --product coord
+
+test: ## run all tests on a private PostgreSQL; ARGS="--filter X" for some
+	@Cluster/local/test.sh $(ARGS)
+
+simulate: install ## simulate faults; SEEDS=n for how many seeds
+	swift test --filter Simulation
+
+replay: install ## simulate one seed again: make replay SEED=n
+	@test -n "$(SEED)" || { echo "make replay SEED=n" >&2; exit 64; }
+	swift test --filter Simulation
+
+bench: build ## measure: rows/s and memory, against other ways
+	@Tests/Benchmarks/run.sh
+
+demo: build ## a table of a million rows (ROWS=n), changed and checked
+	@Cluster/local/demo.sh
+
+clean-demo: ## remove all that the demo made
+	@Cluster/local/postgres.sh remove
+	@rmdir .coord 2>/dev/null || true
+
+lint: ## check the format of all Swift files
+	@$(SWIFT_FILES) | xargs -0 swift format lint --strict
+
+format: ## format all Swift files
+	@$(SWIFT_FILES) | xargs -0 swift format --in-place

@@ -1,0 +1,87 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
+
+let package = Package(
+    name: "coord",
+    products: [
+        .executable(name: "coord", targets: ["coord"]),
+        .library(name: "CoordKit", targets: ["CoordKit"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.30.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+    ],
+    targets: [
+        // The C libraries, and the only modules that import them.
+        .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        // zmq.h is in the default path; libzmq's pkg-config adds flags for Kerberos that SwiftPM warns about.
+        .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
+        .systemLibrary(name: "CHost"),
+        module("Postgres", ["CLibPQ"]),
+        module("ZeroMQ", ["CZeroMQ"]),
+        module("Host", ["CHost"]),
+
+        // Pure: no Foundation, no socket, no database.
+        module("Sharding"),
+        // Not named Dispatch, which is libdispatch's module.
+        .target(
+            name: "Dispatching", dependencies: ["Sharding", collections], path: "Sources/Dispatch",
+            swiftSettings: settings),
+        module("WorkerLoop", ["Sharding"]),
+        module("Progress", ["Sharding"]),
+
+        module("Job", [.product(name: "Yams", package: "Yams")]),
+        module(
+            "Wire", ["Sharding", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            exclude: ["coord.proto"]),
+        module("Ledger", ["Sharding", "Postgres"]),
+        module("Preflight", ["Job", "Sharding", "Postgres", "Ledger"]),
+        module("CoordKit", ["Sharding"]),
+        module(
+            "Coordinator",
+            [
+                "Dispatching", "Host", "Job", "Ledger", "Preflight", "Progress", "Wire", "ZeroMQ", log,
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]),
+        module(
+            "Worker",
+            [
+                "WorkerLoop", "CoordKit", "Host", "Job", "Ledger", "Postgres", "Preflight", "Wire", "ZeroMQ", log,
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]),
+        .executableTarget(
+            name: "coord",
+            dependencies: [
+                "CoordKit", "Coordinator", "Host", "Job", "Ledger", "Preflight", "Progress", "Worker", log,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings),
+
+        tests("JobTests", ["Job"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,70 @@
+/// Values of several rows, in PostgreSQL's text form, in one buffer: no allocation a row.
+public struct RowBatch: Sendable {
+    struct Cell: Sendable {
+        var offset: Int32
+        /// -1 for null.
+        var length: Int32
+    }
+
+    /// Number of values a row has.
+    public let columns: Int
+    private(set) var storage: [UInt8] = []
+    private(set) var cells: [Cell] = []
+
+    public init(columns: Int) { self.columns = columns }
+
+    public var rows: Int { columns == 0 ? 0 : cells.count / columns }
+    /// Number of values appended.
+    package var values: Int { cells.count }
+    /// Bytes of the values.
+    public var bytes: Int { storage.count }
+
+    /// Appends the next value of the current row; nil for null. Rows follow one another without a mark between.
+    public mutating func append(_ value: UnsafeRawBufferPointer?) {
+        guard let value else {
+            cells.append(Cell(offset: Int32(storage.count), length: -1))
+            return
+        }
+        cells.append(Cell(offset: Int32(storage.count), length: Int32(value.count)))
+        storage.append(contentsOf: value)
+    }
+
+    public mutating func append(_ value: String?) {
+        guard var value else { return append(nil as UnsafeRawBufferPointer?) }
+        value.withUTF8 { append(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// Appends bytes that `write` adds to the buffer as one value.
+    public mutating func append(writing write: (inout [UInt8]) throws -> Void) rethrows {
+        let start = storage.count
+        try write(&storage)
+        cells.append(Cell(offset: Int32(start), length: Int32(storage.count - start)))
+    }
+
+    /// Calls `body` with the value's bytes, or nil for null.
+    public func withBytes<R>(row: Int, column: Int, _ body: (UnsafeRawBufferPointer?) throws -> R) rethrows -> R {
+        let cell = cells[row * columns + column]
+        guard cell.length >= 0 else { return try body(nil) }
+        return try storage.withUnsafeBytes { buffer in
+            try body(UnsafeRawBufferPointer(rebasing: buffer[Int(cell.offset)..<Int(cell.offset + cell.length)]))
+        }
+    }
+
+    /// The value as text, or nil for null.
+    public func text(row: Int, column: Int) -> String? {
+        withBytes(row: row, column: column) { bytes in bytes.map { String(decoding: $0, as: UTF8.self) } }
+    }
+
+    /// Empties the batch, keeping its memory for the next, unless a wide batch made it larger than `keeping` bytes.
+    public mutating func removeAll(keeping bytes: Int = 1 << 20) {
+        storage.removeAll(keepingCapacity: storage.capacity <= bytes)
+        cells.removeAll(keepingCapacity: true)
+    }
+
+    /// Drops the rows from `count` on.
+    public mutating func truncate(rows count: Int) {
+        guard count < rows else { return }
+        storage.removeLast(storage.count - Int(cells[count * columns].offset))
+        cells.removeLast(cells.count - count * columns)
+    }
+}

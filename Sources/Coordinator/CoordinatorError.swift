@@ -1,0 +1,25 @@
+/// Why a coordinator stopped before its run was over. The run can be resumed.
+public enum CoordinatorError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// A folder for the endpoint could not be made.
+    case folder(String)
+    /// Local workers end before they join.
+    case workersCannotStart(reason: String)
+    /// Another coordinator has taken the run over.
+    case ousted
+    /// The ledger cannot be reached.
+    case ledgerAway(reason: String)
+    /// The endpoint would be open to other hosts without authentication.
+    case openEndpoint(String)
+
+    public var description: String {
+        switch self {
+        case .folder(let reason): "no folder for the endpoint could be made: \(reason)"
+        case .workersCannotStart(let reason): "workers end before they join: \(reason)"
+        case .ousted: "another coordinator has taken the run over"
+        case .ledgerAway(let reason): "the ledger cannot be reached: \(reason)"
+        case .openEndpoint(let endpoint):
+            "\(endpoint) would let any host on the network join: only ipc:// and loopback addresses are taken "
+                + "as long as peers are not authenticated"
+        }
+    }
+}

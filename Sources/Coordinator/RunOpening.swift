@@ -1,0 +1,171 @@
+public import Job
+public import Ledger
+public import Postgres
+import Preflight
+public import Sharding
+
+/// From a job or a run's number to a run that this process owns.
+public struct RunOpening: Sendable {
+    /// A run that this process owns.
+    public struct Opened: Sendable {
+        public var ownership: Ownership
+        public var job: Job
+        public var rowsEstimated: Int64
+        /// Rows that were done before.
+        public var rowsDone: Int64
+        public var shards: Int
+        /// An earlier run goes on.
+        public var resumed: Bool
+        public var warnings: [String]
+        var systemIdentifier: String
+        var database: String
+    }
+
+    /// What `coord plan` shows.
+    public struct Preview: Sendable {
+        public var table: String
+        public var key: String
+        public var rows: Int64
+        public var rowsEstimated: Int64
+        public var rowBytes: Int
+        public var plan: ShardPlan
+        public var warnings: [String]
+    }
+
+    let ledger: LedgerService
+    let coordinator: WorkerID
+    let host: String
+    let pid: Int32
+
+    public init(settings: PostgresConnection.Settings, host: String, pid: Int32) {
+        ledger = LedgerService(settings: settings)
+        var generator = SystemRandomNumberGenerator()
+        coordinator = WorkerID.random(using: &generator)
+        self.host = host
+        self.pid = pid
+    }
+
+    /// Checks the job and plans its ranges. Writes nothing.
+    public func preview(_ job: Job, file: String, workers: Int) async throws -> Preview {
+        try await ledger.with { store in
+            let findings = try Preflight.check(job, file: file, store.connection)
+            let plan = try Self.plan(job, findings, workers: workers, store.connection)
+            return Preview(
+                table: findings.target.table, key: findings.target.key.quoted, rows: findings.tableRows,
+                rowsEstimated: findings.rowsEstimated, rowBytes: findings.rowBytes, plan: plan,
+                warnings: findings.warnings)
+        }
+    }
+
+    /// Starts the job: resumes its unfinished run when the definition is the same, or makes a new run.
+    ///
+    /// - Parameter new: cancel an unfinished run of the job and make a new one.
+    /// - Throws: `LedgerError` with code `wrongState` when the definition has changed meanwhile.
+    public func start(_ job: Job, file: String, workers: Int, new: Bool) async throws -> Opened {
+        let (coordinator, host, pid) = (coordinator, host, pid)
+        return try await ledger.with { store in
+            let findings = try Preflight.check(job, file: file, store.connection)
+            try store.install()
+            if let unfinished = try store.unfinishedRun(named: job.name) {
+                if let owner = unfinished.coordinator {
+                    throw LedgerError(
+                        .owned(by: owner), "run \(unfinished.id) of \(job.name) is at work under another coordinator, "
+                            + owner,
+                        mend: "coord status \(unfinished.id)")
+                }
+                if !new {
+                    guard unfinished.definition.fingerprint == job.fingerprint else {
+                        throw LedgerError(
+                            .wrongState("changed"),
+                            "run \(unfinished.id) of \(job.name) is \(unfinished.state.rawValue), and the job has "
+                                + "changed since it was planned: nothing was started",
+                            mend: "coord resume \(unfinished.id)   goes on with the job as it was\n  "
+                                + "coord start \(file) --new   cancels run \(unfinished.id) and starts from the beginning")
+                    }
+                    return try Self.take(
+                        unfinished.id, job, findings, store, coordinator: coordinator, host: host, pid: pid,
+                        resumed: true)
+                }
+                _ = try store.cancel(unfinished.id)
+            }
+            let plan = try Self.plan(job, findings, workers: workers, store.connection)
+            var weighted = plan
+            if findings.tableRows > 0, findings.rowsEstimated < findings.tableRows {
+                let share = Double(findings.rowsEstimated) / Double(findings.tableRows)
+                for index in weighted.parts.indices {
+                    let rows = Double(weighted.parts[index].rowsEstimated) * share
+                    weighted.parts[index].rowsEstimated = Int64(rows.rounded())
+                }
+            }
+            let run = try store.createRun(
+                RunDefinition(
+                    name: job.name, text: job.text, directory: job.directory, fingerprint: job.fingerprint,
+                    table: findings.target.table), plan: weighted)
+            return try Self.take(
+                run, job, findings, store, coordinator: coordinator, host: host, pid: pid, resumed: false)
+        }
+    }
+
+    /// Takes an unfinished run over, with the job as the ledger has it.
+    ///
+    /// - Parameter check: a further check of the job, before anything is written.
+    public func resume(_ id: RunID, check: @Sendable (Job) throws -> Void) async throws -> Opened {
+        let (coordinator, host, pid) = (coordinator, host, pid)
+        return try await ledger.with { store in
+            try store.require()
+            let record = try store.run(id)
+            let job = try Job.parse(
+                text: record.definition.text, file: record.definition.name, directory: record.definition.directory)
+            guard record.state.isUnfinished else {
+                throw LedgerError(
+                    .wrongState(record.state.rawValue), "run \(id) is \(record.state.rawValue): nothing is left to do",
+                    mend: "coord start JOB starts a new run")
+            }
+            try check(job)
+            let findings = try Preflight.check(job, file: record.definition.name, store.connection)
+            return try Self.take(
+                id, job, findings, store, coordinator: coordinator, host: host, pid: pid, resumed: true)
+        }
+    }
+
+    private static func plan(
+        _ job: Job, _ findings: Preflight.Findings, workers: Int, _ connection: PostgresConnection
+    ) throws -> ShardPlan {
+        let count =
+            switch job.shards {
+            case .count(let count): count
+            case .auto:
+                ShardPlan.automaticCount(workers: workers, rows: findings.tableRows, batchRows: job.batch.rows)
+            }
+        return try RangePlanner.plan(findings.target, rows: findings.tableRows, shards: count, connection)
+    }
+
+    private static func take(
+        _ run: RunID, _ job: Job, _ findings: Preflight.Findings, _ store: LedgerStore, coordinator: WorkerID,
+        host: String, pid: Int32, resumed: Bool
+    ) throws -> Opened {
+        let ownership = try store.takeOver(
+            run, as: coordinator, host: host, pid: pid, text: resumed ? job.text : nil)
+        let identity = try store.connection.execute(
+            "SELECT system_identifier, current_database() FROM pg_control_system()")
+        let record = try store.run(run)
+        return Opened(
+            ownership: ownership, job: job, rowsEstimated: record.rowsEstimated, rowsDone: record.rowsDone,
+            shards: record.counts.total,
+            resumed: resumed, warnings: findings.warnings, systemIdentifier: identity.text(0, 0) ?? "",
+            database: identity.text(0, 1) ?? "")
+    }
+}
+
+extension RunOpening {
+    /// The statement by which a set job's batches are applied, inside a range with both ends.
+    public func batchStatement(_ job: Job, file: String) async throws -> String {
+        try await ledger.with { store in
+            let findings = try Preflight.check(job, file: file, store.connection)
+            guard case .set = job.change else {
+                throw PreflightError(.job, "only a set job has one statement a batch")
+            }
+            return BatchStatements(target: findings.target).apply(hasLower: true, hasUpper: true)
+        }
+    }
+}

@@ -1,0 +1,455 @@
+import DequeModule
+import OrderedCollections
+public import Sharding
+
+/// The coordinator's state machine: which worker may advance which shard.
+///
+/// Methods are events; each returns the actions that follow. The machine does no I/O and never reads a clock: `now` is
+/// the time since any fixed moment, and never goes back. What it holds is a copy of the ledger for speed; wherever the
+/// two may differ it asks the ledger again, and the ledger wins.
+public struct DispatchStateMachine: Sendable {
+    public struct Configuration: Sendable {
+        /// A worker that is silent for longer is taken for dead, and its leases for expired.
+        public var leaseDuration: Duration
+        /// A lease whose batches do not advance for longer is taken back though its worker is heard. Must exceed the
+        /// longest batch: statement timeout plus compute timeout.
+        public var stallAfter: Duration
+        /// How long a worker may leave a lease out of its heartbeats before the ledger is asked about it.
+        public var assignGrace: Duration
+        public var retry: RetryPolicy
+
+        public init(
+            leaseDuration: Duration = .seconds(10), stallAfter: Duration = .seconds(300),
+            assignGrace: Duration = .seconds(3), retry: RetryPolicy = RetryPolicy()
+        ) {
+            self.leaseDuration = leaseDuration
+            self.stallAfter = stallAfter
+            self.assignGrace = assignGrace
+            self.retry = retry
+        }
+    }
+
+    /// Where the machine stands.
+    ///
+    /// - `loading`: leaves by `shardsLoaded`, to `dispatching`, or to `draining` when that was asked for meanwhile.
+    /// - `dispatching`: leaves by `drainRequested` or `cancelRequested`, to `draining`; when nothing is left to
+    ///   dispatch, to `concluding`; by `ledgerLost`, to `loading`.
+    /// - `draining`: leaves when no lease is out, to `finished`.
+    /// - `concluding`: leaves by `runConcluded`, to `finished`; by `ledgerLost`, to `loading`.
+    /// - `finished`: never left.
+    public enum Phase: Equatable, Sendable {
+        case loading
+        case dispatching
+        case draining
+        case concluding
+        case finished
+    }
+
+    /// What the machine knows of a shard.
+    ///
+    /// - `pending`: leaves by a grant, to `granting`.
+    /// - `granting`: leaves by `leaseRecorded`, to `leased`; by `leaseRefused`, to `asking`.
+    /// - `leased`: leaves by an attempt's end, to `recording`; by `shardRead`, to what the ledger says.
+    /// - `recording`: leaves by `attemptRecorded`, to `pending` or `failed`; by `shardRead`.
+    /// - `asking`: leaves by `shardRead`.
+    /// - `done`, `failed`: left only by `shardsLoaded`.
+    enum ShardPhase: Equatable, Sendable {
+        case pending(notBefore: Duration)
+        case granting(WorkerID)
+        case leased(Holding)
+        case recording(Lease, WorkerID)
+        case asking
+        case done
+        case failed
+    }
+
+    struct Holding: Equatable, Sendable {
+        var worker: WorkerID
+        var lease: Lease
+        var sequence: Int64
+        var advancedAt: Duration
+        /// When the lease was assigned or last listed by its worker.
+        var listedAt: Duration
+    }
+
+    struct ShardEntry: Sendable {
+        var phase: ShardPhase
+        var epoch: Epoch
+    }
+
+    struct WorkerEntry: Sendable {
+        var credit: Int
+        var seenAt: Duration
+        var shards: Set<ShardID> = []
+        var draining = false
+    }
+
+    public let configuration: Configuration
+    public private(set) var phase: Phase = .loading
+    private var cancelled = false
+    private var drainAsked = false
+    private var generator: SeededGenerator
+    private(set) var shards: [ShardID: ShardEntry] = [:]
+    private(set) var workers: OrderedDictionary<WorkerID, WorkerEntry> = [:]
+    /// Shards that may be granted now, oldest first.
+    private var ready: Deque<ShardID> = []
+    /// Shards that wait for their backoff to pass.
+    private var delayed: Set<ShardID> = []
+    /// Shards that are neither done nor failed.
+    private var open = 0
+
+    public init(configuration: Configuration = Configuration(), seed: UInt64) {
+        self.configuration = configuration
+        generator = SeededGenerator(seed: seed)
+    }
+
+    // MARK: - The ledger's events
+
+    /// All shards of the run were read, at the start and after every lost connection: the ledger beats memory.
+    public mutating func shardsLoaded(_ records: [ShardRecord], now: Duration) -> [DispatchAction] {
+        guard phase == .loading || phase == .dispatching || phase == .draining else { return [] }
+        var actions: [DispatchAction] = []
+        let before = shards
+        shards.removeAll(keepingCapacity: true)
+        ready.removeAll()
+        delayed.removeAll()
+        for id in workers.keys { workers[id]?.shards.removeAll() }
+        open = 0
+        for record in records.sorted(by: { $0.id < $1.id }) {
+            if case .leased(let holding)? = before[record.id]?.phase, matches(record, holding),
+                workers[holding.worker] != nil
+            {
+                shards[record.id] = ShardEntry(phase: .leased(holding), epoch: record.epoch)
+                workers[holding.worker]?.shards.insert(record.id)
+                open += 1
+            } else {
+                if case .leased(let holding)? = before[record.id]?.phase, workers[holding.worker] != nil {
+                    actions.append(.revoke(holding.worker, holding.lease))
+                }
+                shards[record.id] = ShardEntry(phase: .asking, epoch: record.epoch)
+                open += 1
+                adopt(record, now: now)
+            }
+        }
+        if phase == .loading { phase = drainAsked ? .draining : .dispatching }
+        return actions + proceed(now: now)
+    }
+
+    /// The ledger took the lease.
+    public mutating func leaseRecorded(_ lease: Lease, worker: WorkerID, sequence: Int64, now: Duration)
+        -> [DispatchAction]
+    {
+        guard case .granting(worker)? = shards[lease.shard]?.phase else { return [] }
+        shards[lease.shard]?.epoch = lease.epoch
+        // A worker that was dismissed and has joined again meanwhile has no place for the shard any more.
+        guard let entry = workers[worker], entry.shards.contains(lease.shard), phase == .dispatching else {
+            shards[lease.shard]?.phase = .recording(lease, worker)
+            workers[worker]?.shards.remove(lease.shard)
+            return [.recordAttempt(lease, worker: worker, AttemptEnd(.released))]
+        }
+        shards[lease.shard]?.phase = .leased(
+            Holding(worker: worker, lease: lease, sequence: sequence, advancedAt: now, listedAt: now))
+        return [.assign(worker, lease)]
+    }
+
+    /// The ledger has another epoch or state for the shard than the machine thought.
+    public mutating func leaseRefused(_ shard: ShardID, worker: WorkerID, now: Duration) -> [DispatchAction] {
+        guard case .granting(worker)? = shards[shard]?.phase else { return [] }
+        workers[worker]?.shards.remove(shard)
+        shards[shard]?.phase = .asking
+        return [.confirm(shard)]
+    }
+
+    /// The ledger closed the attempt, and says what becomes of the shard.
+    public mutating func attemptRecorded(_ lease: Lease, state: ShardState, failures: Int, now: Duration)
+        -> [DispatchAction]
+    {
+        guard case .recording(lease, _)? = shards[lease.shard]?.phase else { return [] }
+        switch state {
+        case .failed: close(lease.shard, as: .failed)
+        case .done: close(lease.shard, as: .done)
+        case .pending, .running:
+            let delay = failures > 0 ? configuration.retry.delay(failures: failures, using: &generator) : .zero
+            postpone(lease.shard, until: now + delay, now: now)
+        }
+        return proceed(now: now)
+    }
+
+    /// The shard's row as the ledger has it.
+    public mutating func shardRead(_ record: ShardRecord, now: Duration) -> [DispatchAction] {
+        guard let entry = shards[record.id] else { return [] }
+        switch entry.phase {
+        case .leased(var holding):
+            if matches(record, holding) {
+                // The worker does not list a lease that the ledger says it has: the assignment was lost.
+                holding.listedAt = now
+                shards[record.id]?.phase = .leased(holding)
+                return [.assign(holding.worker, holding.lease)]
+            }
+            workers[holding.worker]?.shards.remove(record.id)
+            adopt(record, now: now)
+        case .recording, .asking:
+            adopt(record, now: now)
+        case .pending, .granting, .done, .failed:
+            return []
+        }
+        return proceed(now: now)
+    }
+
+    /// The ledger counted the shards of the run.
+    public mutating func runConcluded(done: Int, failed: Int, open: Int, now: Duration) -> [DispatchAction] {
+        guard phase == .concluding else { return [] }
+        guard open == 0 else {
+            phase = .loading
+            return [.reload]
+        }
+        phase = .finished
+        return workers.keys.map { .drain($0) } + [.finish(.concluded(done: done, failed: failed))]
+    }
+
+    /// The connection to the ledger broke; actions under way are void. The shell reconnects, then reloads.
+    public mutating func ledgerLost() {
+        guard phase != .finished else { return }
+        phase = .loading
+    }
+
+    // MARK: - The workers' events
+
+    /// A worker said HELLO. Saying it again, after a reconnect, keeps its leases.
+    public mutating func workerJoined(_ worker: WorkerID, credit: Int, now: Duration) -> [DispatchAction] {
+        if workers[worker] == nil {
+            workers[worker] = WorkerEntry(credit: max(credit, 1), seenAt: now)
+        } else {
+            workers[worker]?.credit = max(credit, 1)
+            workers[worker]?.seenAt = now
+        }
+        if phase == .draining || phase == .finished { return [.drain(worker)] }
+        return proceed(now: now)
+    }
+
+    /// A worker reported what it holds. Any lease of its that it left out is looked up in the ledger.
+    public mutating func workerReported(_ worker: WorkerID, held: [HeldLease], now: Duration) -> [DispatchAction] {
+        guard let entry = workers[worker] else { return [.rejoin(worker)] }
+        workers[worker]?.seenAt = now
+        var actions: [DispatchAction] = []
+        for item in held {
+            guard case .leased(var holding)? = shards[item.lease.shard]?.phase, holding.worker == worker,
+                holding.lease == item.lease
+            else {
+                if isSettled(item.lease) { actions.append(.revoke(worker, item.lease)) }
+                continue
+            }
+            holding.listedAt = now
+            if item.sequence > holding.sequence {
+                holding.sequence = item.sequence
+                holding.advancedAt = now
+            }
+            shards[item.lease.shard]?.phase = .leased(holding)
+        }
+        for shard in entry.shards.sorted() {
+            guard case .leased(var holding)? = shards[shard]?.phase,
+                now - holding.listedAt > configuration.assignGrace
+            else { continue }
+            // Ask once a grace period, not once a heartbeat.
+            holding.listedAt = now
+            shards[shard]?.phase = .leased(holding)
+            actions.append(.confirm(shard))
+        }
+        if entry.draining || phase == .draining { actions.append(.drain(worker)) }
+        return actions + proceed(now: now)
+    }
+
+    /// A worker says that the shard's last batch has committed. The ledger is asked: a report alone proves nothing.
+    public mutating func shardReportedDone(_ lease: Lease, worker: WorkerID, now: Duration) -> [DispatchAction] {
+        heard(worker, now: now)
+        guard case .leased(let holding)? = shards[lease.shard]?.phase, holding.worker == worker, holding.lease == lease
+        else { return [] }
+        workers[worker]?.shards.remove(lease.shard)
+        shards[lease.shard]?.phase = .asking
+        return [.confirm(lease.shard)] + proceed(now: now)
+    }
+
+    /// A worker says that its attempt has ended early: an error, or a lease given back.
+    public mutating func attemptReported(_ lease: Lease, worker: WorkerID, _ end: AttemptEnd, now: Duration)
+        -> [DispatchAction]
+    {
+        heard(worker, now: now)
+        guard case .leased(let holding)? = shards[lease.shard]?.phase, holding.worker == worker, holding.lease == lease
+        else { return [] }
+        return self.end(holding, with: end) + proceed(now: now)
+    }
+
+    /// A worker was refused by the fence: somebody else has the shard, or should.
+    public mutating func leaseReportedLost(_ lease: Lease, worker: WorkerID, now: Duration) -> [DispatchAction] {
+        shardReportedDone(lease, worker: worker, now: now)
+    }
+
+    /// A worker said goodbye, or its process has exited. Leases that it still held end as `outcome`.
+    public mutating func workerLeft(_ worker: WorkerID, as end: AttemptEnd = AttemptEnd(.released), now: Duration)
+        -> [DispatchAction]
+    {
+        guard let entry = workers.removeValue(forKey: worker) else { return [] }
+        return take(back: entry, with: end) + proceed(now: now)
+    }
+
+    // MARK: - The time and the operator
+
+    /// Time passed: workers may be dead, leases stalled, retries due.
+    public mutating func timePassed(now: Duration) -> [DispatchAction] {
+        guard phase != .finished else { return [] }
+        var actions: [DispatchAction] = []
+        for (worker, entry) in workers where now - entry.seenAt > configuration.leaseDuration {
+            workers.removeValue(forKey: worker)
+            actions.append(.dismiss(worker))
+            let silence = "the worker was silent for \(configuration.leaseDuration)"
+            actions += take(back: entry, with: AttemptEnd(.expired, error: silence))
+        }
+        for worker in workers.values.elements {
+            for shard in worker.shards.sorted() {
+                guard case .leased(let holding)? = shards[shard]?.phase,
+                    now - holding.advancedAt > configuration.stallAfter
+                else { continue }
+                let stall = "no batch committed for \(configuration.stallAfter)"
+                actions.append(.revoke(holding.worker, holding.lease))
+                actions += end(holding, with: AttemptEnd(.stalled, error: stall))
+            }
+        }
+        return actions + proceed(now: now)
+    }
+
+    /// Finish what is in hand and stop; the run can be resumed.
+    public mutating func drainRequested(now: Duration) -> [DispatchAction] {
+        guard phase != .finished, !drainAsked else { return [] }
+        drainAsked = true
+        if phase != .loading { phase = .draining }
+        for worker in workers.keys { workers[worker]?.draining = true }
+        return workers.keys.map { .drain($0) } + proceed(now: now)
+    }
+
+    /// Finish what is in hand and end the run for good.
+    public mutating func cancelRequested(now: Duration) -> [DispatchAction] {
+        cancelled = true
+        return drainRequested(now: now)
+    }
+
+    // MARK: - Queries
+
+    /// Numbers of shards by what the machine knows of them.
+    public var counts: (pending: Int, running: Int, done: Int, failed: Int) {
+        shards.values.reduce(into: (0, 0, 0, 0)) { counts, entry in
+            switch entry.phase {
+            case .pending, .granting: counts.0 += 1
+            case .leased, .recording, .asking: counts.1 += 1
+            case .done: counts.2 += 1
+            case .failed: counts.3 += 1
+            }
+        }
+    }
+
+    /// The leases that workers hold, as far as the machine knows.
+    public var leases: [(worker: WorkerID, lease: Lease)] {
+        shards.values.compactMap { entry in
+            guard case .leased(let holding) = entry.phase else { return nil }
+            return (holding.worker, holding.lease)
+        }
+    }
+
+    // MARK: - Private
+
+    private mutating func proceed(now: Duration) -> [DispatchAction] {
+        switch phase {
+        case .loading, .concluding, .finished: return []
+        case .draining:
+            let busy = shards.values.contains { entry in
+                switch entry.phase {
+                case .granting, .leased, .recording: true
+                case .pending, .asking, .done, .failed: false
+                }
+            }
+            guard !busy else { return [] }
+            phase = .finished
+            return [.finish(cancelled ? .cancelled : .drained)]
+        case .dispatching:
+            guard open > 0 else {
+                phase = .concluding
+                return [.conclude]
+            }
+            return grant(now: now)
+        }
+    }
+
+    private mutating func grant(now: Duration) -> [DispatchAction] {
+        for shard in delayed.sorted() {
+            guard case .pending(let notBefore)? = shards[shard]?.phase else { continue }
+            if notBefore <= now {
+                delayed.remove(shard)
+                ready.append(shard)
+            }
+        }
+        var actions: [DispatchAction] = []
+        for (worker, entry) in workers where !entry.draining {
+            for _ in 0..<max(entry.credit - entry.shards.count, 0) {
+                guard let shard = ready.popFirst(), let epoch = shards[shard]?.epoch else { return actions }
+                shards[shard]?.phase = .granting(worker)
+                workers[worker]?.shards.insert(shard)
+                actions.append(.recordLease(shard, worker: worker, after: epoch))
+            }
+        }
+        return actions
+    }
+
+    /// Takes over what the ledger says of a shard that no worker here holds.
+    private mutating func adopt(_ record: ShardRecord, now: Duration) {
+        shards[record.id]?.epoch = record.epoch
+        switch record.state {
+        case .done: close(record.id, as: .done)
+        case .failed: close(record.id, as: .failed)
+        // Running, but not by a lease of ours: the next lease's epoch shuts its holder out.
+        case .pending, .running: postpone(record.id, until: now, now: now)
+        }
+    }
+
+    private mutating func postpone(_ shard: ShardID, until moment: Duration, now: Duration) {
+        shards[shard]?.phase = .pending(notBefore: moment)
+        if moment <= now { ready.append(shard) } else { delayed.insert(shard) }
+    }
+
+    private mutating func close(_ shard: ShardID, as phase: ShardPhase) {
+        shards[shard]?.phase = phase
+        open -= 1
+    }
+
+    private mutating func end(_ holding: Holding, with end: AttemptEnd) -> [DispatchAction] {
+        workers[holding.worker]?.shards.remove(holding.lease.shard)
+        shards[holding.lease.shard]?.phase = .recording(holding.lease, holding.worker)
+        return [.recordAttempt(holding.lease, worker: holding.worker, end)]
+    }
+
+    private mutating func take(back entry: WorkerEntry, with end: AttemptEnd) -> [DispatchAction] {
+        entry.shards.sorted().flatMap { shard -> [DispatchAction] in
+            // A shard that is being granted is ended by `leaseRecorded`, which no longer finds the worker.
+            guard case .leased(let holding)? = shards[shard]?.phase else { return [] }
+            return self.end(holding, with: end)
+        }
+    }
+
+    private mutating func heard(_ worker: WorkerID, now: Duration) {
+        workers[worker]?.seenAt = now
+    }
+
+    private func matches(_ record: ShardRecord, _ holding: Holding) -> Bool {
+        record.state == .running && record.epoch == holding.lease.epoch && record.owner == holding.worker
+    }
+
+    /// Whether the machine knows that the lease is over: the shard has a higher epoch, or an end.
+    private func isSettled(_ lease: Lease) -> Bool {
+        guard let entry = shards[lease.shard], phase != .loading else { return false }
+        switch entry.phase {
+        case .done, .failed, .pending: return true
+        case .granting: return lease.epoch <= entry.epoch
+        case .leased(let holding): return lease.epoch <= holding.lease.epoch
+        case .recording(let recorded, _): return recorded.epoch >= lease.epoch
+        case .asking: return false
+        }
+    }
+}

@@ -1,0 +1,84 @@
+import CHost
+import Glibc
+
+/// A pipe whose ends are closed when another program is executed.
+package struct Pipe {
+    package let readEnd: Int32
+    package let writeEnd: Int32
+
+    package init() throws(ChildProcessError) {
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else { throw ChildProcessError(code: errno) }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        readEnd = ends[0]
+        writeEnd = ends[1]
+    }
+}
+
+/// Why a process could not be started.
+package struct ChildProcessError: Error, Equatable, CustomStringConvertible {
+    /// errno.
+    package var code: Int32
+    package var description: String { String(cString: strerror(code)) }
+}
+
+/// Starts programs, each in a process group of its own, without a shell.
+package enum ChildProcess {
+    /// - Parameters:
+    ///   - program: a path, or a name to be found in `PATH`.
+    ///   - arguments: without the program's own name.
+    ///   - environment: added to this process's own.
+    ///   - directory: where the program starts; nil for this process's own folder.
+    ///   - streams: descriptors that become standard input, output and error; nil keeps this process's own.
+    package static func spawn(
+        _ program: String, arguments: [String], environment: [String: String] = [:], directory: String? = nil,
+        streams: (input: Int32?, output: Int32?, error: Int32?)
+    ) throws(ChildProcessError) -> pid_t {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        for (number, descriptor) in [streams.input, streams.output, streams.error].enumerated() {
+            guard let descriptor else { continue }
+            posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(number))
+        }
+        if let directory { posix_spawn_file_actions_addchdir_np(&actions, directory) }
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        // Ctrl-C reaches this process alone, which ends its children in order.
+        posix_spawnattr_setpgroup(&attributes, 0)
+        var unblocked = sigset_t()
+        sigemptyset(&unblocked)
+        posix_spawnattr_setsigmask(&attributes, &unblocked)
+        var defaults = sigset_t()
+        sigemptyset(&defaults)
+        for signal in [SIGPIPE, SIGINT, SIGTERM] { sigaddset(&defaults, signal) }
+        posix_spawnattr_setsigdefault(&attributes, &defaults)
+        posix_spawnattr_setflags(
+            &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+        let argv = ([program] + arguments).map { strdup($0) } + [nil]
+        let envp = variables(adding: environment).map { strdup($0) } + [nil]
+        defer { for pointer in argv + envp { free(pointer) } }
+        var pid = pid_t()
+        let code = posix_spawnp(&pid, program, &actions, &attributes, argv, envp)
+        guard code == 0 else { throw ChildProcessError(code: code) }
+        return pid
+    }
+
+    private static func variables(adding environment: [String: String]) -> [String] {
+        var inherited: [String] = []
+        var entry = environ
+        while let text = entry.pointee {
+            let line = String(cString: text)
+            if environment[String(line.prefix { $0 != "=" })] == nil { inherited.append(line) }
+            entry += 1
+        }
+        return inherited + environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+    }
+
+    /// How a process ended, in words, from the status that `waitpid` gave.
+    package static func describe(status: Int32) -> String {
+        let signal = status & 0x7F
+        return signal == 0 ? "exit status \((status >> 8) & 0xFF)" : "killed by signal \(signal)"
+    }
+}

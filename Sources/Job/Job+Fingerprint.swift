@@ -1,0 +1,41 @@
+extension Job {
+    /// The canonical text of what defines the change, equal for two files exactly when they mean the same one.
+    ///
+    /// Holds the name, table, key, predicate, and the assignments sorted by column, or what is read, what computes and what it
+    /// writes. Not the batch, shards, retries, timeout or database: those may differ when a run is resumed.
+    public var fingerprint: String {
+        var lines = ["job 1", line("name", [name]), line("table", [table.schema, table.name].compactMap(\.self))]
+        if let key { lines.append(line("key", key)) }
+        if let predicate { lines.append(line("where", [predicate.sql])) }
+        switch change {
+        case .set(let assignments):
+            for assignment in assignments.sorted(by: { $0.column < $1.column }) {
+                lines.append(line("set", [assignment.column, assignment.expression.sql]))
+            }
+        case .compute(let compute):
+            lines.append(line("read", compute.read))
+            switch compute.program {
+            case .command(let words): lines.append(line("command", words))
+            case .transform(let name): lines.append(line("transform", [name]))
+            }
+            lines.append(line("writes", compute.writes))
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// One line of the fingerprint. Escapes keep it one line, so that no value can pass for another line.
+    private func line(_ label: String, _ values: [String]) -> String {
+        label
+            + values.map { value in
+                let escaped = value.unicodeScalars.map { scalar in
+                    switch scalar {
+                    case "\\": "\\\\"
+                    case "\"": "\\\""
+                    case "\n": "\\n"
+                    default: String(scalar)
+                    }
+                }
+                return " \"" + escaped.joined() + "\""
+            }.joined()
+    }
+}

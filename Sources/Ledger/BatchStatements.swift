@@ -1,0 +1,205 @@
+import Sharding
+
+/// The safety mechanisms of a batch. Tests switch one off to prove that it is needed; nothing else may.
+package struct Mechanisms: OptionSet, Sendable {
+    package let rawValue: Int
+    package init(rawValue: Int) { self.rawValue = rawValue }
+    /// The batch is refused unless the shard has its epoch, owner and sequence.
+    package static let fence = Mechanisms(rawValue: 1)
+    /// The checkpoint moves in the batch's own transaction.
+    package static let checkpoint = Mechanisms(rawValue: 2)
+    /// A row that changed since it was read is left alone.
+    package static let compare = Mechanisms(rawValue: 4)
+    package static let all: Mechanisms = [.fence, .checkpoint, .compare]
+}
+
+/// The statements that advance a shard, made once for a run.
+///
+/// Every batch is one statement, so one round trip and one transaction that no client can leave open: fence, rows and
+/// checkpoint together. A statement that the fence refuses returns no row, and has changed none, since both the rows'
+/// and the shard's update hang on the fence's row.
+///
+/// Parameters $1 to $5 are the same in all that write: run, shard, epoch, owner, sequence.
+public struct BatchStatements: Sendable {
+    public let target: Target
+    let mechanisms: Mechanisms
+
+    public init(target: Target) { self.init(target: target, mechanisms: .all) }
+
+    package init(target: Target, mechanisms: Mechanisms) {
+        self.target = target
+        self.mechanisms = mechanisms
+    }
+
+    // MARK: - Set-based
+
+    /// One batch of a `set` job.
+    ///
+    /// Parameters: $6 lower bound when `hasLower`, then the upper bound when `hasUpper`, then rows of the batch minus
+    /// one, in `apply`'s order. Returns checkpoint, sequence, rows_done, done.
+    ///
+    /// The batch's upper bound comes from the key's index alone; the rows are then updated by range.
+    public func apply(hasLower: Bool, hasUpper: Bool) -> String {
+        guard case .set(let assignments) = target.change else { preconditionFailure("a compute job has no expression") }
+        let key = target.qualifiedKey
+        let type = target.keyType.sqlName
+        var parameter = 6
+        func next() -> String {
+            defer { parameter += 1 }
+            return "$\(parameter)"
+        }
+        let lower = hasLower ? "\(key) > \(next())::\(type)" : nil
+        let upper = hasUpper ? "\(next())::\(type)" : nil
+        let offset = next()
+        let inRange = [lower, upper.map { "\(key) <= \($0)" }].compactMap { $0 }
+        let inRangeClause = inRange.isEmpty ? "" : "WHERE " + inRange.joined(separator: " AND ")
+        // With an open end, the last row that there is now bounds the batch.
+        let last = upper ?? "(SELECT \(key) FROM ONLY \(target.table) ORDER BY \(key) DESC LIMIT 1)"
+        var conditions = [lower, "\(key) <= (SELECT coord_through FROM coord_bound)"].compactMap { $0 }
+        if let predicate = target.predicate { conditions.append("(\(predicate)\n)") }
+        let values = assignments.map { "\($0.column.quoted) = (\($0.expression)\n)" }.joined(separator: ", ")
+        return """
+            WITH coord_fence AS MATERIALIZED (\(fence)),
+            coord_nth AS MATERIALIZED (
+                SELECT (SELECT \(key) FROM ONLY \(target.table) \(inRangeClause)
+                        ORDER BY \(key) OFFSET \(offset)::bigint LIMIT 1) AS coord_key
+                FROM coord_fence
+            ), coord_bound AS MATERIALIZED (
+                SELECT COALESCE(coord_key, \(last)) AS coord_through, coord_key IS NULL AS coord_last FROM coord_nth
+            ), coord_changed AS (
+                UPDATE ONLY \(target.table) SET \(values)
+                WHERE \(conditions.joined(separator: " AND "))
+                RETURNING 1
+            )
+            UPDATE coord.shard AS s SET
+                \(advance("CASE WHEN coord_through IS NULL THEN s.checkpoint ELSE ARRAY[coord_through::text] END"))
+                rows_done = s.rows_done + (SELECT count(*) FROM coord_changed),
+                failures = 0,
+                state = CASE WHEN coord_last THEN 'done' ELSE s.state END
+            FROM coord_bound
+            WHERE s.run_id = $1::bigint AND s.id = $2::int
+            RETURNING s.checkpoint[1], s.sequence, s.rows_done, s.state = 'done'
+            """
+    }
+
+    // MARK: - Row-based
+
+    /// Reads the next rows of the range: key, xmin and the columns to read.
+    ///
+    /// Parameters: $1 lower bound when `hasLower`, then upper bound when `hasUpper`, then the limit in rows. With a
+    /// predicate, one more: how many keys the read may look at, so that a predicate that few rows meet cannot make
+    /// one read scan a whole shard; the first column then is where the look ended, the others are null when no row
+    /// was found.
+    public func read(hasLower: Bool, hasUpper: Bool) -> String {
+        let key = target.qualifiedKey
+        let type = target.keyType.sqlName
+        var parameter = 1
+        func next() -> String {
+            defer { parameter += 1 }
+            return "$\(parameter)"
+        }
+        let lower = hasLower ? "\(key) > \(next())::\(type)" : nil
+        let upper = hasUpper ? "\(key) <= \(next())::\(type)" : nil
+        let limit = next()
+        let range = [lower, upper].compactMap { $0 }
+        guard let predicate = target.predicate else {
+            let filter = range.isEmpty ? "" : "WHERE " + range.joined(separator: " AND ")
+            return """
+                SELECT \(readColumns) FROM ONLY \(target.table) \(filter)
+                ORDER BY \(key) LIMIT \(limit)::bigint
+                """
+        }
+        let window = next()
+        let filter = range.isEmpty ? "" : "WHERE " + range.joined(separator: " AND ")
+        let conditions = range + ["(coord_end IS NULL OR \(key) <= coord_end)", "(\(predicate)\n)"]
+        return """
+            SELECT coord_end, coord_rows.*
+            FROM (SELECT (SELECT \(key) FROM ONLY \(target.table) \(filter)
+                          ORDER BY \(key) OFFSET \(window)::bigint LIMIT 1) AS coord_end) AS coord_window
+            LEFT JOIN LATERAL (
+                SELECT \(readColumns) FROM ONLY \(target.table) WHERE \(conditions.joined(separator: " AND "))
+                ORDER BY \(key) LIMIT \(limit)::bigint
+            ) AS coord_rows ON true
+            """
+    }
+
+    /// Reads deferred rows again by key. Parameter: $1 the keys. `locking` keeps them from changing until the commit.
+    public func readDeferred(locking: Bool) -> String {
+        let predicate = target.predicate.map { " AND (\($0)\n)" } ?? ""
+        return """
+            SELECT \(readColumns) FROM ONLY \(target.table)
+            WHERE \(target.qualifiedKey) = ANY($1::\(target.keyType.sqlName)[])\(predicate)
+            ORDER BY \(target.qualifiedKey)\(locking ? " FOR NO KEY UPDATE" : "")
+            """
+    }
+
+    /// Writes a computed batch.
+    ///
+    /// Parameters: $6 new checkpoint or null, $7 the range is exhausted, $8 deferred keys that this batch has read
+    /// again (text[]), $9 keys, $10 the rows' xmin as read, then an array for each written column.
+    /// Returns checkpoint, sequence, rows_done, done, deferred, rows changed.
+    ///
+    /// A row whose xmin is another by now was changed by somebody else: it is left alone and its key deferred. After a
+    /// lock wait PostgreSQL checks the condition again on the row's new version.
+    public func write() -> String {
+        guard case .compute(_, let writes) = target.change else { preconditionFailure("a set job writes no arrays") }
+        let arrays = writes.enumerated().map { "$\($0.offset + 11)::\(ElementType.of($0.element).sqlName)[]" }
+        let names = writes.indices.map { "coord_v\($0)" }
+        let values = zip(writes, names).map { column, name in
+            ElementType.of(column).isExact
+                ? "\(column.quoted) = \(name)" : "\(column.quoted) = \(name)::\(column.typeName)"
+        }
+        let compare = mechanisms.contains(.compare) ? " AND \(target.alias).xmin = coord_x" : ""
+        let type = target.keyType.sqlName
+        return """
+            WITH coord_fence AS MATERIALIZED (\(fence)),
+            coord_changed AS (
+                UPDATE ONLY \(target.table) SET \(values.joined(separator: ", "))
+                FROM coord_fence, unnest($9::\(type)[], $10::xid[], \(arrays.joined(separator: ", ")))
+                    AS coord_u(coord_k, coord_x, \(names.joined(separator: ", ")))
+                WHERE \(target.qualifiedKey) = coord_k\(compare)
+                RETURNING \(target.qualifiedKey) AS coord_k
+            ), coord_count AS MATERIALIZED (
+                SELECT count(*) AS coord_n FROM coord_changed
+            ), coord_left AS MATERIALIZED (
+                SELECT ARRAY(SELECT coord_d FROM unnest(s.deferred) AS coord_d WHERE coord_d <> ALL ($8::text[]))
+                    || CASE WHEN coord_n = cardinality($9::\(type)[]) THEN '{}'::text[]
+                       ELSE ARRAY(SELECT coord_k::text FROM unnest($9::\(type)[]) AS coord_k
+                                  EXCEPT SELECT coord_k::text FROM coord_changed) END AS coord_deferred
+                FROM coord_count, coord_fence JOIN coord.shard AS s ON s.run_id = $1::bigint AND s.id = $2::int
+            )
+            UPDATE coord.shard AS s SET
+                \(advance("CASE WHEN $6::text IS NULL THEN s.checkpoint ELSE ARRAY[$6::text] END"))
+                deferred = coord_deferred,
+                rows_done = s.rows_done + coord_n,
+                failures = 0,
+                state = CASE WHEN $7::boolean AND coord_deferred = '{}' THEN 'done' ELSE s.state END
+            FROM coord_left, coord_count
+            WHERE s.run_id = $1::bigint AND s.id = $2::int
+            RETURNING s.checkpoint[1], s.sequence, s.rows_done, s.state = 'done', s.deferred, coord_n
+            """
+    }
+
+    // MARK: - Parts
+
+    /// Takes the shard's row for this transaction. No row comes where the lease is not the shard's any more, or where
+    /// this batch was counted already.
+    private var fence: String {
+        let lease =
+            mechanisms.contains(.fence)
+            ? " AND s.epoch = $3::bigint AND s.owner = $4::uuid AND s.sequence = $5::bigint AND s.state = 'running'"
+            : " AND COALESCE($3::bigint, $5::bigint) IS NOT NULL AND COALESCE($4::uuid) IS NOT NULL"
+        return "SELECT s.id FROM coord.shard AS s WHERE s.run_id = $1::bigint AND s.id = $2::int\(lease) "
+            + "FOR NO KEY UPDATE"
+    }
+
+    private func advance(_ checkpoint: String) -> String {
+        mechanisms.contains(.checkpoint) ? "checkpoint = \(checkpoint), sequence = s.sequence + 1," : ""
+    }
+
+    private var readColumns: String {
+        guard case .compute(let read, _) = target.change else { preconditionFailure("a set job reads nothing") }
+        let columns = ["\(target.qualifiedKey)", "\(target.alias).xmin"] + read.map { "\(target.alias).\($0.quoted)" }
+        return columns.enumerated().map { "\($0.element) AS coord_c\($0.offset)" }.joined(separator: ", ")
+    }
+}

@@ -1,0 +1,294 @@
+import Postgres
+public import Sharding
+
+/// What identifies a new run.
+public struct RunDefinition: Sendable, Equatable {
+    public var name: String
+    /// The job file's text.
+    public var text: String
+    /// Folder that the job's commands start in.
+    public var directory: String
+    public var fingerprint: String
+    public var table: String
+
+    public init(name: String, text: String, directory: String, fingerprint: String, table: String) {
+        self.name = name
+        self.text = text
+        self.directory = directory
+        self.fingerprint = fingerprint
+        self.table = table
+    }
+}
+
+/// A run as the ledger has it.
+public struct RunRecord: Sendable, Equatable {
+    public enum State: String, Sendable, CaseIterable {
+        case planned, running, complete, partial, failed, paused, cancelled
+
+        /// Whether the run can still be worked on.
+        public var isUnfinished: Bool { self != .complete && self != .cancelled }
+    }
+
+    public var id: RunID
+    public var definition: RunDefinition
+    public var state: State
+    public var cancelAsked: Bool
+    public var rowsEstimated: Int64
+    public var rowsDone: Int64
+    public var rowsPerSecond: Double
+    public var counts: ShardCounts
+    /// Host and pid of the coordinator, while one is alive.
+    public var coordinator: String?
+    /// Seconds since the epoch.
+    public var startedAt: Double?
+    public var finishedAt: Double?
+}
+
+/// Numbers of a run's shards by state.
+public struct ShardCounts: Sendable, Equatable {
+    public var pending: Int
+    public var running: Int
+    public var done: Int
+    public var failed: Int
+    public init(pending: Int = 0, running: Int = 0, done: Int = 0, failed: Int = 0) {
+        self.pending = pending
+        self.running = running
+        self.done = done
+        self.failed = failed
+    }
+    public var total: Int { pending + running + done + failed }
+}
+
+/// A coordinator's hold on a run.
+public struct Ownership: Sendable, Equatable {
+    public var run: RunID
+    /// UUID of the coordinator's process.
+    public var coordinator: WorkerID
+    /// Grows with each coordinator that takes the run over.
+    public var term: Int64
+}
+
+extension LedgerStore {
+    /// Seconds that a coordinator owns its run without renewing.
+    public static let ownershipSeconds = 15
+
+    // MARK: - Making and finding
+
+    /// Writes a run and its shards in one transaction. The ranges must tile the key space (I4).
+    public func createRun(_ definition: RunDefinition, plan: ShardPlan) throws -> RunID {
+        try KeyRange.checkTiling(plan.parts.map(\.range))
+        try connection.execute("BEGIN")
+        do {
+            let result = try connection.execute(
+                """
+                INSERT INTO coord.run (name, definition, directory, fingerprint, table_name, rows_estimated)
+                VALUES ($1, $2, $3, $4, $5, $6::bigint) RETURNING id
+                """,
+                [
+                    definition.name, definition.text, definition.directory, definition.fingerprint, definition.table,
+                    "\(plan.rowsEstimated)",
+                ])
+            let run = RunID(result.int(0, 0) ?? 0)
+            try insertShards(run, plan)
+            try connection.execute("COMMIT")
+            return run
+        } catch {
+            // Closing the transaction is all that is left to do, and a broken connection has done it.
+            _ = try? connection.execute("ROLLBACK")
+            throw error
+        }
+    }
+
+    private func insertShards(_ run: RunID, _ plan: ShardPlan) throws {
+        let sql = """
+            INSERT INTO coord.shard (run_id, id, after_key, through_key, rows_estimated)
+            SELECT $1::bigint, i, CASE WHEN a IS NOT NULL THEN ARRAY[a] END,
+                CASE WHEN t IS NOT NULL THEN ARRAY[t] END, e
+            FROM unnest($2::int[], $3::text[], $4::text[], $5::bigint[]) AS u(i, a, t, e)
+            """
+        var parameters = PostgresParameters([run.description])
+        parameters.beginArray(elementType: ElementType.int4.rawValue)
+        for index in plan.parts.indices { parameters.appendElement(Int32(index)) }
+        parameters.endArray()
+        for end in [\KeyRange.after, \KeyRange.through] {
+            parameters.beginArray(elementType: ElementType.text.rawValue)
+            for part in plan.parts {
+                guard let key = part.range[keyPath: end] else {
+                    parameters.appendNullElement()
+                    continue
+                }
+                // One column for now; the ledger's arrays hold tuples.
+                Array(key.components[0].utf8).withUnsafeBytes { parameters.appendElement($0) }
+            }
+            parameters.endArray()
+        }
+        parameters.beginArray(elementType: ElementType.int8.rawValue)
+        for part in plan.parts { parameters.appendElement(part.rowsEstimated) }
+        parameters.endArray()
+        _ = try connection.executePrepared("coord_insert_shards", sql, parameters)
+    }
+
+    private static let runQuery = """
+        SELECT r.id, r.name, r.definition, r.directory, r.fingerprint, r.table_name, r.state, r.desired,
+            r.rows_estimated, COALESCE(s.rows_done, 0), r.rows_per_second, COALESCE(s.pending, 0),
+            COALESCE(s.running, 0), COALESCE(s.done, 0), COALESCE(s.failed, 0),
+            CASE WHEN \(ownerIsAlive) THEN r.coordinator_host || ' pid ' || r.coordinator_pid END,
+            extract(epoch FROM r.started_at), extract(epoch FROM r.finished_at)
+        FROM coord.run AS r LEFT JOIN LATERAL (
+            SELECT sum(rows_done) AS rows_done, count(*) FILTER (WHERE state = 'pending') AS pending,
+                count(*) FILTER (WHERE state = 'running') AS running, count(*) FILTER (WHERE state = 'done') AS done,
+                count(*) FILTER (WHERE state = 'failed') AS failed
+            FROM coord.shard WHERE run_id = r.id) AS s ON true
+        """
+
+    /// - Throws: `LedgerError` with code `unknownRun`.
+    public func run(_ id: RunID) throws -> RunRecord {
+        let result = try connection.execute(Self.runQuery + " WHERE r.id = $1::bigint", [id.description])
+        guard result.rows == 1 else {
+            throw LedgerError(.unknownRun, "there is no run \(id) in this database", mend: "coord status")
+        }
+        return Self.run(result, 0)
+    }
+
+    /// The newest runs first, at most `limit`.
+    public func runs(limit: Int = 20) throws -> [RunRecord] {
+        let result = try connection.execute(Self.runQuery + " ORDER BY r.id DESC LIMIT \(limit)")
+        return (0..<result.rows).map { Self.run(result, $0) }
+    }
+
+    /// The newest run of this name, when it can still be worked on.
+    public func unfinishedRun(named name: String) throws -> RunRecord? {
+        let result = try connection.execute(Self.runQuery + " WHERE r.name = $1 ORDER BY r.id DESC LIMIT 1", [name])
+        guard result.rows == 1 else { return nil }
+        let run = Self.run(result, 0)
+        return run.state.isUnfinished ? run : nil
+    }
+
+    private static func run(_ result: PostgresResult, _ row: Int) -> RunRecord {
+        func text(_ column: Int) -> String { result.text(row, column) ?? "" }
+        func int(_ column: Int) -> Int { Int(result.int(row, column) ?? 0) }
+        return RunRecord(
+            id: RunID(result.int(row, 0) ?? 0),
+            definition: RunDefinition(
+                name: text(1), text: text(2), directory: text(3), fingerprint: text(4), table: text(5)),
+            state: RunRecord.State(rawValue: text(6)) ?? .failed, cancelAsked: text(7) == "cancelled",
+            rowsEstimated: result.int(row, 8) ?? 0, rowsDone: result.int(row, 9) ?? 0,
+            rowsPerSecond: Double(text(10)) ?? 0,
+            counts: ShardCounts(pending: int(11), running: int(12), done: int(13), failed: int(14)),
+            coordinator: result.text(row, 15), startedAt: Double(text(16)), finishedAt: Double(text(17)))
+    }
+
+    // MARK: - Ownership
+
+    /// Takes the run over: raises its term and makes this process its coordinator. Shards that had failed get new
+    /// attempts.
+    /// - Throws: `LedgerError` with code `owned` while another coordinator is alive.
+    public func takeOver(_ id: RunID, as coordinator: WorkerID, host: String, pid: Int32, text: String? = nil) throws
+        -> Ownership
+    {
+        let result = try connection.execute(
+            """
+            UPDATE coord.run AS r SET term = term + 1, coordinator = $2::uuid, coordinator_host = $3,
+                coordinator_pid = $4::int, backend_pid = pg_backend_pid(),
+                backend_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()),
+                lease_until = clock_timestamp() + make_interval(secs => \(Self.ownershipSeconds)), state = 'running',
+                desired = 'running', started_at = COALESCE(started_at, clock_timestamp()), finished_at = NULL,
+                definition = COALESCE($5, definition)
+            WHERE id = $1::bigint AND NOT COALESCE(\(Self.ownerIsAlive), false)
+                AND state NOT IN ('complete', 'cancelled')
+            RETURNING term
+            """, [id.description, coordinator.rawValue, host, "\(pid)", text])
+        if let term = result.rows == 1 ? result.int(0, 0) : nil {
+            try connection.execute(
+                """
+                UPDATE coord.shard SET state = 'pending', failures = 0, owner = NULL
+                WHERE run_id = $1::bigint AND state = 'failed'
+                """, [id.description])
+            return Ownership(run: id, coordinator: coordinator, term: term)
+        }
+        let run = try run(id)
+        if let owner = run.coordinator {
+            throw LedgerError(
+                .owned(by: owner), "run \(id) is at work under another coordinator, \(owner)",
+                mend: "coord status \(id)")
+        }
+        throw LedgerError(
+            .wrongState(run.state.rawValue), "run \(id) is \(run.state.rawValue): nothing is left to do",
+            mend: "coord start JOB --new")
+    }
+
+    /// What the coordinator reads at each renewal.
+    public struct Renewal: Sendable, Equatable {
+        public var cancelAsked: Bool
+    }
+
+    /// Prolongs the ownership. Nil when another coordinator has taken the run over.
+    ///
+    /// The session is entered anew, since it changes with a reconnect.
+    public func renew(_ ownership: Ownership, rowsPerSecond: Double) throws -> Renewal? {
+        let result = try connection.execute(
+            """
+            UPDATE coord.run SET lease_until = clock_timestamp() + make_interval(secs => \(Self.ownershipSeconds)),
+                rows_per_second = $4::double precision, backend_pid = pg_backend_pid(), backend_start =
+                    (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
+            WHERE id = $1::bigint AND coordinator = $2::uuid AND term = $3::bigint
+            RETURNING desired = 'cancelled'
+            """, ownership.parameters + ["\(rowsPerSecond)"])
+        guard result.rows == 1 else { return nil }
+        return Renewal(cancelAsked: result.bool(0, 0) ?? false)
+    }
+
+    /// Gives the run back in a state from which it can be resumed, or ends it as cancelled.
+    public func release(_ ownership: Ownership, as state: RunRecord.State) throws {
+        try connection.execute(
+            """
+            UPDATE coord.run SET state = $4, coordinator = NULL, lease_until = NULL, rows_per_second = 0,
+                finished_at = CASE WHEN $4 = 'cancelled' THEN clock_timestamp() END
+            WHERE id = $1::bigint AND coordinator = $2::uuid AND term = $3::bigint
+            """, ownership.parameters + [state.rawValue])
+    }
+
+    /// Ends the run when the ledger says that no shard is open (I5): complete, partial, or failed.
+    /// - Returns: the counts; the run is ended exactly when none is pending or running.
+    public func conclude(_ ownership: Ownership) throws -> ShardCounts {
+        let result = try connection.execute(
+            """
+            WITH counted AS (
+                SELECT count(*) FILTER (WHERE state = 'pending') AS pending,
+                    count(*) FILTER (WHERE state = 'running') AS running,
+                    count(*) FILTER (WHERE state = 'done') AS done, count(*) FILTER (WHERE state = 'failed') AS failed
+                FROM coord.shard WHERE run_id = $1::bigint
+            ), concluded AS (
+                UPDATE coord.run SET state = CASE WHEN failed = 0 THEN 'complete' WHEN done > 0 THEN 'partial'
+                    ELSE 'failed' END, coordinator = NULL, lease_until = NULL, finished_at = clock_timestamp()
+                FROM counted
+                WHERE id = $1::bigint AND coordinator = $2::uuid AND term = $3::bigint AND pending + running = 0
+            )
+            SELECT pending, running, done, failed FROM counted
+            """, ownership.parameters)
+        func int(_ column: Int) -> Int { Int(result.int(0, column) ?? 0) }
+        return ShardCounts(pending: int(0), running: int(1), done: int(2), failed: int(3))
+    }
+
+    /// Asks the run's coordinator to cancel; where none is alive, the run is cancelled here.
+    /// - Returns: the coordinator that will obey, or nil.
+    public func cancel(_ id: RunID) throws -> String? {
+        let run = try run(id)
+        guard run.state.isUnfinished else {
+            throw LedgerError(.wrongState(run.state.rawValue), "run \(id) is \(run.state.rawValue) already")
+        }
+        let result = try connection.execute(
+            """
+            UPDATE coord.run AS r SET desired = 'cancelled',
+                state = CASE WHEN alive THEN state ELSE 'cancelled' END,
+                finished_at = CASE WHEN alive THEN finished_at ELSE clock_timestamp() END
+            FROM (SELECT COALESCE(\(Self.ownerIsAlive), false) AS alive FROM coord.run AS r WHERE id = $1::bigint) AS o
+            WHERE id = $1::bigint RETURNING alive
+            """, [id.description])
+        return result.bool(0, 0) == true ? run.coordinator ?? "its coordinator" : nil
+    }
+}
+
+extension Ownership {
+    var parameters: [String?] { [run.description, coordinator.rawValue, "\(term)"] }
+}

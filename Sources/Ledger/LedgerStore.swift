@@ -1,0 +1,118 @@
+public import Postgres
+
+/// The ledger in one database, over one connection. It belongs to that connection's thread.
+///
+/// Every method is one transaction. Methods that change a run's shards carry the coordinator's term and do nothing
+/// when another coordinator has taken the run over.
+public final class LedgerStore {
+    public let connection: PostgresConnection
+
+    public init(_ connection: PostgresConnection) { self.connection = connection }
+
+    // MARK: - Installation
+
+    /// The version of the ledger in this database; 0 when there is none.
+    public func installedVersion() throws -> Int {
+        let exists = try connection.execute("SELECT to_regclass('coord.migration') IS NOT NULL").bool(0, 0) ?? false
+        guard exists else { return 0 }
+        do {
+            return Int(try connection.execute("SELECT COALESCE(max(version), 0) FROM coord.migration").int(0, 0) ?? 0)
+        } catch {
+            guard error.recovery == .authorize else { throw error }
+            throw LedgerError(
+                .forbidden, "this role may not read the ledger: \(error)",
+                mend: "let its owner run: GRANT coord's schema and tables to this role", cause: error)
+        }
+    }
+
+    /// Brings the ledger to this build's version. Does nothing where it is there already.
+    /// - Returns: whether anything was done.
+    @discardableResult
+    public func install() throws -> Bool {
+        if try installedVersion() == Schema.version { return false }
+        do {
+            try connection.execute("BEGIN")
+            try connection.execute("SELECT pg_advisory_xact_lock(\(Schema.migrationLock))")
+            let version = try installedVersion()
+            guard version <= Schema.version else {
+                try connection.execute("ROLLBACK")
+                throw LedgerError(
+                    .newer(version: version), "the ledger has version \(version), this coord knows \(Schema.version)",
+                    mend: "use the coord that made it, or a newer one")
+            }
+            for next in version..<Schema.version {
+                for statement in Self.statements(Schema.migrations[next]) { try connection.execute(statement) }
+                try connection.execute("INSERT INTO coord.migration (version) VALUES ($1::int)", ["\(next + 1)"])
+            }
+            try connection.execute("COMMIT")
+            return true
+        } catch let error as PostgresError {
+            // The connection may be gone as well; then there is nothing to roll back.
+            _ = try? connection.execute("ROLLBACK")
+            guard error.recovery == .authorize else { throw error }
+            throw LedgerError(
+                .forbidden, "this role may not make the ledger: \(error)",
+                mend: "let a role that may run: coord ledger install", cause: error)
+        }
+    }
+
+    /// Fails with the way on unless the ledger is there and of this build's version.
+    public func require() throws {
+        let version = try installedVersion()
+        guard version > 0 else {
+            throw LedgerError(
+                .notInstalled, "there is no ledger in this database: nothing has run here yet",
+                mend: "coord start JOB, or coord ledger install")
+        }
+        guard version <= Schema.version else {
+            throw LedgerError(
+                .newer(version: version), "the ledger has version \(version), this coord knows \(Schema.version)",
+                mend: "use the coord that made it, or a newer one")
+        }
+        guard version == Schema.version else {
+            throw LedgerError(
+                .notInstalled, "the ledger has version \(version), this coord needs \(Schema.version)",
+                mend: "coord ledger install")
+        }
+    }
+
+    /// Removes the ledger with everything in it. Refused while a coordinator owns a run.
+    public func drop() throws {
+        guard try installedVersion() > 0 else { return }
+        let owned = try connection.execute(
+            "SELECT id, coordinator_host, coordinator_pid FROM coord.run AS r WHERE \(Self.ownerIsAlive) LIMIT 1")
+        if owned.rows > 0 {
+            throw LedgerError(
+                .owned(by: "\(owned.text(0, 1) ?? "?") pid \(owned.text(0, 2) ?? "?")"),
+                "run \(owned.text(0, 0) ?? "?") is at work: the ledger is not dropped",
+                mend: "coord cancel \(owned.text(0, 0) ?? "RUN")")
+        }
+        try connection.execute("DROP SCHEMA coord CASCADE")
+    }
+
+    /// Splits a migration into statements: libpq's extended protocol takes one at a time.
+    static func statements(_ text: String) -> [String] {
+        var statements: [String] = []
+        var current = ""
+        var inBody = false
+        for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+            current += line + "\n"
+            if line.contains("AS $body$") { inBody = true }
+            if line.contains("END $body$;") { inBody = false }
+            if !inBody, line.hasSuffix(";") {
+                statements.append(current)
+                current = ""
+            }
+        }
+        let rest = current.filter { !$0.isWhitespace }
+        return rest.isEmpty ? statements : statements + [current]
+    }
+
+    /// Whether the coordinator of `r` still is: its lease has not run out and its session is there. The session of
+    /// another role may be hidden, and counts as there.
+    static let ownerIsAlive = """
+        (r.coordinator IS NOT NULL AND r.lease_until > clock_timestamp() AND EXISTS (
+            SELECT FROM pg_stat_activity AS a
+            WHERE a.pid = r.backend_pid AND COALESCE(a.backend_start, r.backend_start) = r.backend_start))
+        """
+}

@@ -1,0 +1,63 @@
+public import Sharding
+
+/// The table of a job as the catalogue knows it, with every name quoted by the server's rules.
+///
+/// Its texts go into SQL as they are. Only `Preflight` makes one, from the catalogue.
+public struct Target: Sendable, Equatable {
+    public struct Column: Sendable, Equatable {
+        /// As in the catalogue.
+        public var name: String
+        /// Quoted.
+        public var quoted: String
+        /// OID of its type.
+        public var type: UInt32
+        /// Its type with modifiers, as `format_type` spells it.
+        public var typeName: String
+
+        public init(name: String, quoted: String, type: UInt32, typeName: String) {
+            self.name = name
+            self.quoted = quoted
+            self.type = type
+            self.typeName = typeName
+        }
+    }
+
+    public struct Assignment: Sendable, Equatable {
+        public var column: Column
+        public var expression: String
+        public init(column: Column, expression: String) {
+            self.column = column
+            self.expression = expression
+        }
+    }
+
+    public enum Change: Sendable, Equatable {
+        case set([Assignment])
+        case compute(read: [Column], writes: [Column])
+    }
+
+    public var oid: UInt32
+    /// Quoted, with its schema.
+    public var table: String
+    /// The table's own name, quoted: how expressions of the job may qualify columns.
+    public var alias: String
+    /// One column for now; the ledger and the ranges hold keys as tuples already.
+    public var key: Column
+    public var keyType: KeyType
+    public var predicate: String?
+    public var change: Change
+
+    public init(
+        oid: UInt32, table: String, alias: String, key: Column, keyType: KeyType, predicate: String?, change: Change
+    ) {
+        self.oid = oid
+        self.table = table
+        self.alias = alias
+        self.key = key
+        self.keyType = keyType
+        self.predicate = predicate
+        self.change = change
+    }
+
+    var qualifiedKey: String { "\(alias).\(key.quoted)" }
+}

@@ -1,0 +1,53 @@
+/// An error of the server or of the connection to it.
+///
+/// `description` holds the server's primary message only. `DETAIL` may quote a row, so it is kept apart and goes
+/// nowhere by itself.
+public struct PostgresError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Five characters; nil when the error is the client's own, such as a broken connection.
+    public var sqlState: String?
+    public var message: String
+    public var detail: String?
+    public var hint: String?
+    /// Place of the error in the statement, in characters from 1.
+    public var position: Int?
+
+    public init(
+        sqlState: String?, message: String, detail: String? = nil, hint: String? = nil, position: Int? = nil
+    ) {
+        self.sqlState = sqlState
+        self.message = message
+        self.detail = detail
+        self.hint = hint
+        self.position = position
+    }
+
+    public var description: String {
+        sqlState.map { "\(message) (SQLSTATE \($0))" } ?? message
+    }
+
+    public var recovery: Recovery { Recovery.of(sqlState: sqlState) }
+}
+
+/// What may be done about an error.
+public enum Recovery: Sendable, Equatable, CaseIterable {
+    /// The transaction was rolled back for a reason that may pass: do it again.
+    case retry
+    /// The connection is gone or the server cannot write now: connect again, and ask before repeating a commit.
+    case reconnect
+    /// Wrong credentials or missing rights: somebody must grant them.
+    case authorize
+    /// Doing it again gives the same error.
+    case permanent
+
+    /// Source: PostgreSQL documentation, appendix A, "PostgreSQL Error Codes".
+    public static func of(sqlState: String?) -> Recovery {
+        guard let sqlState else { return .reconnect }
+        switch sqlState {
+        case "40001", "40P01", "55P03", "57014", "55006", "53300", "53200", "53100", "58030", "72000": return .retry
+        // Shutdown, crash, cannot connect now, idle timeouts, and a server that has become read-only by a failover.
+        case "57P01", "57P02", "57P03", "57P05", "25P03", "25006": return .reconnect
+        case "42501", "28000", "28P01": return .authorize
+        default: return sqlState.hasPrefix("08") ? .reconnect : .permanent
+        }
+    }
+}

@@ -1,0 +1,106 @@
+/// Parameters of one execution, laid out as libpq wants them, in one buffer that is used again and again.
+///
+/// Text parameters are in PostgreSQL's text form. Arrays are in its binary form, which spares the server the parsing:
+/// see `array_recv` in PostgreSQL's `arrayfuncs.c` for the layout.
+public struct PostgresParameters: Sendable {
+    struct Slot: Sendable {
+        var offset: Int
+        /// -1 for null.
+        var length: Int
+        var binary: Bool
+    }
+
+    private(set) var storage: [UInt8] = []
+    private(set) var slots: [Slot] = []
+    private var arrayStart = 0
+    private var arrayCount: Int32 = 0
+    private var arrayHasNull = false
+
+    public init() {}
+    public init(_ texts: [String?]) {
+        for text in texts { append(text) }
+    }
+
+    /// Bytes in use.
+    public var bytes: Int { storage.count }
+
+    public mutating func removeAll() {
+        storage.removeAll(keepingCapacity: true)
+        slots.removeAll(keepingCapacity: true)
+    }
+
+    public mutating func append(_ text: String?) {
+        guard let text else {
+            slots.append(Slot(offset: storage.count, length: -1, binary: false))
+            return
+        }
+        let start = storage.count
+        storage.append(contentsOf: text.utf8)
+        slots.append(Slot(offset: start, length: storage.count - start, binary: false))
+        storage.append(0)
+    }
+
+    public mutating func append(_ number: some BinaryInteger) { append(String(number)) }
+
+    /// Opens an array parameter of the element type; elements follow, then `endArray`.
+    public mutating func beginArray(elementType: UInt32) {
+        arrayStart = storage.count
+        arrayCount = 0
+        arrayHasNull = false
+        appendInteger(Int32(1))
+        appendInteger(Int32(0))
+        appendInteger(Int32(bitPattern: elementType))
+        appendInteger(Int32(0))
+        appendInteger(Int32(1))
+    }
+
+    public mutating func appendNullElement() {
+        arrayCount += 1
+        arrayHasNull = true
+        appendInteger(Int32(-1))
+    }
+
+    /// Appends an element in its type's binary form; for text that is its characters.
+    public mutating func appendElement(_ bytes: UnsafeRawBufferPointer) {
+        arrayCount += 1
+        appendInteger(Int32(bytes.count))
+        storage.append(contentsOf: bytes)
+    }
+
+    /// Appends an integer element in network byte order; `Value` must have the width of the element type.
+    public mutating func appendElement<Value: FixedWidthInteger>(_ value: Value) {
+        arrayCount += 1
+        appendInteger(Int32(MemoryLayout<Value>.size))
+        appendInteger(value)
+    }
+
+    public mutating func endArray() {
+        patch(arrayHasNull ? 1 : 0, at: arrayStart + 4)
+        patch(arrayCount, at: arrayStart + 12)
+        slots.append(Slot(offset: arrayStart, length: storage.count - arrayStart, binary: true))
+    }
+
+    private mutating func appendInteger(_ value: some FixedWidthInteger) {
+        withUnsafeBytes(of: value.bigEndian) { storage.append(contentsOf: $0) }
+    }
+
+    private mutating func patch(_ value: Int32, at offset: Int) {
+        withUnsafeBytes(of: value.bigEndian) { bytes in
+            for (index, byte) in bytes.enumerated() { storage[offset + index] = byte }
+        }
+    }
+
+    /// Calls `body` with libpq's arrays of pointers, lengths and formats.
+    func withLibPQ<R>(
+        _ body: (Int32, UnsafePointer<UnsafePointer<CChar>?>?, UnsafePointer<Int32>?, UnsafePointer<Int32>?) -> R
+    ) -> R {
+        storage.withUnsafeBytes { bytes in
+            // An empty string in an empty buffer still needs an address.
+            let base = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
+            let values = slots.map { slot in slot.length < 0 ? nil : base.map { $0 + slot.offset } }
+            let lengths = slots.map { Int32(max($0.length, 0)) }
+            let formats = slots.map { Int32($0.binary ? 1 : 0) }
+            return body(Int32(slots.count), values, lengths, formats)
+        }
+    }
+}

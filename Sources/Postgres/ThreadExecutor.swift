@@ -1,0 +1,62 @@
+import CLibPQ
+import Glibc
+
+/// Runs an actor's jobs on one thread of its own, so that blocking calls never sit on Swift's cooperative pool.
+///
+/// The thread lives as long as the process: an executor is made once for each connection that a process keeps.
+/// `@unchecked Sendable` because `queue` is only touched under `mutex`.
+public final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private var queue: [UnownedJob] = []
+    private let name: String
+
+    /// Stack of the thread in bytes: libpq with TLS and GSSAPI needs less than a quarter of it.
+    private static let stackSize = 1 << 20
+
+    public init(name: String) {
+        self.name = name
+        pthread_mutex_init(mutex, nil)
+        pthread_cond_init(condition, nil)
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        pthread_attr_setstacksize(&attributes, Self.stackSize)
+        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+        var thread = pthread_t()
+        let unmanaged = Unmanaged.passRetained(self)
+        let status = pthread_create(
+            &thread, &attributes,
+            { argument in
+                guard let argument else { return nil }
+                Unmanaged<ThreadExecutor>.fromOpaque(argument).takeUnretainedValue().loop()
+                return nil
+            }, unmanaged.toOpaque())
+        precondition(status == 0, "pthread_create failed with \(status)")
+        pthread_attr_destroy(&attributes)
+    }
+
+    public func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        pthread_mutex_lock(mutex)
+        queue.append(job)
+        pthread_cond_signal(condition)
+        pthread_mutex_unlock(mutex)
+    }
+
+    public func asUnownedSerialExecutor() -> UnownedSerialExecutor {
+        UnownedSerialExecutor(ordinary: self)
+    }
+
+    private func loop() {
+        coord_pq_name_thread(name)
+        var jobs: [UnownedJob] = []
+        while true {
+            pthread_mutex_lock(mutex)
+            while queue.isEmpty { pthread_cond_wait(condition, mutex) }
+            swap(&jobs, &queue)
+            pthread_mutex_unlock(mutex)
+            for job in jobs { job.runSynchronously(on: asUnownedSerialExecutor()) }
+            jobs.removeAll(keepingCapacity: true)
+        }
+    }
+}

@@ -1,0 +1,131 @@
+import Job
+import Ledger
+import Postgres
+import Sharding
+
+/// What the catalogue says of a job's table.
+struct Catalogue {
+    struct Column {
+        var target: Target.Column
+        var number: Int
+        var notNull: Bool
+        var generated: Bool
+        var identityAlways: Bool
+        var updatable: Bool
+        var readable: Bool
+    }
+
+    var oid: UInt32
+    var table: String
+    var alias: String
+    var columns: [Column]
+    /// Names of the primary key's columns.
+    var primaryKey: [String]
+    /// Columns that alone have a valid, unconditional unique index.
+    var uniqueColumns: Set<String>
+    /// Rows as the statistics have them; nil when the table was never analysed.
+    var rows: Int64?
+    var bytes: Int64
+
+    static func read(_ name: TableName, _ connection: PostgresConnection) throws -> Catalogue {
+        let result = try connection.execute(
+            """
+            SELECT c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), quote_ident(c.relname), c.relkind,
+                row_security_active(c.oid), EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid), c.reltuples,
+                pg_table_size(c.oid), n.nspname = 'coord' OR n.nspname LIKE 'pg\\_%' OR
+                    n.nspname = 'information_schema'
+            FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+            WHERE c.oid = to_regclass(CASE WHEN $1::text IS NULL THEN '' ELSE quote_ident($1) || '.' END
+                || quote_ident($2))
+            """, [name.schema, name.name])
+        guard result.rows == 1 else { throw try missing(name, connection) }
+        func text(_ column: Int) -> String { result.text(0, column) ?? "" }
+        let kinds = [
+            "v": "a view", "m": "a materialized view", "f": "a foreign table", "p": "a partitioned table",
+            "S": "a sequence", "i": "an index", "c": "a composite type",
+        ]
+        if let kind = kinds[text(3)] {
+            let mend =
+                text(3) == "p" ? "name one of its partitions in the job" : "name the ordinary table behind it"
+            throw PreflightError(.job, "\(name) is \(kind): only ordinary tables can be changed", mend: mend)
+        }
+        if text(8) == "t" {
+            throw PreflightError(.job, "\(name) belongs to the system or to coord's own ledger", mend: nil)
+        }
+        if text(5) == "t" {
+            throw PreflightError(
+                .job, "\(name) has child tables, whose rows a job on the parent would skip",
+                mend: "run one job for each table")
+        }
+        if text(4) == "t" {
+            throw PreflightError(
+                .permission, "row security hides rows of \(name) from this role, so they would be skipped in silence",
+                mend: "run as the table's owner or as a role with BYPASSRLS")
+        }
+        let oid = UInt32(result.int(0, 0) ?? 0)
+        let tuples = Double(text(6)) ?? -1
+        return Catalogue(
+            oid: oid, table: text(1), alias: text(2), columns: try columns(oid, connection),
+            primaryKey: try indexColumns(oid, "indisprimary", connection),
+            uniqueColumns: Set(try indexColumns(oid, "indisunique AND indnkeyatts = 1", connection)),
+            rows: tuples > 0 ? Int64(tuples) : nil, bytes: result.int(0, 7) ?? 0)
+    }
+
+    private static func missing(_ name: TableName, _ connection: PostgresConnection) throws -> PreflightError {
+        let near = try connection.execute(
+            """
+            SELECT n.nspname || '.' || c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+            WHERE c.relkind IN ('r', 'p') AND lower(c.relname) = lower($1) AND n.nspname NOT LIKE 'pg\\_%' LIMIT 3
+            """, [name.name])
+        let names = (0..<near.rows).compactMap { near.text($0, 0) }
+        let database = try connection.execute("SELECT current_database(), session_user")
+        let place = "in database \(database.text(0, 0) ?? "?") for role \(database.text(0, 1) ?? "?")"
+        return PreflightError(
+            .job, "there is no table \(name) \(place)",
+            mend: names.isEmpty
+                ? "check the name, and that the connection goes to the right database"
+                : "there is \(names.joined(separator: ", ")): name it with its schema, and quote capitals")
+    }
+
+    private static func columns(_ oid: UInt32, _ connection: PostgresConnection) throws -> [Column] {
+        let result = try connection.execute(
+            """
+            SELECT attname, quote_ident(attname), attnum, atttypid, format_type(atttypid, atttypmod), attnotnull,
+                attgenerated <> '', attidentity = 'a', has_column_privilege(attrelid, attnum, 'UPDATE'),
+                has_column_privilege(attrelid, attnum, 'SELECT')
+            FROM pg_attribute WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum
+            """, ["\(oid)"])
+        return (0..<result.rows).map { row in
+            Column(
+                target: Target.Column(
+                    name: result.text(row, 0) ?? "", quoted: result.text(row, 1) ?? "",
+                    type: UInt32(result.int(row, 3) ?? 0), typeName: result.text(row, 4) ?? ""),
+                number: Int(result.int(row, 2) ?? 0), notNull: result.bool(row, 5) ?? false,
+                generated: result.bool(row, 6) ?? false, identityAlways: result.bool(row, 7) ?? false,
+                updatable: result.bool(row, 8) ?? false, readable: result.bool(row, 9) ?? false)
+        }
+    }
+
+    private static func indexColumns(_ oid: UInt32, _ condition: String, _ connection: PostgresConnection) throws
+        -> [String]
+    {
+        let result = try connection.execute(
+            """
+            SELECT a.attname FROM pg_index AS i CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(n, o)
+            JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.n
+            WHERE i.indrelid = $1::oid AND i.indisvalid AND i.indpred IS NULL AND k.o <= i.indnkeyatts
+                AND i.indimmediate AND \(condition)
+            ORDER BY i.indexrelid, k.o
+            """, ["\(oid)"])
+        return (0..<result.rows).compactMap { result.text($0, 0) }
+    }
+
+    func column(_ name: String, for purpose: String, table: TableName) throws -> Column {
+        if let found = columns.first(where: { $0.target.name == name }) { return found }
+        let same = columns.first { $0.target.name.lowercased() == name.lowercased() }
+        let names = columns.map(\.target.quoted).joined(separator: ", ")
+        throw PreflightError(
+            .job, "\(purpose): there is no column \(name) in \(table)",
+            mend: same.map { "there is \($0.target.quoted)" } ?? "it has: \(names)")
+    }
+}

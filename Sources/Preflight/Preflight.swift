@@ -1,0 +1,214 @@
+public import Job
+public import Ledger
+public import Postgres
+import Sharding
+
+/// Checks a job against a database before anything is written, and resolves its names.
+public enum Preflight {
+    /// What the checks found.
+    public struct Findings: Sendable, Equatable {
+        public var target: Target
+        /// Rows that the table holds, by the statistics or by counting.
+        public var tableRows: Int64
+        /// Rows that the planner expects the job's `where` to leave.
+        public var rowsEstimated: Int64
+        /// Average bytes of a row on its page.
+        public var rowBytes: Int
+        /// What a person should know before starting.
+        public var warnings: [String]
+    }
+
+    /// Table bytes up to which a table without statistics is counted.
+    static let countLimit: Int64 = 256 << 20
+
+    /// Checks everything that needs the database.
+    /// - Throws: `PreflightError` with the mend, or `PostgresError` when the server cannot be asked.
+    public static func check(_ job: Job, file: String, _ connection: PostgresConnection) throws -> Findings {
+        try requireWritable(connection)
+        let catalogue = try Catalogue.read(job.table, connection)
+        let target = try resolve(job, catalogue)
+        try checkRights(job, target, catalogue)
+        let expressions = SQLExpressionCheck(job: job, file: file, target: target)
+        try expressions.run(connection)
+        let rows = try tableRows(catalogue, connection)
+        let estimated = try estimate(target, rows, connection)
+        return Findings(
+            target: target, tableRows: rows, rowsEstimated: estimated,
+            rowBytes: rows > 0 ? Int(catalogue.bytes / rows) : 0,
+            warnings: try warnings(target, connection))
+    }
+
+    /// Resolves the job's names only, as a worker does whose coordinator has made the checks.
+    public static func target(_ job: Job, _ connection: PostgresConnection) throws -> Target {
+        try resolve(job, try Catalogue.read(job.table, connection))
+    }
+
+    private static func requireWritable(_ connection: PostgresConnection) throws {
+        guard connection.serverVersion >= 130_000 else {
+            throw PreflightError(
+                .job, "the server is PostgreSQL \(connection.serverVersion / 10_000): coord needs 13 or later")
+        }
+        let readOnly = try connection.execute("SELECT pg_is_in_recovery(), current_setting('transaction_read_only')")
+        if readOnly.bool(0, 0) == true {
+            throw PreflightError(
+                .job, "the server is a standby: nothing can be written here", mend: "connect to the primary")
+        }
+        if readOnly.text(0, 1) == "on" {
+            throw PreflightError(
+                .job, "sessions of this role or database are read-only",
+                mend: "SET default_transaction_read_only to off for the role, or use another")
+        }
+    }
+
+    // MARK: - Names
+
+    private static func resolve(_ job: Job, _ catalogue: Catalogue) throws -> Target {
+        let key = try resolveKey(job, catalogue)
+        let change: Target.Change
+        switch job.change {
+        case .set(let assignments):
+            change = .set(
+                try assignments.map { assignment in
+                    let column = try written(assignment.column, "set", key, job, catalogue)
+                    return Target.Assignment(column: column, expression: assignment.expression.sql)
+                })
+        case .compute(let compute):
+            change = .compute(
+                read: try compute.read.map { try catalogue.column($0, for: "read", table: job.table).target },
+                writes: try compute.writes.map { try written($0, "writes", key, job, catalogue) })
+        }
+        return Target(
+            oid: catalogue.oid, table: catalogue.table, alias: catalogue.alias, key: key.column, keyType: key.type,
+            predicate: job.predicate?.sql, change: change)
+    }
+
+    private static func resolveKey(_ job: Job, _ catalogue: Catalogue) throws -> (column: Target.Column, type: KeyType)
+    {
+        let names = job.key ?? catalogue.primaryKey
+        guard let name = names.first else {
+            let unique = catalogue.uniqueColumns.sorted()
+            throw PreflightError(
+                .job, "\(job.table) has no primary key, so coord cannot tell its rows apart",
+                mend: unique.isEmpty
+                    ? "add a primary key, or a unique index on a NOT NULL column"
+                    : "name a unique column: key: \(unique[0])")
+        }
+        guard names.count == 1 else {
+            throw PreflightError(
+                .job, "the key (\(names.joined(separator: ", "))) has \(names.count) columns: coord takes one",
+                mend: "name a single NOT NULL column that has a unique index: key: COLUMN")
+        }
+        let column = try catalogue.column(name, for: "key", table: job.table)
+        guard catalogue.uniqueColumns.contains(name) else {
+            throw PreflightError(
+                .job, "key \(name): it has no unique index of its own (valid, not partial, not deferrable)",
+                mend: "CREATE UNIQUE INDEX CONCURRENTLY ON \(catalogue.table) (\(column.target.quoted))")
+        }
+        guard column.notNull else {
+            throw PreflightError(
+                .job, "key \(name): it may be null, and rows with a null key would be skipped",
+                mend: "ALTER TABLE \(catalogue.table) ALTER COLUMN \(column.target.quoted) SET NOT NULL")
+        }
+        let types: [UInt32: KeyType] = [
+            21: .smallint, 23: .integer, 20: .bigint, 2950: .uuid, 25: .text, 1043: .varchar,
+        ]
+        guard let type = types[column.target.type] else {
+            throw PreflightError(
+                .job, "key \(name) has the type \(column.target.typeName): coord takes smallint, integer, bigint, "
+                    + "uuid, text and varchar")
+        }
+        return (column.target, type)
+    }
+
+    private static func written(
+        _ name: String, _ purpose: String, _ key: (column: Target.Column, type: KeyType), _ job: Job,
+        _ catalogue: Catalogue
+    ) throws -> Target.Column {
+        let column = try catalogue.column(name, for: purpose, table: job.table)
+        if name == key.column.name {
+            throw PreflightError(
+                .job, "\(purpose): \(name) is the key, and a row whose key moves could be changed twice or never",
+                mend: "remove \(name) from \(purpose)")
+        }
+        if column.generated {
+            throw PreflightError(
+                .job, "\(purpose): \(name) is a generated column: PostgreSQL computes it from the others",
+                mend: "remove \(name) from \(purpose), and set what it is generated from")
+        }
+        if column.identityAlways {
+            throw PreflightError(.job, "\(purpose): \(name) is GENERATED ALWAYS AS IDENTITY and cannot be set")
+        }
+        return column.target
+    }
+
+    // MARK: - Rights
+
+    private static func checkRights(_ job: Job, _ target: Target, _ catalogue: Catalogue) throws {
+        func rights(_ column: Target.Column) -> Catalogue.Column? {
+            catalogue.columns.first { $0.target.name == column.name }
+        }
+        let (written, read): ([Target.Column], [Target.Column]) =
+            switch target.change {
+            case .set(let assignments): (assignments.map(\.column), [target.key])
+            case .compute(let read, let writes): (writes, [target.key] + read)
+            }
+        let noUpdate = written.filter { rights($0)?.updatable != true }.map(\.quoted)
+        let noSelect = read.filter { rights($0)?.readable != true }.map(\.quoted)
+        for (right, columns) in [("UPDATE", noUpdate), ("SELECT", noSelect)] where !columns.isEmpty {
+            let list = columns.joined(separator: ", ")
+            throw PreflightError(
+                .permission, "this role may not \(right) \(list) of \(job.table)",
+                mend: "GRANT \(right) (\(list)) ON \(target.table) TO the role")
+        }
+    }
+
+    // MARK: - Numbers
+
+    private static func tableRows(_ catalogue: Catalogue, _ connection: PostgresConnection) throws -> Int64 {
+        if let rows = catalogue.rows { return rows }
+        guard catalogue.bytes > countLimit else {
+            return try connection.execute("SELECT count(*) FROM ONLY \(catalogue.table)").int(0, 0) ?? 0
+        }
+        return try explainedRows("SELECT 1 FROM ONLY \(catalogue.table)", connection)
+    }
+
+    private static func estimate(_ target: Target, _ rows: Int64, _ connection: PostgresConnection) throws -> Int64 {
+        guard let predicate = target.predicate else { return rows }
+        return min(
+            rows, try explainedRows("SELECT 1 FROM ONLY \(target.table) WHERE (\(predicate)\n)", connection))
+    }
+
+    private static func explainedRows(_ query: String, _ connection: PostgresConnection) throws -> Int64 {
+        let plan = try connection.execute("EXPLAIN \(query)").text(0, 0) ?? ""
+        guard let range = plan.firstRange(of: "rows=") else { return 0 }
+        return Int64(plan[range.upperBound...].prefix(while: \.isNumber)) ?? 0
+    }
+
+    private static func warnings(_ target: Target, _ connection: PostgresConnection) throws -> [String] {
+        let written: [String] =
+            switch target.change {
+            case .set(let assignments): assignments.map(\.column.name)
+            case .compute(_, let writes): writes.map(\.name)
+            }
+        var warnings: [String] = []
+        let indexes = try connection.execute(
+            """
+            SELECT DISTINCT c.relname, a.attname FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
+            JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[])
+            WHERE i.indrelid = $1::oid ORDER BY 1, 2
+            """, ["\(target.oid)"])
+        for row in 0..<indexes.rows where written.contains(indexes.text(row, 1) ?? "") {
+            warnings.append(
+                "\(indexes.text(row, 1) ?? "") is in index \(indexes.text(row, 0) ?? ""): no update of it can be HOT")
+        }
+        let triggers = try connection.execute(
+            """
+            SELECT tgname FROM pg_trigger
+            WHERE tgrelid = $1::oid AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 16 <> 0 ORDER BY 1
+            """, ["\(target.oid)"])
+        for row in 0..<triggers.rows {
+            warnings.append("trigger \(triggers.text(row, 0) ?? "") fires for every row")
+        }
+        return warnings
+    }
+}

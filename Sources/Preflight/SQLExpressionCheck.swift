@@ -1,0 +1,70 @@
+import Job
+import Ledger
+import Postgres
+
+/// Has the server parse the job's SQL without running it, and shows an error at its place in the job file.
+struct SQLExpressionCheck {
+    let job: Job
+    let file: String
+    let target: Target
+
+    /// Every expression by itself, so that no unbalanced one can reach into the statement around it; then the whole
+    /// update, which checks types and rights.
+    func run(_ connection: PostgresConnection) throws {
+        var pieces: [(name: String, expression: Job.Expression)] = []
+        if let predicate = job.predicate { pieces.append(("where", predicate)) }
+        if case .set(let assignments) = job.change {
+            pieces += assignments.map { ("set \($0.column)", $0.expression) }
+        }
+        for piece in pieces {
+            let prefix = piece.name == "where" ? "SELECT 1 FROM ONLY \(target.table) WHERE (" : "SELECT ("
+            let suffix = piece.name == "where" ? "\n)" : "\n) FROM ONLY \(target.table)"
+            do {
+                _ = try connection.describe(prefix + piece.expression.sql + suffix)
+            } catch {
+                throw located(error, in: piece.expression, name: piece.name, offset: prefix.unicodeScalars.count)
+            }
+        }
+        guard case .set(let assignments) = target.change else { return }
+        try explain(assignments, connection)
+    }
+
+    private func explain(_ assignments: [Target.Assignment], _ connection: PostgresConnection) throws {
+        guard case .set(let written) = job.change else { return }
+        let condition = target.predicate.map { " WHERE (\($0)\n)" } ?? ""
+        for (assignment, piece) in zip(assignments, written) {
+            let prefix = "EXPLAIN UPDATE ONLY \(target.table) SET \(assignment.column.quoted) = ("
+            do {
+                try connection.execute(prefix + assignment.expression + "\n)" + condition)
+            } catch {
+                throw located(
+                    error, in: piece.expression, name: "set \(piece.column)", offset: prefix.unicodeScalars.count)
+            }
+        }
+    }
+
+    /// Turns the server's position in the statement into line, column and a caret in the job file's expression.
+    private func located(_ error: PostgresError, in expression: Job.Expression, name: String, offset: Int) -> any Error
+    {
+        if error.recovery == .reconnect || error.recovery == .retry { return error }
+        let code: PreflightError.Code = error.recovery == .authorize ? .permission : .job
+        let scalars = Array(expression.sql.unicodeScalars)
+        var place = "\(file):\(expression.line):\(expression.column): \(name): \(error.message)"
+        guard let position = error.position, position > offset, position - offset - 1 <= scalars.count else {
+            return PreflightError(code, place, mend: error.hint ?? "in: \(expression.sql)")
+        }
+        let index = position - offset - 1
+        let before = scalars[..<min(index, scalars.count)]
+        let newline: Unicode.Scalar = "\n"
+        let line = before.count { $0 == newline }
+        let start = before.lastIndex(of: newline).map { $0 + 1 } ?? 0
+        let column = line == 0 ? expression.column + index : index - start + 1
+        place = "\(file):\(expression.line + line):\(column): \(name): \(error.message)"
+        let end = scalars[start...].firstIndex(of: newline) ?? scalars.count
+        var text = String.UnicodeScalarView()
+        text.append(contentsOf: scalars[start..<end])
+        let caret = String(repeating: " ", count: index - start) + "^"
+        return PreflightError(
+            code, place, mend: String(text) + "\n  " + caret + (error.hint.map { "\n  \($0)" } ?? ""))
+    }
+}

@@ -1,0 +1,32 @@
+/// The types that a key column may have.
+public enum KeyType: String, Sendable, CaseIterable {
+    case smallint = "int2"
+    case integer = "int4"
+    case bigint = "int8"
+    case uuid = "uuid"
+    case text = "text"
+    case varchar = "varchar"
+
+    /// The name to cast to in SQL.
+    public var sqlName: String {
+        switch self {
+        case .smallint: "smallint"
+        case .integer: "integer"
+        case .bigint: "bigint"
+        case .uuid: "uuid"
+        case .text, .varchar: "text"
+        }
+    }
+}
+
+/// A key, or a prefix of nothing: the columns' values in PostgreSQL's text form, in the order of the key's columns.
+///
+/// Only PostgreSQL compares keys: a text key's order is its collation's. Here they are only equal or not.
+public struct Key: Hashable, Sendable, CustomStringConvertible {
+    public var components: [String]
+    public init(_ components: [String]) { self.components = components }
+    public init(_ component: String) { components = [component] }
+    public var description: String {
+        components.count == 1 ? components[0] : "(" + components.joined(separator: ", ") + ")"
+    }
+}

@@ -1,0 +1,100 @@
+import CoordKit
+
+/// Puts a program's answers, which come in any order, in the order of the batch.
+struct AnswerCollector {
+    private let batch: RowBatch
+    private let writes: [[UInt8]]
+    private let key: [UInt8]
+    private var values: RowBatch
+    /// For each row of the batch, the index of its answer in `values`; -1 as long as there is none.
+    private var answered: [Int]
+    private(set) var missing: Int
+    /// The row that is answered next by a program that keeps the order.
+    private var expected = 0
+    /// Rows by key, made when the first answer comes out of order.
+    private var index: [String: Int]?
+
+    init(batch: RowBatch, writes: [[UInt8]], key: String) {
+        self.batch = batch
+        self.writes = writes
+        self.key = Array(key.utf8)
+        values = RowBatch(columns: writes.count)
+        answered = Array(repeating: -1, count: batch.rows)
+        missing = batch.rows
+    }
+
+    /// Takes one line, a JSON object with the key and every column to write.
+    mutating func add(_ line: UnsafeRawBufferPointer) throws(JSONLine.Fault) {
+        var keyValue: JSONLine.Value?
+        var found = [JSONLine.Value?](repeating: nil, count: writes.count)
+        try JSONLine.scan(line) { (name, value) throws(JSONLine.Fault) in
+            let bytes = UnsafeRawBufferPointer(rebasing: line[name.range])
+            if bytes.elementsEqual(key) {
+                keyValue = value
+            } else if let column = writes.firstIndex(where: { bytes.elementsEqual($0) }) {
+                found[column] = value
+            }
+            // Other members are the program's own affair: it may send the row back whole.
+        }
+        guard let keyValue else {
+            throw JSONLine.Fault(reason: "the key \(String(decoding: key, as: UTF8.self)) is missing")
+        }
+        let row = try row(of: keyValue, in: line)
+        guard answered[row] < 0 else { throw JSONLine.Fault(reason: "a key was answered twice") }
+        answered[row] = values.rows
+        for (column, value) in found.enumerated() {
+            guard let value else {
+                let name = String(decoding: writes[column], as: UTF8.self)
+                throw JSONLine.Fault(reason: "column \(name) is missing")
+            }
+            try append(value, of: line)
+        }
+        missing -= 1
+        expected = row + 1
+    }
+
+    /// The values in the batch's order, when none is missing.
+    consuming func finish() -> RowBatch {
+        if answered.indices.allSatisfy({ answered[$0] == $0 }) { return values }
+        var sorted = RowBatch(columns: writes.count)
+        for source in answered {
+            for column in writes.indices {
+                values.withBytes(row: source, column: column) { sorted.append($0) }
+            }
+        }
+        return sorted
+    }
+
+    private mutating func row(of value: JSONLine.Value, in line: UnsafeRawBufferPointer) throws(JSONLine.Fault) -> Int {
+        let raw = UnsafeRawBufferPointer(rebasing: line[value.range])
+        if !value.escaped, expected < batch.rows,
+            batch.withBytes(row: expected, column: 0, { $0?.elementsEqual(raw) ?? false })
+        {
+            return expected
+        }
+        var text: [UInt8] = []
+        if value.escaped { try JSONLine.unescape(raw, to: &text) } else { text.append(contentsOf: raw) }
+        if index == nil {
+            var made: [String: Int] = [:]
+            for row in 0..<batch.rows { made[batch.text(row: row, column: 0) ?? ""] = row }
+            index = made
+        }
+        guard let row = index?[String(decoding: text, as: UTF8.self)] else {
+            throw JSONLine.Fault(reason: "its key is none that the program was given")
+        }
+        return row
+    }
+
+    private mutating func append(_ value: JSONLine.Value, of line: UnsafeRawBufferPointer) throws(JSONLine.Fault) {
+        let raw = UnsafeRawBufferPointer(rebasing: line[value.range])
+        switch value.kind {
+        case .null: values.append(nil as UnsafeRawBufferPointer?)
+        case .bare, .nested: values.append(raw)
+        case .string where !value.escaped: values.append(raw)
+        case .string:
+            var text: [UInt8] = []
+            try JSONLine.unescape(raw, to: &text)
+            text.withUnsafeBytes { values.append($0) }
+        }
+    }
+}

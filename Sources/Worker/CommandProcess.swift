@@ -1,0 +1,131 @@
+import Glibc
+import Host
+
+/// A compute program: a child process with pipes on its standard streams. It belongs to one thread.
+final class CommandProcess {
+    /// Bytes of standard error kept for an error's text.
+    static let errorTail = 4096
+    /// Lines of standard error quoted in an error.
+    static let errorLines = 5
+    /// Bytes asked of the kernel for each pipe, so that a batch fits and neither side waits for the other.
+    static let pipeBytes: Int32 = 1 << 20
+    /// The longest line taken from a program, in bytes.
+    static let lineLimit = 64 << 20
+
+    let pid: pid_t
+    let input: Int32
+    let output: Int32
+    private let errors: Int32
+    private var tail: [UInt8] = []
+    private var status: Int32?
+
+    /// Starts a program without a shell.
+    ///
+    /// - Parameters:
+    ///   - command: the program, found by `PATH` when it has no slash, and its arguments.
+    ///   - directory: where it starts; ignored when there is no such folder on this host.
+    ///   - environment: additions to this process's own.
+    init(command: [String], directory: String, environment: [String: String]) throws(ComputeError) {
+        let child: pid_t
+        let (toProgram, fromProgram, complaints): (Pipe, Pipe, Pipe)
+        do {
+            (toProgram, fromProgram, complaints) = (try Pipe(), try Pipe(), try Pipe())
+            defer { for end in [toProgram.readEnd, fromProgram.writeEnd, complaints.writeEnd] { close(end) } }
+            do {
+                child = try ChildProcess.spawn(
+                    Self.path(of: command[0], in: directory), arguments: Array(command.dropFirst()),
+                    environment: environment, directory: access(directory, X_OK) == 0 ? directory : nil,
+                    streams: (toProgram.readEnd, fromProgram.writeEnd, complaints.writeEnd))
+            } catch {
+                for end in [toProgram.writeEnd, fromProgram.readEnd, complaints.readEnd] { close(end) }
+                throw error
+            }
+        } catch {
+            throw ComputeError(description: "cannot start \(command[0]): \(error)")
+        }
+        pid = child
+        input = toProgram.writeEnd
+        output = fromProgram.readEnd
+        errors = complaints.readEnd
+        for descriptor in [input, output, errors] {
+            _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+        }
+        _ = fcntl(input, 1031 /* F_SETPIPE_SZ */, Self.pipeBytes)
+        _ = fcntl(output, 1031 /* F_SETPIPE_SZ */, Self.pipeBytes)
+    }
+
+    deinit { end() }
+
+    /// Kills the program with its children, and waits for it.
+    func end() {
+        guard status == nil else { return }
+        kill(-pid, SIGKILL)
+        reap(wait: true)
+        for descriptor in [input, output, errors] { close(descriptor) }
+    }
+
+    // MARK: - Streams
+
+    var errorDescriptor: Int32 { errors }
+
+    /// Takes what the program wrote on standard error.
+    func drainErrors() {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = read(errors, &buffer, buffer.count)
+            guard count > 0 else { return }
+            tail.append(contentsOf: buffer[0..<count])
+            if tail.count > Self.errorTail { tail.removeFirst(tail.count - Self.errorTail) }
+        }
+    }
+
+    /// How the program ended and its last words, for an error's text.
+    func epitaph(waiting: Bool) -> String {
+        if waiting { reap(wait: true) } else { reap(wait: false) }
+        drainErrors()
+        var parts: [String] = []
+        if let status {
+            parts.append(ChildProcess.describe(status: status))
+        }
+        let lines = String(decoding: tail, as: UTF8.self).split(separator: "\n").suffix(Self.errorLines)
+        if !lines.isEmpty { parts.append("its last lines on stderr:\n    " + lines.joined(separator: "\n    ")) }
+        return parts.joined(separator: "; ")
+    }
+
+    private func reap(wait: Bool) {
+        guard status == nil else { return }
+        var result: Int32 = 0
+        if waitpid(pid, &result, wait ? 0 : WNOHANG) == pid {
+            status = result
+            // Children that it left behind would keep the pipes open.
+            kill(-pid, SIGKILL)
+        }
+    }
+
+    // MARK: - Starting
+
+    /// Whether the command can be started on this host, and if not, why.
+    static func fault(of command: [String], in directory: String) -> String? {
+        let program = path(of: command[0], in: directory)
+        if program.contains("/") {
+            if access(program, X_OK) == 0 { return nil }
+            return "\(program): \(String(cString: strerror(errno)))"
+        }
+        let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
+        if path.split(separator: ":").contains(where: { access("\($0)/\(program)", X_OK) == 0 }) { return nil }
+        return "\(program) is not in PATH"
+    }
+
+    /// A relative path is meant from the job's folder, where the program starts.
+    private static func path(of program: String, in directory: String) -> String {
+        program.contains("/") && !program.hasPrefix("/") ? "\(directory)/\(program)" : program
+    }
+}
+
+/// The question whether a job's command can be started here, for the preflight.
+public enum CommandCheck {
+    /// - Returns: why not, or nil when it can.
+    public static func fault(of command: [String], in directory: String) -> String? {
+        CommandProcess.fault(of: command, in: directory)
+    }
+}

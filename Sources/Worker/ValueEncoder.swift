@@ -1,0 +1,92 @@
+import CoordKit
+import Ledger
+import Postgres
+
+/// Turns text values into the elements of a binary array.
+enum ValueEncoder {
+    /// A value that its column cannot take.
+    struct Fault: Error, Equatable {
+        var reason: String
+    }
+
+    /// Appends one column of `batch` as an array parameter.
+    /// - Throws: `Fault` with the row's index, counted from 0, and what was wanted.
+    static func append(
+        _ batch: RowBatch, column: Int, rows: Int, as type: ElementType, to parameters: inout PostgresParameters
+    ) throws -> Void {
+        parameters.beginArray(elementType: type.rawValue)
+        for row in 0..<rows {
+            try batch.withBytes(row: row, column: column) { bytes in
+                guard let bytes else { return parameters.appendNullElement() }
+                guard append(bytes, as: type, to: &parameters) else {
+                    throw Fault(reason: "row \(row): not a value of type \(type.sqlName)")
+                }
+            }
+        }
+        parameters.endArray()
+    }
+
+    private static func append(
+        _ bytes: UnsafeRawBufferPointer, as type: ElementType, to parameters: inout PostgresParameters
+    ) -> Bool {
+        switch type {
+        case .text: parameters.appendElement(bytes)
+        case .int8:
+            guard let value: Int64 = integer(bytes) else { return false }
+            parameters.appendElement(value)
+        case .int4:
+            guard let value: Int32 = integer(bytes) else { return false }
+            parameters.appendElement(value)
+        case .int2:
+            guard let value: Int16 = integer(bytes) else { return false }
+            parameters.appendElement(value)
+        case .xid:
+            guard let value: UInt32 = integer(bytes) else { return false }
+            parameters.appendElement(value)
+        case .bool:
+            switch String(decoding: bytes, as: UTF8.self) {
+            case "t", "true": parameters.appendElement(UInt8(1))
+            case "f", "false": parameters.appendElement(UInt8(0))
+            default: return false
+            }
+        case .uuid:
+            guard let value = uuid(bytes) else { return false }
+            value.withUnsafeBytes { parameters.appendElement($0) }
+        }
+        return true
+    }
+
+    static func integer<Value: FixedWidthInteger>(_ bytes: UnsafeRawBufferPointer) -> Value? {
+        var index = bytes.first == 45 ? 1 : 0
+        let negative = index == 1
+        guard index < bytes.count else { return nil }
+        var value: Value = 0
+        while index < bytes.count {
+            let digit = bytes[index] &- 48
+            guard digit < 10 else { return nil }
+            let (product, overflow) = value.multipliedReportingOverflow(by: 10)
+            let (sum, carry) =
+                negative
+                ? product.subtractingReportingOverflow(Value(digit)) : product.addingReportingOverflow(Value(digit))
+            guard !overflow, !carry else { return nil }
+            value = sum
+            index += 1
+        }
+        return value
+    }
+
+    static func uuid(_ bytes: UnsafeRawBufferPointer) -> [UInt8]? {
+        var digits: [UInt8] = []
+        for byte in bytes {
+            switch byte {
+            case 48...57: digits.append(byte - 48)
+            case 97...102: digits.append(byte - 87)
+            case 65...70: digits.append(byte - 55)
+            case 45, 123, 125: continue
+            default: return nil
+            }
+        }
+        guard digits.count == 32 else { return nil }
+        return (0..<16).map { digits[$0 * 2] << 4 | digits[$0 * 2 + 1] }
+    }
+}

@@ -1,0 +1,351 @@
+public import CoordKit
+import Glibc
+import Host
+public import Logging
+public import Postgres
+public import ServiceLifecycle
+import Sharding
+import Wire
+import WorkerLoop
+import ZeroMQ
+
+/// One worker process: links a `WorkerLoopStateMachine` to a DEALER socket and to PostgreSQL.
+///
+/// The actor runs on the socket loop's thread and owns the machine; batches run on a thread of their own, so that
+/// heartbeats go on while one takes long.
+public actor WorkerService: Service {
+    public struct Configuration: Sendable {
+        /// The coordinator's endpoint, such as `ipc:///…` or `tcp://host:port`.
+        public var endpoint: String
+        public var connection: PostgresConnection.Settings
+        public var build: String
+        /// End at once when standard input comes to its end: the coordinator that spawned this process holds the
+        /// other side.
+        public var endsWithInput: Bool
+        /// Leave when no coordinator was heard for longer.
+        public var giveUpAfter: Duration
+
+        public init(
+            endpoint: String, connection: PostgresConnection.Settings, build: String, endsWithInput: Bool = false,
+            giveUpAfter: Duration = .seconds(300)
+        ) {
+            self.endpoint = endpoint
+            self.connection = connection
+            self.build = build
+            self.endsWithInput = endsWithInput
+            self.giveUpAfter = giveUpAfter
+        }
+    }
+
+    /// Milliseconds that the last messages may take to leave.
+    static let farewellMilliseconds: Int32 = 1_000
+    static let helloInterval = Duration.seconds(1)
+
+    private nonisolated let loop = SocketLoop(name: "worker")
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+    private let configuration: Configuration
+    private let transforms: [RowTransform]
+    private let log: Logger
+    private let id: WorkerID
+    private let seed: UInt64
+    private let runner: BatchRunner
+    private let origin = MonotonicTime.now()
+    private var socket: ZeroMQSocket?
+    /// Nil until the coordinator has said which run this is.
+    private var machine: WorkerLoopStateMachine?
+    private var preparing = false
+    private var draining = false
+    private var greetedAt: Duration?
+    private var ended: Result<WorkerStop, any Error>?
+    private var continuation: CheckedContinuation<WorkerStop, any Error>?
+
+    public init(configuration: Configuration, transforms: [RowTransform], log: Logger) {
+        self.configuration = configuration
+        self.transforms = transforms
+        self.log = log
+        var generator = SystemRandomNumberGenerator()
+        id = WorkerID.random(using: &generator)
+        seed = generator.next()
+        runner = BatchRunner(settings: configuration.connection, worker: id, transforms: transforms)
+    }
+
+    /// Works until it is drained, refused or abandoned.
+    /// - Throws: `WorkerError` when it cannot work for this coordinator.
+    public func run() async throws {
+        let stop = try await withGracefulShutdownHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                self.continuation = continuation
+                start()
+            }
+        } onGracefulShutdown: {
+            Task { await self.drain() }
+        }
+        switch stop {
+        case .drained: log.info("drained")
+        case .refused(let reason): throw WorkerError(description: "the coordinator refused this worker: \(reason)")
+        case .abandoned:
+            throw WorkerError(
+                description: "no coordinator was heard at \(configuration.endpoint) for \(configuration.giveUpAfter)")
+        }
+    }
+
+    /// Finishes the batch in hand, gives the lease back and leaves.
+    public func drain() {
+        draining = true
+        guard machine != nil else { return finish(.success(.drained)) }
+        react { machine, now in machine.drainRequested(now: now) }
+    }
+
+    // MARK: - Socket
+
+    private func start() {
+        do {
+            try openSocket()
+        } catch {
+            return finish(.failure(error))
+        }
+        if configuration.endsWithInput {
+            loop.watch(descriptor: STDIN_FILENO) {
+                // Nothing is written to it: it can be read only at its end.
+                _exit(0)
+            }
+        }
+        loop.onTick { [unowned self] in assumeIsolated { $0.tick() } }
+        greet()
+    }
+
+    private func openSocket() throws {
+        if let socket {
+            loop.unwatch(socket)
+            socket.close()
+        }
+        let fresh = try loop.makeSocket(.dealer)
+        try fresh.connect(configuration.endpoint)
+        loop.watch(fresh) { [unowned self] in assumeIsolated { $0.receive() } }
+        socket = fresh
+    }
+
+    private func send(_ body: FromWorker.OneOf_Body) {
+        var message = FromWorker()
+        message.worker = id.rawValue
+        message.body = body
+        do {
+            try socket?.send([message.encoded()])
+        } catch let error as ZeroMQError where error.isFull {
+            // No coordinator is connected. Heartbeats repeat what matters.
+            log.debug("not sent: \(error)")
+        } catch {
+            log.error("not sent: \(error)")
+        }
+    }
+
+    private func receive() {
+        do {
+            while let frames = try socket?.receive() {
+                guard let frame = frames.last else { continue }
+                do {
+                    take(try FromCoordinator.decode(frame))
+                } catch {
+                    log.warning("a message was dropped: \(error)")
+                }
+            }
+        } catch {
+            log.error("cannot receive: \(error)")
+        }
+    }
+
+    private func take(_ message: FromCoordinator) {
+        guard ended == nil else { return }
+        switch message.body {
+        case .welcome(let welcome): welcomed(welcome)
+        case .refused(let refused):
+            let reason = [refused.reason, refused.mend].filter { !$0.isEmpty }.joined(separator: "; ")
+            finish(.success(.refused(reason: reason)))
+        case .assign(let assign): react { $0.leaseAssigned(assign.lease.value, now: $1) }
+        case .revoke(let revoke): react { $0.leaseRevoked(revoke.lease.value, now: $1) }
+        case .drain, .finished: drain()
+        case .rejoin:
+            react { $0.rejoinRequested(now: $1) }
+        case .alive:
+            react {
+                $0.heard(now: $1)
+                return []
+            }
+        case nil: break
+        }
+    }
+
+    // MARK: - Joining
+
+    private func greet() {
+        greetedAt = now
+        send(.hello(hello(ready: false)))
+    }
+
+    private func hello(ready: Bool) -> Hello {
+        var hello = Hello()
+        hello.protocol = protocolVersion
+        hello.build = configuration.build
+        hello.host = HostName.current
+        hello.pid = getpid()
+        hello.credit = 1
+        hello.transforms = transforms.map(\.name)
+        hello.ready = ready
+        return hello
+    }
+
+    private func welcomed(_ welcome: Coord_Wire_V1_Welcome) {
+        guard machine == nil else { return react { $0.welcomed(now: $1) } }
+        guard !preparing else { return }
+        preparing = true
+        let run = RunID(welcome.run)
+        let interval = Duration.milliseconds(Int64(welcome.heartbeatMs))
+        Task {
+            do {
+                let assignment = try await runner.prepare(
+                    run: run, systemIdentifier: welcome.systemIdentifier, database: welcome.database)
+                prepared(assignment, heartbeatInterval: interval)
+            } catch let error as PostgresError where error.recovery == .reconnect || error.recovery == .retry {
+                log.warning("cannot prepare for run \(run), trying again: \(error)")
+                preparing = false
+            } catch {
+                var goodbye = Coord_Wire_V1_Goodbye()
+                goodbye.reason = "\(error)"
+                send(.goodbye(goodbye))
+                finish(.failure(WorkerError(description: "\(error)")))
+            }
+        }
+    }
+
+    private func prepared(_ assignment: BatchRunner.Assignment, heartbeatInterval: Duration) {
+        guard ended == nil else { return }
+        machine = WorkerLoopStateMachine(
+            configuration: WorkerLoopStateMachine.Configuration(
+                mode: assignment.mode, retry: assignment.retry, heartbeatInterval: heartbeatInterval,
+                giveUpAfter: configuration.giveUpAfter), seed: seed)
+        react { $0.started(now: $1) }
+        if draining { drain() }
+    }
+
+    // MARK: - The machine
+
+    private var now: Duration { MonotonicTime.now() - origin }
+
+    private func tick() {
+        guard ended == nil else { return }
+        guard machine == nil else { return react { $0.timePassed(now: $1) } }
+        if now > configuration.giveUpAfter { return finish(.success(.abandoned)) }
+        if let greetedAt, now - greetedAt >= Self.helloInterval, !preparing { greet() }
+    }
+
+    private func react(_ event: (inout WorkerLoopStateMachine, Duration) -> [WorkerAction]) {
+        guard machine != nil else { return }
+        let actions = event(&machine!, now)
+        for action in actions { perform(action) }
+    }
+
+    private func perform(_ action: WorkerAction) {
+        switch action {
+        case .sayHello: send(.hello(hello(ready: true)))
+        case .sayHeartbeat(let held): send(.heartbeat(heartbeat(held)))
+        case .reconnect:
+            log.warning("the coordinator is silent: connecting anew")
+            do { try openSocket() } catch { finish(.failure(error)) }
+        case .openLease(let lease):
+            step { try await $0.open(lease) } then: { $0.leaseOpened($1, now: $2) }
+        case .apply(let lease, let position):
+            step {
+                try await $0.apply(lease, position)
+            } then: {
+                $0.batchCommitted($1.position, done: $1.done, read: nil, now: $2)
+            }
+        case .read(let lease, let position, let locking):
+            step { try await $0.read(lease, position, locking: locking) } then: { $0.batchRead($1, now: $2) }
+        case .compute:
+            step { try await $0.computeBatch() } then: { machine, _, now in machine.batchComputed(now: now) }
+        case .write(let lease, let position, let readNext):
+            step {
+                try await $0.write(lease, position, readNext: readNext)
+            } then: {
+                $0.batchCommitted($1.position, done: $1.done, read: $1.read, now: $2)
+            }
+        case .discard: Task { [runner] in await runner.discard() }
+        case .reportDone(let lease, let rows):
+            var message = Coord_Wire_V1_ShardDone()
+            message.lease = .init(lease)
+            message.rowsDone = rows
+            send(.shardDone(message))
+        case .reportFailed(let lease, let error, let progressed):
+            var message = Coord_Wire_V1_ShardFailed()
+            message.lease = .init(lease)
+            message.error = error.message
+            message.permanent = error.kind == .permanent
+            message.progressed = progressed
+            send(.shardFailed(message))
+        case .reportReleased(let lease):
+            var message = Coord_Wire_V1_LeaseReleased()
+            message.lease = .init(lease)
+            send(.leaseReleased(message))
+        case .reportLost(let lease):
+            var message = Coord_Wire_V1_LeaseLost()
+            message.lease = .init(lease)
+            send(.leaseLost(message))
+        case .sayGoodbye: send(.goodbye(Coord_Wire_V1_Goodbye()))
+        case .stop(let stop): finish(.success(stop))
+        }
+    }
+
+    private func heartbeat(_ held: HeldShard?) -> Heartbeat {
+        var message = Heartbeat()
+        message.credit = 1
+        if let held {
+            var item = Held()
+            item.lease = .init(held.lease)
+            item.sequence = held.sequence
+            item.rowsDone = held.rowsDone
+            message.held = [item]
+        }
+        let memory = ProcessMemory.read()
+        message.rssBytes = memory.rss
+        message.peakRssBytes = memory.peak
+        return message
+    }
+
+    /// Runs a step on the runner's thread, and hands its result or error to the machine.
+    private func step<R: Sendable>(
+        _ body: @escaping @Sendable (BatchRunner) async throws -> R,
+        then event: @escaping @Sendable (inout WorkerLoopStateMachine, R, Duration) -> [WorkerAction]
+    ) {
+        Task {
+            do {
+                let result = try await body(runner)
+                react { event(&$0, result, $1) }
+            } catch {
+                let failure = error as? StepError ?? StepError(error)
+                log.info("a step failed (\(failure.kind.rawValue)): \(failure.message)")
+                react { $0.stepFailed(failure, now: $1) }
+            }
+        }
+    }
+
+    private func finish(_ result: Result<WorkerStop, any Error>) {
+        guard ended == nil else { return }
+        ended = result
+        if let socket {
+            // Best effort: what does not leave in time is made good by the lease's expiry.
+            try? socket.linger(milliseconds: Self.farewellMilliseconds)
+            loop.unwatch(socket)
+            socket.close()
+        }
+        socket = nil
+        loop.terminate()
+        continuation?.resume(with: result)
+        continuation = nil
+    }
+}
+
+/// Why a worker cannot work.
+public struct WorkerError: Error, Sendable, Equatable, CustomStringConvertible {
+    public var description: String
+}

@@ -1,0 +1,109 @@
+public import Sharding
+
+/// Where a shard stands, as its row in the ledger says.
+public struct Position: Equatable, Sendable {
+    /// The last key whose batch has committed; nil before the first.
+    public var checkpoint: Key?
+    /// Keys at or below the checkpoint that somebody changed between read and write: to be read and computed again.
+    public var deferred: [Key]
+    /// Batches committed on the shard in all leases.
+    public var sequence: Int64
+    /// Rows updated on the shard in all leases.
+    public var rowsDone: Int64
+
+    public init(checkpoint: Key? = nil, deferred: [Key] = [], sequence: Int64 = 0, rowsDone: Int64 = 0) {
+        self.checkpoint = checkpoint
+        self.deferred = deferred
+        self.sequence = sequence
+        self.rowsDone = rowsDone
+    }
+}
+
+/// What a read found; the rows themselves stay with the shell.
+public struct ReadSummary: Equatable, Sendable {
+    /// Rows kept, deferred ones included.
+    public var rows: Int
+    /// The last key of the range part, to become the checkpoint; nil when that part was empty.
+    public var through: Key?
+    /// The range holds nothing behind `through`.
+    public var exhausted: Bool
+
+    public init(rows: Int, through: Key?, exhausted: Bool) {
+        self.rows = rows
+        self.through = through
+        self.exhausted = exhausted
+    }
+}
+
+/// What the shell must do. At most one of the actions from `openLease` to `write` is under way at any time.
+public enum WorkerAction: Equatable, Sendable {
+    case sayHello
+    case sayHeartbeat(held: HeldShard?)
+    /// Close the socket and open a new one: the old connection may be half dead.
+    case reconnect
+    /// Enter the session in the shard's ledger row. Answer with `leaseOpened` or `stepFailed`.
+    case openLease(Lease)
+    /// Set-based: run the batch statement. Answer with `batchCommitted` or `stepFailed`.
+    case apply(Lease, Position)
+    /// Row-based: read the next batch, `locking` its rows in a transaction that stays open until the write.
+    /// Answer with `batchRead` or `stepFailed`.
+    case read(Lease, Position, locking: Bool)
+    /// Row-based: compute the batch that was read. Answer with `batchComputed` or `stepFailed`.
+    case compute
+    /// Row-based: write the computed batch with its checkpoint, and read the next one in the same round trip when
+    /// `readNext`. Answer with `batchCommitted` or `stepFailed`.
+    case write(Lease, Position, readNext: Bool)
+    /// Throw away rows that were read or computed.
+    case discard
+    case reportDone(Lease, rowsDone: Int64)
+    case reportFailed(Lease, StepError, progressed: Bool)
+    case reportReleased(Lease)
+    case reportLost(Lease)
+    case sayGoodbye
+    /// The machine's work is over.
+    case stop(WorkerStop)
+}
+
+/// The lease that a worker holds, with its progress.
+public struct HeldShard: Equatable, Sendable {
+    public var lease: Lease
+    public var sequence: Int64
+    public var rowsDone: Int64
+    public init(lease: Lease, sequence: Int64, rowsDone: Int64) {
+        self.lease = lease
+        self.sequence = sequence
+        self.rowsDone = rowsDone
+    }
+}
+
+/// Why a step failed, and what follows from it.
+public struct StepError: Error, Equatable, Sendable {
+    public enum Kind: String, Sendable, CaseIterable {
+        /// The fence refused: the shard has another epoch or owner, or its batch was counted already.
+        case leaseLost
+        /// A deadlock, a lock timeout and the like: the same batch may work a moment later.
+        case retryable
+        /// The connection broke; whether a commit went through is read from the ledger.
+        case connectionLost
+        /// The compute program failed; a new one may do better.
+        case program
+        /// No retry can help.
+        case permanent
+    }
+
+    public var kind: Kind
+    public var message: String
+    public init(_ kind: Kind, _ message: String) {
+        self.kind = kind
+        self.message = message
+    }
+}
+
+/// How a worker's life ended.
+public enum WorkerStop: Equatable, Sendable {
+    case drained
+    /// The coordinator answered HELLO with a refusal.
+    case refused(reason: String)
+    /// No coordinator was heard for longer than the limit.
+    case abandoned
+}

@@ -1,0 +1,336 @@
+public import Sharding
+
+/// The worker's state machine: join, take a lease, advance its shard batch by batch, give it back.
+///
+/// Methods are events; each returns the actions that follow. The machine does no I/O and never reads a clock: `now` is
+/// the time since any fixed moment. After every failed step it opens the lease again, which reads the shard's position
+/// from the ledger: so a commit whose answer was lost is neither repeated nor skipped.
+public struct WorkerLoopStateMachine: Sendable {
+    /// How a batch is done.
+    public enum Mode: Sendable, Equatable {
+        /// PostgreSQL computes: one statement a batch.
+        case setBased
+        /// A program computes: read, compute, write.
+        case rowBased
+    }
+
+    public struct Configuration: Sendable {
+        public var mode: Mode
+        public var retry: RetryPolicy
+        public var heartbeatInterval: Duration
+        /// A coordinator that is silent for longer is looked for on a new connection.
+        public var silentAfter: Duration
+        /// A worker that heard no coordinator for longer, and holds no lease, leaves.
+        public var giveUpAfter: Duration
+        /// Batches in a row that left rows deferred before those rows are read under a lock. Rows that change more
+        /// often than a batch takes would otherwise never be done.
+        public var deferralLimit: Int
+
+        public init(
+            mode: Mode, retry: RetryPolicy = RetryPolicy(), heartbeatInterval: Duration = .seconds(1),
+            silentAfter: Duration = .seconds(10), giveUpAfter: Duration = .seconds(300), deferralLimit: Int = 5
+        ) {
+            self.mode = mode
+            self.retry = retry
+            self.heartbeatInterval = heartbeatInterval
+            self.silentAfter = silentAfter
+            self.giveUpAfter = giveUpAfter
+            self.deferralLimit = deferralLimit
+        }
+    }
+
+    /// What the worker is doing with its lease.
+    ///
+    /// - `idle`: leaves by `leaseAssigned`, to `opening`.
+    /// - `opening`: leaves by `leaseOpened`, to `applying` or `reading`; by `stepFailed`.
+    /// - `applying`: leaves by `batchCommitted`, to itself or `idle`; by `stepFailed`.
+    /// - `reading`: leaves by `batchRead`, to `computing` or `writing`; by `stepFailed`.
+    /// - `computing`: leaves by `batchComputed`, to `writing`; by `stepFailed`.
+    /// - `writing`: leaves by `batchCommitted`, to `computing`, `reading` or `idle`; by `stepFailed`.
+    /// - `waiting`: leaves when its time has passed, to `opening`.
+    /// - `stopped`: never left.
+    public enum Activity: Equatable, Sendable {
+        case idle
+        case opening
+        case applying
+        case reading
+        case computing(ReadSummary)
+        case writing(ReadSummary)
+        case waiting(until: Duration)
+        case stopped
+    }
+
+    struct Work: Equatable, Sendable {
+        var lease: Lease
+        var position = Position()
+        /// Steps that failed one after another without a batch in between.
+        var failures = 0
+        var progressed = false
+        /// The coordinator took the lease back: stop after the step under way.
+        var revoked = false
+        /// Batches in a row that left rows deferred.
+        var deferrals = 0
+    }
+
+    public let configuration: Configuration
+    public private(set) var activity: Activity = .idle
+    private(set) var work: Work?
+    /// A lease assigned while another was in hand.
+    private var next: Lease?
+    private var joined = false
+    private var draining = false
+    private var heardAt: Duration = .zero
+    private var soughtAt: Duration = .zero
+    private var saidAt: Duration = .zero
+    private var generator: SeededGenerator
+
+    public init(configuration: Configuration, seed: UInt64) {
+        self.configuration = configuration
+        generator = SeededGenerator(seed: seed)
+    }
+
+    // MARK: - The coordinator's events
+
+    /// The socket is open.
+    public mutating func started(now: Duration) -> [WorkerAction] {
+        heardAt = now
+        soughtAt = now
+        saidAt = now
+        return [.sayHello]
+    }
+
+    public mutating func welcomed(now: Duration) -> [WorkerAction] {
+        heard(now: now)
+        joined = true
+        return [heartbeat(now: now)]
+    }
+
+    public mutating func refused(reason: String) -> [WorkerAction] {
+        guard activity != .stopped else { return [] }
+        activity = .stopped
+        return [.stop(.refused(reason: reason))]
+    }
+
+    /// The coordinator does not know this worker.
+    public mutating func rejoinRequested(now: Duration) -> [WorkerAction] {
+        heard(now: now)
+        guard activity != .stopped else { return [] }
+        joined = false
+        return [.sayHello]
+    }
+
+    /// Any other message from the coordinator.
+    public mutating func heard(now: Duration) {
+        heardAt = now
+    }
+
+    public mutating func leaseAssigned(_ lease: Lease, now: Duration) -> [WorkerAction] {
+        heard(now: now)
+        guard activity != .stopped else { return [] }
+        guard !draining else { return [.reportReleased(lease)] }
+        guard let current = work else { return begin(lease) }
+        guard current.lease != lease else { return [] }
+        if current.lease.shard == lease.shard {
+            guard lease.epoch > current.lease.epoch else { return [] }
+            // The coordinator has given up our older lease.
+            work?.revoked = true
+        }
+        next = lease
+        return []
+    }
+
+    public mutating func leaseRevoked(_ lease: Lease, now: Duration) -> [WorkerAction] {
+        heard(now: now)
+        if next == lease { next = nil }
+        guard work?.lease == lease else { return [] }
+        work?.revoked = true
+        guard case .waiting = activity else { return [] }
+        return settle([])
+    }
+
+    public mutating func drainRequested(now: Duration) -> [WorkerAction] {
+        heard(now: now)
+        guard !draining, activity != .stopped else { return [] }
+        draining = true
+        switch activity {
+        case .idle: return settle([])
+        case .waiting:
+            let lease = work?.lease
+            return settle(lease.map { [.reportReleased($0)] } ?? [])
+        default: return []
+        }
+    }
+
+    // MARK: - The steps' events
+
+    public mutating func leaseOpened(_ position: Position, now: Duration) -> [WorkerAction] {
+        guard activity == .opening, var current = work else { return [] }
+        if position.sequence > current.position.sequence, current.position.sequence > 0 {
+            // A commit whose answer was lost.
+            current.progressed = true
+            current.failures = 0
+        }
+        current.position = position
+        work = current
+        guard !current.revoked else { return settle([]) }
+        guard !draining else { return settle([.reportReleased(current.lease)]) }
+        return advance()
+    }
+
+    public mutating func batchRead(_ summary: ReadSummary, now: Duration) -> [WorkerAction] {
+        guard activity == .reading, let current = work else { return [] }
+        guard !current.revoked else { return settle([.discard]) }
+        guard !draining else { return settle([.discard, .reportReleased(current.lease)]) }
+        return compute(summary)
+    }
+
+    public mutating func batchComputed(now: Duration) -> [WorkerAction] {
+        guard case .computing(let summary) = activity, let current = work else { return [] }
+        guard !current.revoked else { return settle([.discard]) }
+        activity = .writing(summary)
+        // A locking read opens a transaction of its own, and the write's answer says whether one is due.
+        let readNext = !draining && !summary.exhausted && !lockingIsDue(current)
+        return [.write(current.lease, current.position, readNext: readNext)]
+    }
+
+    /// - Parameters:
+    ///   - position: what the ledger row holds after the commit.
+    ///   - done: the shard is done, which the same transaction recorded.
+    ///   - read: what the read in the same round trip found, when one was asked for.
+    public mutating func batchCommitted(_ position: Position, done: Bool, read: ReadSummary?, now: Duration)
+        -> [WorkerAction]
+    {
+        switch activity {
+        case .applying, .writing: break
+        default: return []
+        }
+        guard var current = work else { return [] }
+        current.position = position
+        current.progressed = true
+        current.failures = 0
+        current.deferrals = position.deferred.isEmpty ? 0 : current.deferrals + 1
+        work = current
+        let discard: [WorkerAction] = read == nil ? [] : [.discard]
+        if done { return settle(discard + [.reportDone(current.lease, rowsDone: position.rowsDone)]) }
+        if current.revoked { return settle(discard) }
+        if draining { return settle(discard + [.reportReleased(current.lease)]) }
+        if let read { return compute(read) }
+        return advance()
+    }
+
+    public mutating func stepFailed(_ error: StepError, now: Duration) -> [WorkerAction] {
+        switch activity {
+        case .opening, .applying, .reading, .computing, .writing: break
+        case .idle, .waiting, .stopped: return []
+        }
+        guard var current = work else { return [] }
+        let discard: [WorkerAction] = configuration.mode == .rowBased ? [.discard] : []
+        if current.revoked { return settle(discard) }
+        switch error.kind {
+        case .leaseLost:
+            return settle(discard + [.reportLost(current.lease)])
+        case .program, .permanent:
+            return settle(discard + [.reportFailed(current.lease, error, progressed: current.progressed)])
+        case .retryable:
+            current.failures += 1
+            guard current.failures < configuration.retry.attempts else {
+                return settle(discard + [.reportFailed(current.lease, error, progressed: current.progressed)])
+            }
+        case .connectionLost:
+            // Not the batch's fault. The coordinator takes the lease back when this lasts too long.
+            current.failures = max(current.failures, 1)
+        }
+        if draining { return settle(discard + [.reportReleased(current.lease)]) }
+        let delay = configuration.retry.delay(failures: current.failures, using: &generator)
+        work = current
+        activity = .waiting(until: now + delay)
+        return discard
+    }
+
+    /// Time passed: a heartbeat, a retry or a search for the coordinator may be due.
+    public mutating func timePassed(now: Duration) -> [WorkerAction] {
+        guard activity != .stopped else { return [] }
+        var actions: [WorkerAction] = []
+        if case .waiting(let until) = activity, until <= now, let current = work {
+            activity = .opening
+            actions.append(.openLease(current.lease))
+        }
+        if now - heardAt > configuration.giveUpAfter, work == nil {
+            activity = .stopped
+            return actions + [.stop(.abandoned)]
+        }
+        if now - heardAt > configuration.silentAfter, now - soughtAt > configuration.silentAfter {
+            soughtAt = now
+            saidAt = now
+            joined = false
+            return actions + [.reconnect, .sayHello]
+        }
+        if now - saidAt >= configuration.heartbeatInterval {
+            actions.append(joined ? heartbeat(now: now) : hello(now: now))
+        }
+        return actions
+    }
+
+    // MARK: - Queries
+
+    public var held: HeldShard? {
+        guard let work, !work.revoked else { return nil }
+        return HeldShard(
+            lease: work.lease, sequence: work.position.sequence, rowsDone: work.position.rowsDone)
+    }
+
+    // MARK: - Private
+
+    private mutating func heartbeat(now: Duration) -> WorkerAction {
+        saidAt = now
+        return .sayHeartbeat(held: held)
+    }
+
+    private mutating func hello(now: Duration) -> WorkerAction {
+        saidAt = now
+        return .sayHello
+    }
+
+    private mutating func begin(_ lease: Lease) -> [WorkerAction] {
+        work = Work(lease: lease)
+        activity = .opening
+        return [.openLease(lease)]
+    }
+
+    /// The next step on the shard in hand.
+    private mutating func advance() -> [WorkerAction] {
+        guard let current = work else { return [] }
+        switch configuration.mode {
+        case .setBased:
+            activity = .applying
+            return [.apply(current.lease, current.position)]
+        case .rowBased:
+            activity = .reading
+            return [.read(current.lease, current.position, locking: lockingIsDue(current))]
+        }
+    }
+
+    private mutating func compute(_ summary: ReadSummary) -> [WorkerAction] {
+        activity = .computing(summary)
+        return [.compute]
+    }
+
+    private func lockingIsDue(_ current: Work) -> Bool {
+        !current.position.deferred.isEmpty && current.deferrals >= configuration.deferralLimit
+    }
+
+    /// Puts the work in hand down, then takes up what waits.
+    private mutating func settle(_ actions: [WorkerAction]) -> [WorkerAction] {
+        work = nil
+        activity = .idle
+        if draining {
+            let unopened: [WorkerAction] = next.map { [.reportReleased($0)] } ?? []
+            next = nil
+            activity = .stopped
+            return actions + unopened + [.sayGoodbye, .stop(.drained)]
+        }
+        guard let waiting = next else { return actions }
+        next = nil
+        return actions + begin(waiting)
+    }
+}

@@ -1,0 +1,168 @@
+import CZeroMQ
+import Glibc
+
+/// The one thread of a process that creates, polls and closes all its sockets, and the executor of the actor that owns
+/// them.
+///
+/// The thread waits in `zmq_poll` on its sockets, on other file descriptors, and on an eventfd by which other threads
+/// hand it jobs. `ZMQ_FD` is edge-triggered and never polled from outside.
+///
+/// `@unchecked Sendable` because `queue` is only touched under `mutex`, and everything else only on the thread.
+public final class SocketLoop: SerialExecutor, @unchecked Sendable {
+    /// Milliseconds between two calls of `onTick` when nothing else happens.
+    public static let tickInterval = 50
+
+    private struct Watch {
+        var socket: UnsafeMutableRawPointer?
+        var descriptor: Int32
+        var handler: () -> Void
+    }
+
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private var queue: [UnownedJob] = []
+    private let wake: Int32
+    private let name: String
+    private var thread = pthread_t()
+    private var context: UnsafeMutableRawPointer?
+    private var watches: [Watch] = []
+    private var tick: (() -> Void)?
+
+    /// Stack of the thread in bytes.
+    private static let stackSize = 1 << 20
+
+    public init(name: String) {
+        wake = coord_eventfd()
+        self.name = name
+        precondition(wake >= 0, "eventfd failed with errno \(errno)")
+        pthread_mutex_init(mutex, nil)
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        pthread_attr_setstacksize(&attributes, Self.stackSize)
+        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+        let unmanaged = Unmanaged.passRetained(self)
+        // The thread sets nothing before this lock is free, so that `thread` is known to it.
+        pthread_mutex_lock(mutex)
+        let status = pthread_create(
+            &thread, &attributes,
+            { argument in
+                guard let argument else { return nil }
+                Unmanaged<SocketLoop>.fromOpaque(argument).takeUnretainedValue().loop()
+                return nil
+            }, unmanaged.toOpaque())
+        precondition(status == 0, "pthread_create failed with \(status)")
+        pthread_mutex_unlock(mutex)
+        pthread_attr_destroy(&attributes)
+    }
+
+    // MARK: - SerialExecutor
+
+    public func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        pthread_mutex_lock(mutex)
+        let first = queue.isEmpty
+        queue.append(job)
+        pthread_mutex_unlock(mutex)
+        guard first else { return }
+        var one: UInt64 = 1
+        _ = write(wake, &one, MemoryLayout<UInt64>.size)
+    }
+
+    public func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
+
+    /// Handlers run on the thread outside of any job, and enter their actor by `assumeIsolated`.
+    public func checkIsolated() {
+        precondition(pthread_equal(pthread_self(), thread) != 0, "called from another thread than the socket loop's")
+    }
+
+    // MARK: - On the thread
+
+    /// Makes a socket. Call it on the loop's thread, that is in its actor.
+    public func makeSocket(_ kind: ZeroMQSocket.Kind) throws(ZeroMQError) -> ZeroMQSocket {
+        checkIsolated()
+        // Made late, so that children can be spawned before it exists.
+        if context == nil { context = zmq_ctx_new() }
+        guard let context else { throw ZeroMQError("zmq_ctx_new") }
+        return try ZeroMQSocket(context: context, kind: kind)
+    }
+
+    /// Calls `handler` on the thread whenever the socket has messages.
+    public func watch(_ socket: ZeroMQSocket, _ handler: @escaping () -> Void) {
+        checkIsolated()
+        watches.append(Watch(socket: socket.raw, descriptor: 0, handler: handler))
+    }
+
+    /// Calls `handler` on the thread whenever the descriptor can be read, or has come to its end.
+    public func watch(descriptor: Int32, _ handler: @escaping () -> Void) {
+        checkIsolated()
+        watches.append(Watch(socket: nil, descriptor: descriptor, handler: handler))
+    }
+
+    public func unwatch(_ socket: ZeroMQSocket) {
+        checkIsolated()
+        watches.removeAll { $0.socket == socket.raw }
+    }
+
+    public func unwatch(descriptor: Int32) {
+        checkIsolated()
+        watches.removeAll { $0.socket == nil && $0.descriptor == descriptor }
+    }
+
+    /// Calls `handler` on the thread at least every `tickInterval`.
+    public func onTick(_ handler: @escaping () -> Void) {
+        checkIsolated()
+        tick = handler
+    }
+
+    /// Drops all handlers and ends the context, once every socket is closed: waits as long as their linger allows for
+    /// what they have queued.
+    public func terminate() {
+        checkIsolated()
+        watches.removeAll()
+        tick = nil
+        if let context { zmq_ctx_term(context) }
+        context = nil
+    }
+
+    private func loop() {
+        coord_zmq_name_thread(name)
+        pthread_mutex_lock(mutex)
+        pthread_mutex_unlock(mutex)
+        var jobs: [UnownedJob] = []
+        var ticked = Self.milliseconds()
+        while true {
+            poll()
+            pthread_mutex_lock(mutex)
+            swap(&jobs, &queue)
+            pthread_mutex_unlock(mutex)
+            for job in jobs { job.runSynchronously(on: asUnownedSerialExecutor()) }
+            jobs.removeAll(keepingCapacity: true)
+            let now = Self.milliseconds()
+            if now - ticked >= Int64(Self.tickInterval) {
+                ticked = now
+                tick?()
+            }
+        }
+    }
+
+    private func poll() {
+        var items = [zmq_pollitem_t(socket: nil, fd: wake, events: Int16(ZMQ_POLLIN), revents: 0)]
+        let current = watches
+        for watch in current {
+            items.append(
+                zmq_pollitem_t(socket: watch.socket, fd: watch.descriptor, events: Int16(ZMQ_POLLIN), revents: 0))
+        }
+        let ready = zmq_poll(&items, Int32(items.count), Self.tickInterval)
+        guard ready > 0 else { return }
+        if items[0].revents != 0 {
+            var count: UInt64 = 0
+            _ = read(wake, &count, MemoryLayout<UInt64>.size)
+        }
+        for (index, watch) in current.enumerated() where items[index + 1].revents != 0 { watch.handler() }
+    }
+
+    private static func milliseconds() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+}

@@ -1,0 +1,107 @@
+import CZeroMQ
+import Glibc
+
+/// A ROUTER or DEALER socket. It belongs to the thread of its `SocketLoop`.
+///
+/// libzmq's defaults drop messages in silence and linger for ever; the options set here are the ones that do not.
+public final class ZeroMQSocket {
+    public enum Kind: Sendable {
+        case router
+        case dealer
+    }
+
+    /// The largest message taken in, in bytes; a peer that sends more is cut off.
+    public static let maxMessageSize: Int64 = 256 * 1024
+    /// Milliseconds for a peer to finish the handshake.
+    static let handshakeInterval: Int32 = 5_000
+    /// Milliseconds between ZMTP pings, until a peer counts as gone, and as told to the peer.
+    static let heartbeatInterval: Int32 = 5_000
+    static let heartbeatTimeout: Int32 = 15_000
+    static let heartbeatTTL: Int32 = 15_000
+    /// Milliseconds before the first reconnect, and at the most.
+    static let reconnectInterval: Int32 = 100
+    static let reconnectIntervalMax: Int32 = 10_000
+
+    let raw: UnsafeMutableRawPointer
+
+    init(context: UnsafeMutableRawPointer, kind: Kind) throws(ZeroMQError) {
+        guard let socket = zmq_socket(context, kind == .router ? ZMQ_ROUTER : ZMQ_DEALER) else {
+            throw ZeroMQError("zmq_socket")
+        }
+        raw = socket
+        try set(ZMQ_LINGER, 0)
+        try set(ZMQ_HANDSHAKE_IVL, Self.handshakeInterval)
+        try set(ZMQ_HEARTBEAT_IVL, Self.heartbeatInterval)
+        try set(ZMQ_HEARTBEAT_TIMEOUT, Self.heartbeatTimeout)
+        try set(ZMQ_HEARTBEAT_TTL, Self.heartbeatTTL)
+        try set(ZMQ_RECONNECT_IVL, Self.reconnectInterval)
+        try set(ZMQ_RECONNECT_IVL_MAX, Self.reconnectIntervalMax)
+        var limit = Self.maxMessageSize
+        guard zmq_setsockopt(raw, ZMQ_MAXMSGSIZE, &limit, MemoryLayout<Int64>.size) == 0 else {
+            throw ZeroMQError("ZMQ_MAXMSGSIZE")
+        }
+        switch kind {
+        case .router:
+            // An address without a peer is an error instead of a message lost in silence.
+            try set(ZMQ_ROUTER_MANDATORY, 1)
+        case .dealer:
+            // Messages wait for a connection that stands, and are not queued for one that may never come.
+            try set(ZMQ_IMMEDIATE, 1)
+        }
+    }
+
+    func set(_ option: Int32, _ value: Int32) throws(ZeroMQError) {
+        var value = value
+        guard zmq_setsockopt(raw, option, &value, MemoryLayout<Int32>.size) == 0 else {
+            throw ZeroMQError("zmq_setsockopt(\(option))")
+        }
+    }
+
+    /// Milliseconds that `close` may spend on sending what is queued.
+    public func linger(milliseconds: Int32) throws(ZeroMQError) { try set(ZMQ_LINGER, milliseconds) }
+
+    public func bind(_ endpoint: String) throws(ZeroMQError) {
+        guard zmq_bind(raw, endpoint) == 0 else { throw ZeroMQError("cannot listen on \(endpoint)") }
+    }
+
+    public func connect(_ endpoint: String) throws(ZeroMQError) {
+        guard zmq_connect(raw, endpoint) == 0 else { throw ZeroMQError("cannot connect to \(endpoint)") }
+    }
+
+    /// The endpoint bound last, with the port that `tcp://…:*` got.
+    public func lastEndpoint() -> String {
+        var buffer = [CChar](repeating: 0, count: 256)
+        var size = buffer.count
+        guard zmq_getsockopt(raw, ZMQ_LAST_ENDPOINT, &buffer, &size) == 0 else { return "" }
+        return String(decoding: buffer.prefix(max(size - 1, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// Sends one message of one or more frames, or throws without blocking and with nothing sent.
+    public func send(_ frames: [[UInt8]]) throws(ZeroMQError) {
+        for (index, frame) in frames.enumerated() {
+            let more = index < frames.count - 1 ? ZMQ_SNDMORE : 0
+            guard zmq_send(raw, frame, frame.count, ZMQ_DONTWAIT | more) >= 0 else { throw ZeroMQError("zmq_send") }
+        }
+    }
+
+    /// Takes the next message, or nil when none waits.
+    public func receive() throws(ZeroMQError) -> [[UInt8]]? {
+        var frames: [[UInt8]] = []
+        while true {
+            var message = zmq_msg_t()
+            zmq_msg_init(&message)
+            defer { zmq_msg_close(&message) }
+            guard zmq_msg_recv(&message, raw, ZMQ_DONTWAIT) >= 0 else {
+                let error = ZeroMQError("zmq_msg_recv")
+                if error.isFull { return nil }
+                if error.code == EINTR { continue }
+                throw error
+            }
+            frames.append(Array(UnsafeRawBufferPointer(start: zmq_msg_data(&message), count: zmq_msg_size(&message))))
+            guard zmq_msg_more(&message) == 1 else { return frames }
+        }
+    }
+
+    /// Closes the socket; it must not be used after.
+    public func close() { zmq_close(raw) }
+}

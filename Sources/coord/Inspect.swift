@@ -1,0 +1,186 @@
+import ArgumentParser
+import Coordinator
+import Job
+import Ledger
+import Postgres
+import Progress
+import Sharding
+
+struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Show a run, or the newest one.")
+
+    @OptionGroup var common: CommonOptions
+    @Argument(help: ArgumentHelp("Number of the run.", valueName: "run")) var number: Int64?
+
+    func run() throws {
+        let store = LedgerStore(try PostgresConnection(.ledger(common.conninfo())))
+        try store.require()
+        let runs = try number.map { [try store.run(RunID($0))] } ?? store.runs()
+        guard let first = runs.first else {
+            throw LedgerError(.unknownRun, "nothing has run in this database yet", mend: "coord start JOB")
+        }
+        let workers = try store.workers(of: first.id, includeGone: !first.state.isUnfinished)
+        if common.json { return JSONOutput.print(RunObject(first, workers)) }
+        print(Self.text(first, workers))
+        for other in runs.dropFirst() {
+            print(
+                "run \(other.id) of \(other.definition.name): \(other.state.rawValue), "
+                    + "\(ProgressFormat.grouped(other.rowsDone)) rows")
+        }
+    }
+
+    static func text(_ run: RunRecord, _ workers: [WorkerRecord]) -> String {
+        let object = RunObject(run, workers)
+        var state = run.state.rawValue
+        if run.state == .running, run.coordinator == nil { state = "running, but its coordinator is gone" }
+        var lines = [
+            "run \(run.id) of \(run.definition.name), table \(run.definition.table): \(state)",
+            "  \(ProgressFormat.grouped(run.rowsDone)) of about \(ProgressFormat.grouped(run.rowsEstimated)) rows, "
+                + "\(ProgressFormat.grouped(Int64(object.rowsPerSecond))) rows/s"
+                + (object.etaSeconds.value.map { ", ETA \(ProgressFormat.duration(.seconds($0)))" } ?? ""),
+            "  shards: \(run.counts.done) done, \(run.counts.running) running, \(run.counts.pending) pending, "
+                + "\(run.counts.failed) failed",
+        ]
+        if let coordinator = run.coordinator { lines.append("  coordinator: \(coordinator)") }
+        for worker in workers {
+            lines.append(
+                "  worker \(worker.host):\(worker.pid)  "
+                    + (worker.shard.map { "shard \($0)  " } ?? "")
+                    + "\(ProgressFormat.grouped(worker.rowsDone)) rows  "
+                    + "\(ProgressFormat.bytes(worker.rssBytes)) (peak \(ProgressFormat.bytes(worker.peakRSSBytes)))")
+        }
+        if run.state.isUnfinished, run.coordinator == nil { lines.append("  to go on: coord resume \(run.id)") }
+        return lines.joined(separator: "\n")
+    }
+}
+
+struct Cancel: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "End a run for good. Batches that have committed stay.")
+
+    @OptionGroup var common: CommonOptions
+    @Argument(help: ArgumentHelp("Number of the run.", valueName: "run")) var number: Int64
+
+    private struct Answer: Encodable {
+        var run: Int64
+        var state: String
+    }
+
+    func run() throws {
+        let store = LedgerStore(try PostgresConnection(.ledger(common.conninfo())))
+        try store.require()
+        let coordinator = try store.cancel(RunID(number))
+        if common.json {
+            return JSONOutput.print(Answer(run: number, state: coordinator == nil ? "cancelled" : "cancelling"))
+        }
+        print(
+            coordinator.map { "run \(number): \($0) was asked to cancel; it drains its workers first" }
+                ?? "run \(number) is cancelled")
+    }
+}
+
+struct Shards: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "List the shards of a run.")
+
+    @OptionGroup var common: CommonOptions
+    @Argument(help: ArgumentHelp("Number of the run.", valueName: "run")) var number: Int64
+
+    private struct Object: Encodable {
+        var shard: Int32
+        var after: Nullable<String>
+        var through: Nullable<String>
+        var checkpoint: Nullable<String>
+        var state: String
+        var epoch: Int64
+        var rowsDone: Int64
+        var rowsEstimated: Int64
+        var failures: Int
+        var error: Nullable<String>
+    }
+
+    func run() throws {
+        let store = LedgerStore(try PostgresConnection(.ledger(common.conninfo())))
+        try store.require()
+        _ = try store.run(RunID(number))
+        let shards = try store.shards(of: RunID(number))
+        if common.json {
+            return JSONOutput.print(
+                shards.map { shard in
+                    Object(
+                        shard: shard.record.id.rawValue, after: Nullable(shard.range.after?.description),
+                        through: Nullable(shard.range.through?.description),
+                        checkpoint: Nullable(shard.checkpoint?.description), state: shard.record.state.rawValue,
+                        epoch: shard.record.epoch.rawValue, rowsDone: shard.record.rowsDone,
+                        rowsEstimated: shard.record.rowsEstimated, failures: shard.record.failures,
+                        error: Nullable(shard.record.error))
+                })
+        }
+        for shard in shards {
+            print(
+                "shard \(shard.record.id)  \(shard.record.state.rawValue)  \(shard.range)  "
+                    + "\(ProgressFormat.grouped(shard.record.rowsDone)) of about "
+                    + "\(ProgressFormat.grouped(shard.record.rowsEstimated)) rows"
+                    + (shard.record.error.map { "\n    last error: \($0)" } ?? ""))
+        }
+    }
+}
+
+struct LedgerCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ledger", abstract: "Install or drop coord's tables, in the schema coord.",
+        subcommands: [Install.self, Drop.self])
+
+    private struct Answer: Encodable {
+        var ledger: String
+        var version: Int
+    }
+
+    struct Install: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make the ledger, or bring it to this version. `start` does so by itself where it may.")
+        @OptionGroup var common: CommonOptions
+
+        func run() throws {
+            let store = LedgerStore(try PostgresConnection(.ledger(common.conninfo())))
+            let done = try store.install()
+            if common.json {
+                return JSONOutput.print(Answer(ledger: done ? "installed" : "unchanged", version: Schema.version))
+            }
+            print(done ? "ledger version \(Schema.version) installed" : "the ledger is there already")
+        }
+    }
+
+    struct Drop: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Remove the ledger: every run's history and every checkpoint.")
+        @OptionGroup var common: CommonOptions
+        @Flag(help: "Yes, drop it.") var yes = false
+
+        func validate() throws {
+            guard yes else {
+                throw ValidationError("this removes every run's history and checkpoints: add --yes to do it")
+            }
+        }
+
+        func run() throws {
+            try LedgerStore(try PostgresConnection(.ledger(common.conninfo()))).drop()
+            if common.json { return JSONOutput.print(Answer(ledger: "dropped", version: 0)) }
+            print("the ledger is dropped")
+        }
+    }
+}
+
+/// The batch statement of a job, for a benchmark that drives it without coord.
+struct BatchStatement: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "batch-statement", abstract: "Print the statement of a set job's batch.", shouldDisplay: false)
+
+    @OptionGroup var common: CommonOptions
+    @Argument(help: "Job file (YAML).") var file: String
+
+    func run() async throws {
+        let job = try Job.load(path: file)
+        let opening = RunOpening(settings: .ledger(common.conninfo(job)), host: "", pid: 0)
+        print(try await opening.batchStatement(job, file: file))
+    }
+}

@@ -1,0 +1,113 @@
+import FoundationEssentials
+import Glibc
+import Ledger
+import Progress
+import Sharding
+
+/// JSON on standard output: one object, or one a line.
+enum JSONOutput {
+    static func text(_ value: some Encodable) -> String {
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        do {
+            return String(decoding: try encoder.encode(value), as: UTF8.self)
+        } catch {
+            preconditionFailure("values made here can be encoded: \(error)")
+        }
+    }
+
+    static func print(_ value: some Encodable) { Terminal.write(text(value) + "\n", to: STDOUT_FILENO) }
+}
+
+/// A member that is written as null when there is no value, where JSONEncoder would leave it out.
+struct Nullable<Value: Encodable>: Encodable {
+    var value: Value?
+    init(_ value: Value?) { self.value = value }
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        if let value { try container.encode(value) } else { try container.encodeNil() }
+    }
+}
+
+struct ShardCountsObject: Encodable {
+    var pending: Int
+    var running: Int
+    var done: Int
+    var failed: Int
+
+    init(_ counts: ShardCounts) {
+        pending = counts.pending
+        running = counts.running
+        done = counts.done
+        failed = counts.failed
+    }
+
+    init(_ snapshot: ProgressSnapshot) {
+        pending = snapshot.pending
+        running = snapshot.running
+        done = snapshot.done
+        failed = snapshot.failed
+    }
+}
+
+struct WorkerObject: Encodable {
+    var host: String
+    var pid: Int32
+    var shard: Nullable<Int32>
+    var rowsDone: Int64
+    var rowsPerSecond: Double
+    var rssBytes: Int64
+    var peakRssBytes: Int64
+
+    init(_ worker: WorkerRecord) {
+        host = worker.host
+        pid = worker.pid
+        shard = Nullable(worker.shard?.rawValue)
+        rowsDone = worker.rowsDone
+        rowsPerSecond = rounded(worker.rowsPerSecond)
+        rssBytes = worker.rssBytes
+        peakRssBytes = worker.peakRSSBytes
+    }
+
+    init(_ worker: WorkerProgress) {
+        host = worker.host
+        pid = worker.pid
+        shard = Nullable(worker.shard?.rawValue)
+        rowsDone = worker.rowsDone
+        rowsPerSecond = rounded(worker.rowsPerSecond)
+        rssBytes = worker.rssBytes
+        peakRssBytes = worker.peakRSSBytes
+    }
+}
+
+struct RunObject: Encodable {
+    var run: Int64
+    var job: String
+    var state: String
+    var coordinator: Nullable<String>
+    var rowsDone: Int64
+    var rowsEstimated: Int64
+    var rowsPerSecond: Double
+    var etaSeconds: Nullable<Int64>
+    var shards: ShardCountsObject
+    var workers: [WorkerObject]
+
+    init(_ record: RunRecord, _ workers: [WorkerRecord]) {
+        run = record.id.rawValue
+        job = record.definition.name
+        state = record.state.rawValue
+        coordinator = Nullable(record.coordinator)
+        rowsDone = record.rowsDone
+        rowsEstimated = record.rowsEstimated
+        // A coordinator that died has left its last rate behind.
+        let rate = record.coordinator == nil ? 0 : record.rowsPerSecond
+        rowsPerSecond = rounded(rate)
+        let left = Double(max(record.rowsEstimated - record.rowsDone, 0))
+        etaSeconds = Nullable(rate >= 1 ? Int64((left / rate).rounded()) : nil)
+        shards = ShardCountsObject(record.counts)
+        self.workers = workers.map { WorkerObject($0) }
+    }
+}
+
+func rounded(_ value: Double) -> Double { (value * 10).rounded() / 10 }

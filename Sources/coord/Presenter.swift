@@ -1,0 +1,128 @@
+import Coordinator
+import Glibc
+import Progress
+import Sharding
+import Synchronization
+import Host
+
+/// Shows a run as it goes: bars on a terminal, a line every few seconds elsewhere, or JSON lines.
+final class Presenter: Sendable {
+    enum Style: Sendable { case bars, lines, json }
+
+    private struct State {
+        var barLines = 0
+        var linedAt: Duration?
+        var last: ProgressSnapshot?
+    }
+
+    static let lineInterval = Duration.seconds(5)
+    static let jsonInterval = Duration.seconds(1)
+
+    private let style: Style
+    private let state = Mutex(State())
+
+    init(json: Bool) {
+        style = json ? .json : Terminal.errorIsTerminal ? .bars : .lines
+    }
+
+    func show(_ event: CoordinatorService.Event) {
+        switch event {
+        case .progressed(let snapshot): progressed(snapshot)
+        case .listening(let endpoint):
+            message("listening", "workers may join: coord worker --connect \(endpoint)", ["endpoint": endpoint])
+        case .attemptEnded(let shard, let reason, let failed):
+            let effect = failed ? "shard \(shard) has failed" : "shard \(shard) will be tried again"
+            message("attempt_ended", "\(effect): \(reason)", ["shard": "\(shard)", "error": reason])
+        case .workerGone(let reason): message("worker_gone", reason, ["reason": reason])
+        case .ledgerLost(let reason):
+            message("database_away", "the database is away, trying again: \(reason)", ["error": reason])
+        }
+    }
+
+    /// A line for people on standard error, or an object for programs on standard output.
+    func message(_ type: String, _ text: String, _ members: [String: String] = [:]) {
+        if style == .json {
+            JSONOutput.print(members.merging(["message_type": type]) { $1 })
+            return
+        }
+        state.withLock { state in
+            erase(&state)
+            Terminal.complain(text)
+            if let last = state.last { draw(last, &state) }
+        }
+    }
+
+    /// Leaves the last picture standing.
+    func end() {
+        state.withLock { state in
+            guard style == .bars, let last = state.last else { return }
+            erase(&state)
+            draw(last, &state)
+            state.barLines = 0
+            state.last = nil
+        }
+    }
+
+    private func progressed(_ snapshot: ProgressSnapshot) {
+        state.withLock { state in
+            let now = MonotonicTime.now()
+            switch style {
+            case .bars:
+                state.last = snapshot
+                erase(&state)
+                draw(snapshot, &state)
+            case .lines:
+                if let at = state.linedAt, now - at < Self.lineInterval { return }
+                // The first line comes when there is something to say.
+                if state.linedAt == nil, snapshot.elapsed < .seconds(1) { return }
+                state.linedAt = now
+                Terminal.complain(ProgressView.line(snapshot))
+            case .json:
+                if let at = state.linedAt, now - at < Self.jsonInterval { return }
+                state.linedAt = now
+                JSONOutput.print(ProgressObject(snapshot))
+            }
+        }
+    }
+
+    private func erase(_ state: inout State) {
+        guard state.barLines > 0 else { return }
+        Terminal.write("\u{1B}[\(state.barLines)A\r\u{1B}[J", to: STDERR_FILENO)
+        state.barLines = 0
+    }
+
+    private func draw(_ snapshot: ProgressSnapshot, _ state: inout State) {
+        guard style == .bars else { return }
+        let size = Terminal.size
+        let lines = ProgressView.bars(snapshot, width: size.width, height: size.height, color: Terminal.color)
+        Terminal.write(lines.joined(separator: "\n") + "\n", to: STDERR_FILENO)
+        state.barLines = lines.count
+    }
+}
+
+struct ProgressObject: Encodable {
+    var messageType = "progress"
+    var run: Int64
+    var job: String
+    var rowsDone: Int64
+    var rowsEstimated: Int64
+    var rowsPerSecond: Double
+    var etaSeconds: Nullable<Int64>
+    var elapsedSeconds: Double
+    var shards: ShardCountsObject
+    var workers: [WorkerObject]
+    var note: Nullable<String>
+
+    init(_ snapshot: ProgressSnapshot) {
+        run = snapshot.run.rawValue
+        job = snapshot.job
+        rowsDone = snapshot.rowsDone
+        rowsEstimated = snapshot.rowsEstimated
+        rowsPerSecond = rounded(snapshot.rowsPerSecond)
+        etaSeconds = Nullable(snapshot.eta?.components.seconds)
+        elapsedSeconds = rounded(snapshot.elapsed / .seconds(1))
+        shards = ShardCountsObject(snapshot)
+        workers = snapshot.workers.map { WorkerObject($0) }
+        note = Nullable(snapshot.note)
+    }
+}

@@ -1,0 +1,125 @@
+import Dispatch
+import Sharding
+import WorkerLoop
+
+/// What a seed means: the size of the run, and how bad the world is. All times are virtual.
+struct Scenario: Sendable, Equatable {
+    var mode: WorkerLoopStateMachine.Mode
+    var workers: Int
+    var rows: Int
+    var shards: Int
+    var batchRows: Int
+    /// Chances that a message is lost, delivered twice, or late by up to `lateness`.
+    var loss: Double
+    var repetition: Double
+    var late: Double
+    var lateness: Duration
+    /// The longest way of a statement to the server or back.
+    var latency: Duration
+    var compute: Duration
+    /// The longest way of the coordinator's statements: a ledger that is slow for it lets much happen meanwhile.
+    var ledgerLatency: Duration
+    /// Failures in a row after which a shard has failed.
+    var attempts: Int
+    /// Chances, a statement: the connection breaks before it, after it, or before it while it still runs later.
+    var lostBefore: Double
+    var lostAfter: Double
+    var ranLater: Double
+    var retryable: Double
+    /// Chances, a batch: the worker dies between commit and answer, or freezes just before it writes.
+    var crashAfterCommit: Double
+    var freezeBeforeWrite: Double
+    var stuck: Double
+    /// Mean time between the changes of an outside application, and how many keys it likes best.
+    var outsideEvery: Duration
+    var hotKeys: Int
+    var faultEvery: Duration
+    var faultPhase: Duration
+    /// A worker that is taken for dead is killed, as the coordinator does with the workers that it started.
+    var killsDismissed: Bool
+    /// What the coordinator decides while it has no ledger is done after it has loaded, or is dropped.
+    var keepsWorkWhileLoading: Bool
+    var deferralLimit: Int
+
+    init(seed: UInt64) {
+        var random = SeededGenerator(seed: seed ^ 0x5CE0_A210)
+        func int(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
+        func flag(_ chance: Double) -> Bool { Double.random(in: 0..<1, using: &random) < chance }
+        /// Often zero, so that a seed has few kinds of trouble and each is seen alone too.
+        func rate(_ most: Double) -> Double { flag(0.35) ? 0 : Double.random(in: 0...most, using: &random) }
+        mode = flag(0.5) ? .setBased : .rowBased
+        workers = int(1...8)
+        batchRows = int(1...12)
+        rows = batchRows * int(4...100) * max(1, workers / 2)
+        shards = flag(0.1) ? 1 : int(1...40)
+        loss = rate(0.15)
+        repetition = rate(0.1)
+        late = rate(0.1)
+        lateness = .milliseconds(int(20...8000))
+        latency = .milliseconds(int(2...250))
+        compute = .milliseconds(int(1...300))
+        ledgerLatency = flag(0.7) ? latency : .milliseconds(int(200...2500))
+        attempts = int(2...5)
+        lostBefore = rate(0.03)
+        lostAfter = rate(0.05)
+        ranLater = rate(0.03)
+        retryable = rate(0.06)
+        crashAfterCommit = rate(0.02)
+        freezeBeforeWrite = rate(0.03)
+        stuck = rate(0.01)
+        outsideEvery = .milliseconds(int(20...1000))
+        hotKeys = int(1...10)
+        faultEvery = .milliseconds(int(200...6000))
+        faultPhase = .seconds(int(5...40))
+        killsDismissed = flag(0.4)
+        keepsWorkWhileLoading = flag(0.5)
+        deferralLimit = int(1...4)
+    }
+
+    static let leaseDuration: Duration = .seconds(5)
+    static let stallAfter: Duration = .seconds(12)
+    /// How long a statement that hangs, or a compute, takes at most.
+    static let longestStep: Duration = .seconds(18)
+    /// How long a coordinator owns its run without renewing: `LedgerStore.ownershipSeconds`, shortened.
+    static let ownership: Duration = .seconds(6)
+    static let renewal: Duration = .seconds(2)
+    /// Longer than a lease, so that a taker meets the locks of a zombie.
+    static let idleInTransaction: Duration = .seconds(8)
+
+    private var retry: RetryPolicy {
+        RetryPolicy(attempts: attempts, backoff: .milliseconds(200), maxBackoff: .seconds(3))
+    }
+
+    var dispatch: DispatchStateMachine.Configuration {
+        DispatchStateMachine.Configuration(
+            leaseDuration: Self.leaseDuration, stallAfter: Self.stallAfter, assignGrace: .milliseconds(2500),
+            retry: retry)
+    }
+
+    var workerLoop: WorkerLoopStateMachine.Configuration {
+        WorkerLoopStateMachine.Configuration(
+            mode: mode, retry: retry, heartbeatInterval: .seconds(1), silentAfter: .seconds(4),
+            giveUpAfter: .seconds(15), deferralLimit: deferralLimit)
+    }
+
+    /// How long the run may take after every fault has healed: what may still hang, expire or wait for its retry,
+    /// then three times the work that one worker would have.
+    var patience: Duration {
+        let batches = rows / batchRows + 2 * shards + 10 * hotKeys
+        return .seconds(90) + (latency * 4 + compute) * batches * 3 + ledgerLatency * shards * 8
+    }
+}
+
+/// The safety mechanisms. A negative control switches one off, and must then see an invariant fall.
+struct SafetyMechanisms: OptionSet, Sendable {
+    let rawValue: Int
+    /// A batch is refused unless the shard has its epoch, owner and sequence.
+    static let fence = SafetyMechanisms(rawValue: 1)
+    /// The checkpoint moves in the batch's own transaction.
+    static let checkpoint = SafetyMechanisms(rawValue: 2)
+    /// A row that changed since it was read is left alone.
+    static let compare = SafetyMechanisms(rawValue: 4)
+    /// The coordinator asks the ledger, instead of trusting reports and its memory.
+    static let ledgerDecides = SafetyMechanisms(rawValue: 8)
+    static let all: SafetyMechanisms = [.fence, .checkpoint, .compare, .ledgerDecides]
+}

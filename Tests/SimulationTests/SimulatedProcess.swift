@@ -1,0 +1,78 @@
+/// A process: it may freeze, in which case its events wait, and it may be killed, in which case they are lost.
+class SimulatedProcess {
+    unowned let simulation: Simulation
+    let name: String
+    private(set) var isAlive = true
+    private(set) var isFrozen = false
+    private var waiting: [() -> Void] = []
+    /// The session with the database.
+    private(set) var session: SimulatedSession
+
+    init(_ simulation: Simulation, name: String) {
+        self.simulation = simulation
+        self.name = name
+        session = simulation.openSession()
+    }
+
+    /// Handles an event now, or when the process thaws.
+    func deliver(_ event: @escaping () -> Void) {
+        guard isAlive else { return }
+        if isFrozen { waiting.append(event) } else { event() }
+    }
+
+    func freeze(for duration: Duration) {
+        guard isAlive, !isFrozen else { return }
+        isFrozen = true
+        simulation.audit.note("\(name) freezes for \(duration)")
+        simulation.after(duration) { self.thaw() }
+    }
+
+    func thaw() {
+        guard isAlive, isFrozen else { return }
+        isFrozen = false
+        simulation.audit.note("\(name) thaws")
+        let events = waiting
+        waiting = []
+        for event in events { deliver(event) }
+    }
+
+    func kill() {
+        guard isAlive else { return }
+        isAlive = false
+        waiting = []
+        simulation.audit.note("\(name) is gone")
+    }
+
+    /// Calls `tick` again and again, while the process lives.
+    func tick(every interval: Duration, _ tick: @escaping () -> Void) {
+        simulation.after(interval) {
+            self.deliver {
+                tick()
+                self.tick(every: interval, tick)
+            }
+        }
+    }
+
+    /// Opens another session; the old one ends, unless the server does not know yet that its client is gone.
+    func reconnect(closing: Bool = true) {
+        if closing { simulation.close(session) }
+        session = simulation.openSession()
+    }
+}
+
+/// A session of the database server.
+final class SimulatedSession {
+    let id: Int
+    /// The server's life in which it was opened: an outage ends all sessions.
+    let era: Int
+    var isBroken = false
+    /// Keys that its open transaction has locked.
+    var locked: [Int] = []
+    /// Counts transactions, so that a timer knows whether its own is still open.
+    var transactions = 0
+
+    init(id: Int, era: Int) {
+        self.id = id
+        self.era = era
+    }
+}

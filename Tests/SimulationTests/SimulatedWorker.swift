@@ -1,0 +1,250 @@
+import Dispatch
+import Sharding
+import WorkerLoop
+
+/// A worker process: the real state machine, with a shell that runs its actions against the simulated world.
+final class SimulatedWorker: SimulatedProcess {
+    let id: WorkerID
+    let slot: Int
+    var isPartitioned = false
+    /// The coordinator that its socket is connected to.
+    private var link: SimulatedCoordinator?
+    private(set) var machine: WorkerLoopStateMachine
+    /// Rows read, then rows computed: the shell holds them, not the machine.
+    private var read: SimulatedBatch?
+    private var computed: SimulatedBatch?
+    /// The lease whose commit went through though its answer was lost.
+    private var unanswered: (lease: Lease, sequence: Int64)?
+
+    init(_ simulation: Simulation, slot: Int, number: Int) {
+        id = WorkerID("worker-\(slot).\(number)")
+        self.slot = slot
+        machine = WorkerLoopStateMachine(
+            configuration: simulation.scenario.workerLoop, seed: simulation.random.next())
+        super.init(simulation, name: "worker-\(slot).\(number)")
+    }
+
+    func start() {
+        link = simulation.endpoint
+        perform(machine.started(now: simulation.now))
+        tick(every: .milliseconds(300)) { [self] in
+            perform(machine.timePassed(now: simulation.now))
+        }
+    }
+
+    func receive(_ message: FromCoordinatorMessage) {
+        simulation.audit.note("\(name) hears \(message)")
+        let now = simulation.now
+        switch message {
+        case .welcome: perform(machine.welcomed(now: now))
+        case .alive: machine.heard(now: now)
+        case .assign(let lease): perform(machine.leaseAssigned(lease, now: now))
+        case .revoke(let lease):
+            simulation.audit.count(.revoked)
+            perform(machine.leaseRevoked(lease, now: now))
+        case .drain: perform(machine.drainRequested(now: now))
+        case .rejoin:
+            simulation.audit.count(.rejoined)
+            perform(machine.rejoinRequested(now: now))
+        }
+    }
+
+    private func perform(_ actions: [WorkerAction]) {
+        for action in actions { perform(action) }
+    }
+
+    private func perform(_ action: WorkerAction) {
+        simulation.audit.note("\(name): \(action)")
+        switch action {
+        case .sayHello: send(.hello)
+        case .sayHeartbeat(let held): send(.heartbeat(held))
+        case .reconnect: link = simulation.endpoint
+        case .openLease(let lease): open(lease)
+        case .apply(let lease, let position): write(order(lease, position), nil, readNext: false)
+        case .read(let lease, let position, let locking): read(order(lease, position), locking: locking)
+        case .compute: compute()
+        case .write(let lease, let position, let readNext):
+            write(order(lease, position), computed, readNext: readNext)
+        case .discard:
+            (read, computed) = (nil, nil)
+            simulation.endTransaction(session)
+        case .reportDone(let lease, _): send(.shardDone(lease))
+        case .reportFailed(let lease, let error, _): send(.shardFailed(lease, error))
+        case .reportReleased(let lease): send(.leaseReleased(lease))
+        case .reportLost(let lease): send(.leaseLost(lease))
+        case .sayGoodbye: send(.goodbye)
+        case .stop(let reason):
+            simulation.audit.count(reason == .drained ? .workerDrained : .workerAbandoned)
+            kill()
+        }
+    }
+
+    override func kill() {
+        super.kill()
+        simulation.close(session)
+    }
+
+    private func send(_ message: FromWorkerMessage) {
+        // The socket finds a coordinator that was started in the place of a dead one.
+        if link?.isAlive != true { link = simulation.endpoint }
+        guard let link, !isPartitioned else { return }
+        simulation.transmit { [self] in link.deliver { link.receive(message, from: self) } }
+    }
+
+    private func order(_ lease: Lease, _ position: Position) -> SimulatedDatabase.Order {
+        SimulatedDatabase.Order(
+            lease: lease, owner: id, position: position, batchRows: simulation.scenario.batchRows)
+    }
+}
+
+// MARK: - Steps
+
+extension SimulatedWorker {
+    private func open(_ lease: Lease) {
+        execute(isBatch: false) { [self] _ in
+            guard let position = simulation.database.open(lease, owner: id) else {
+                simulation.audit.count(.openRefused)
+                return .failed(StepError(.leaseLost, "not the owner"))
+            }
+            return .opened(position)
+        }
+    }
+
+    private func read(_ order: SimulatedDatabase.Order, locking: Bool) {
+        let deferred = order.position.deferred.compactMap { Int($0.description) }
+        execute(isBatch: false) { [self] session in
+            let batch = simulation.database.read(
+                order.lease.shard, after: order.checkpoint, deferred: deferred, limit: order.batchRows)
+            guard locking else { return .read(batch) }
+            simulation.audit.count(.lockingRead)
+            guard simulation.lock(batch.reread, session) else {
+                return .failed(StepError(.retryable, "lock timeout"))
+            }
+            return .read(batch)
+        }
+    }
+
+    private func compute() {
+        guard var batch = read else { return simulation.audit.report(.i7, "\(name) computes what it has not read") }
+        read = nil
+        let stuck = simulation.chance(simulation.scenario.stuck)
+        if stuck { simulation.audit.count(.statementStuck) }
+        let time = stuck ? Scenario.longestStep : simulation.scenario.compute
+        simulation.after(simulation.upTo(time)) { [self] in
+            deliver { [self] in
+                if simulation.programIsBroken {
+                    step(.failed(StepError(.program, "the program failed")))
+                } else {
+                    batch.compute()
+                    computed = batch
+                    step(.computed)
+                }
+            }
+        }
+    }
+
+    /// Sends a batch: computed rows, or without them the batch of a `set` job.
+    private func write(_ order: SimulatedDatabase.Order, _ batch: SimulatedBatch?, readNext: Bool) {
+        if simulation.mode == .rowBased, batch == nil {
+            return simulation.audit.report(.i7, "\(name) writes what it has not computed")
+        }
+        if simulation.chance(simulation.scenario.freezeBeforeWrite) {
+            simulation.audit.count(.workerFrozeBeforeWrite)
+            freeze(for: simulation.upTo(.seconds(15)))
+        }
+        computed = nil
+        deliver { [self] in
+            execute(isBatch: true) { [self] session in
+                simulation.commit(order, batch, readNext: readNext, by: self, session)
+            }
+        }
+    }
+
+    /// Sends a statement over the session; its fate is drawn now.
+    private func execute(isBatch: Bool, _ statement: @escaping (SimulatedSession) -> StepAnswer) {
+        let session = session
+        let fate = simulation.drawFate(isBatch: isBatch, isInTransaction: !session.locked.isEmpty)
+        let way = fate == .stuck ? Scenario.longestStep : simulation.scenario.latency
+        session.transactions += 1
+        simulation.after(simulation.upTo(way)) { [self] in
+            guard simulation.isUp(session), fate != .lostBefore else { return lose() }
+            switch fate {
+            case .runsLater:
+                // The client has given up, the server has not: the statement waits there, for a lock say.
+                simulation.after(simulation.upTo(.seconds(4))) { [self] in
+                    guard simulation.isUp(session) else { return }
+                    simulation.audit.count(.statementRanAfterItsConnection)
+                    _ = statement(session)
+                }
+                return lose(closing: false)
+            case .retryable:
+                simulation.endTransaction(session)
+                return answer(.failed(StepError(.retryable, "deadlock detected")))
+            default: break
+            }
+            let result = statement(session)
+            if fate == .lostAfter {
+                if case .committed(let position, _, _) = result { unanswered = (machine.held?.lease ?? none, position.sequence) }
+                simulation.audit.count(.commitAnswerLost)
+                return lose()
+            }
+            if fate == .crashAfterCommit, isAlive {
+                simulation.audit.count(.workerCrashedAfterCommit)
+                return kill()
+            }
+            answer(result)
+        }
+    }
+
+    private var none: Lease { Lease(shard: ShardID(-1), epoch: Epoch(0)) }
+
+    /// The connection breaks; the worker learns it and opens another.
+    private func lose(closing: Bool = true) {
+        let broken = session
+        if closing { simulation.close(broken) }
+        simulation.after(simulation.upTo(simulation.scenario.latency)) { [self] in
+            deliver { [self] in
+                reconnect(closing: closing)
+                step(.failed(StepError(.connectionLost, "the connection is gone")))
+            }
+        }
+    }
+
+    private func answer(_ answer: StepAnswer) {
+        simulation.after(simulation.upTo(simulation.scenario.latency)) { [self] in
+            deliver { [self] in step(answer) }
+        }
+    }
+
+    /// A step's answer has arrived.
+    private func step(_ answer: StepAnswer) {
+        simulation.audit.note("\(name) gets \(answer)")
+        let now = simulation.now
+        switch answer {
+        case .opened(let position):
+            if let lost = unanswered, lost.lease == machine.held?.lease, position.sequence == lost.sequence {
+                simulation.audit.count(.commitAnswerRecovered)
+            }
+            unanswered = nil
+            perform(machine.leaseOpened(position, now: now))
+        case .read(let batch):
+            read = batch
+            perform(machine.batchRead(batch.summary, now: now))
+        case .computed: perform(machine.batchComputed(now: now))
+        case .committed(let position, let isDone, let next):
+            read = next
+            if next != nil { simulation.audit.count(.pipelinedRead) }
+            perform(machine.batchCommitted(position, done: isDone, read: next?.summary, now: now))
+        case .failed(let error): perform(machine.stepFailed(error, now: now))
+        }
+    }
+}
+
+/// What comes back from a step.
+enum StepAnswer {
+    case opened(Position)
+    case read(SimulatedBatch)
+    case computed
+    case committed(Position, isDone: Bool, next: SimulatedBatch?)
+    case failed(StepError)
+}
