@@ -82,6 +82,11 @@ let package = Package(
             swiftSettings: settings),
 
         tests("JobTests", ["Job"]),
+        tests("ProgressTests", ["Progress", "Sharding"]),
+        tests("WireTests", ["Wire", "Sharding"]),
+        tests("ZeroMQTests", ["ZeroMQ"]),
+        tests("WorkerTests", ["Worker", "CoordKit", "Ledger", "Postgres", "Sharding"]),
+        tests("CoordinatorTests", ["Coordinator"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -537,7 +537,7 @@ public actor CoordinatorService: Service {
             }
         case .confirm(let shard):
             guard let record = try await ledger.with({ try $0.shard(shard, of: ownership.run) }) else { return }
-            progress.shardRowsKnown(shard, rowsDone: record.rowsDone)
+            progress.shardRowsKnown(shard, rowsDone: record.rowsDone, by: record.owner)
             if record.state == .done { shardsDone.increment() }
             react { $0.shardRead(record, now: $1) }
         case .reload:

@@ -35,7 +35,8 @@ public struct DispatchStateMachine: Sendable {
     /// - `dispatching`: leaves by `drainRequested` or `cancelRequested`, to `draining`; when nothing is left to
     ///   dispatch, to `concluding`; by `ledgerLost`, to `loading`.
     /// - `draining`: leaves when no lease is out, to `finished`.
-    /// - `concluding`: leaves by `runConcluded`, to `finished`; by `ledgerLost`, to `loading`.
+    /// - `concluding`: leaves by `runConcluded`, to `finished`, or to `loading` when a shard is open after all; by
+    ///   `ledgerLost`, to `loading`.
     /// - `finished`: never left.
     public enum Phase: Equatable, Sendable {
         case loading
@@ -255,7 +256,7 @@ public struct DispatchStateMachine: Sendable {
             shards[shard]?.phase = .leased(holding)
             actions.append(.confirm(shard))
         }
-        if entry.draining || phase == .draining { actions.append(.drain(worker)) }
+        if entry.draining || phase == .draining || phase == .finished { actions.append(.drain(worker)) }
         return actions + proceed(now: now)
     }
 
@@ -321,7 +322,8 @@ public struct DispatchStateMachine: Sendable {
     public mutating func drainRequested(now: Duration) -> [DispatchAction] {
         guard phase != .finished, !drainAsked else { return [] }
         drainAsked = true
-        if phase != .loading { phase = .draining }
+        // What is asked of the ledger already may have ended the run: its answer decides.
+        if phase == .dispatching { phase = .draining }
         for worker in workers.keys { workers[worker]?.draining = true }
         return workers.keys.map { .drain($0) } + proceed(now: now)
     }

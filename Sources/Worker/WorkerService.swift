@@ -39,7 +39,8 @@ public actor WorkerService: Service {
 
     /// Milliseconds that the last messages may take to leave.
     static let farewellMilliseconds: Int32 = 1_000
-    static let helloInterval = Duration.seconds(1)
+    /// The first HELLO waits for a connection, which takes a moment.
+    static let helloInterval = Duration.milliseconds(100)
 
     private nonisolated let loop = SocketLoop(name: "worker")
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -291,7 +292,10 @@ public actor WorkerService: Service {
             var message = Coord_Wire_V1_LeaseLost()
             message.lease = .init(lease)
             send(.leaseLost(message))
-        case .sayGoodbye: send(.goodbye(Coord_Wire_V1_Goodbye()))
+        case .sayGoodbye:
+            // With the memory's peak, for the summary.
+            send(.heartbeat(heartbeat(nil)))
+            send(.goodbye(Coord_Wire_V1_Goodbye()))
         case .stop(let stop): finish(.success(stop))
         }
     }

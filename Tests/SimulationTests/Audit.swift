@@ -1,4 +1,4 @@
-/// What must always hold; `docs/architecture.md` words each.
+/// What must always hold.
 enum Invariant: String, Sendable, CaseIterable {
     /// Every row in scope has its update committed exactly once.
     case i1 = "I1"
@@ -14,6 +14,8 @@ enum Invariant: String, Sendable, CaseIterable {
     case i6 = "I6"
     /// After every fault has healed, the run finishes.
     case i7 = "I7"
+    /// What a state machine promises to its shell.
+    case contract = "the contract between machine and shell"
 }
 
 struct Violation: Sendable, Equatable {
@@ -70,9 +72,8 @@ final class Audit {
 
     /// Seconds with milliseconds, in a column.
     private static func stamp(_ moment: Duration) -> String {
-        let milliseconds = Int(moment.components.seconds) * 1000 + Int(moment.components.attoseconds / 1_000_000_000_000_000)
-        let fraction = String(milliseconds % 1000)
-        let seconds = String(milliseconds / 1000)
+        let seconds = String(moment.components.seconds)
+        let fraction = String(moment.components.attoseconds / 1_000_000_000_000_000)
         return String(repeating: " ", count: max(0, 4 - seconds.count)) + seconds + "."
             + String(repeating: "0", count: 3 - fraction.count) + fraction
     }

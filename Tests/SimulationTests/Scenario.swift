@@ -67,7 +67,7 @@ struct Scenario: Sendable, Equatable {
         crashAfterCommit = rate(0.02)
         freezeBeforeWrite = rate(0.03)
         stuck = rate(0.01)
-        outsideEvery = .milliseconds(int(20...1000))
+        outsideEvery = .milliseconds(int(8...600))
         hotKeys = int(1...10)
         faultEvery = .milliseconds(int(200...6000))
         faultPhase = .seconds(int(5...40))

@@ -90,7 +90,10 @@ final class SimulatedCoordinator: SimulatedProcess {
         case .confirm:
             guard !isLoading || simulation.scenario.keepsWorkWhileLoading else { return }
             enqueue(.action(action))
-        case .assign(let worker, let lease): send(.assign(lease), to: worker)
+        case .assign(let worker, let lease):
+            let held = machine.leases.filter { $0.worker == worker }.map(\.lease.shard).sorted()
+            if held.count > 1 { simulation.audit.report(.contract, "\(worker) with credit 1 has shards \(held)") }
+            send(.assign(lease), to: worker)
         case .revoke(let worker, let lease): send(.revoke(lease), to: worker)
         case .rejoin(let worker): send(.rejoin, to: worker)
         case .drain(let worker): send(.drain, to: worker)
@@ -103,9 +106,13 @@ final class SimulatedCoordinator: SimulatedProcess {
     }
 
     private func finish(_ outcome: DispatchOutcome) {
+        if self.outcome != nil { simulation.audit.report(.contract, "\(name) finishes twice") }
         self.outcome = outcome
         switch outcome {
-        case .concluded: break
+        case .concluded(let done, let failed):
+            if done + failed != simulation.database.shards.count {
+                simulation.audit.report(.i5, "\(name) concludes with \(done) shards done and \(failed) failed")
+            }
         case .drained: enqueue(.release(.paused))
         case .cancelled: enqueue(.release(.cancelled))
         }

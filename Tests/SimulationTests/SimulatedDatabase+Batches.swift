@@ -176,12 +176,9 @@ extension SimulatedDatabase {
     }
 
     private func checkLease(_ shard: Shard, _ order: Order, _ what: @autoclosure () -> String) {
-        guard shard.epoch == order.lease.epoch, shard.owner == order.owner, shard.state == .running else {
-            audit.report(
-                .i3,
-                "\(order.owner) \(what()) under \(order.lease), but the shard is \(shard.state) at epoch \(shard.epoch)")
-            return
-        }
+        if shard.epoch == order.lease.epoch, shard.owner == order.owner, shard.state == .running { return }
+        audit.report(
+            .i3, "\(order.owner) \(what()) under \(order.lease): the shard is \(shard.state), epoch \(shard.epoch)")
     }
 
     private func entry(_ row: Row) -> SimulatedBatch.Entry {

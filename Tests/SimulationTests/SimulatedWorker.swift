@@ -13,6 +13,7 @@ final class SimulatedWorker: SimulatedProcess {
     /// Rows read, then rows computed: the shell holds them, not the machine.
     private var read: SimulatedBatch?
     private var computed: SimulatedBatch?
+    private var isStepUnderWay = false
     /// The lease whose commit went through though its answer was lost.
     private var unanswered: (lease: Lease, sequence: Int64)?
 
@@ -55,6 +56,7 @@ final class SimulatedWorker: SimulatedProcess {
 
     private func perform(_ action: WorkerAction) {
         simulation.audit.note("\(name): \(action)")
+        checkContract(action)
         switch action {
         case .sayHello: send(.hello)
         case .sayHeartbeat(let held): send(.heartbeat(held))
@@ -81,7 +83,19 @@ final class SimulatedWorker: SimulatedProcess {
 
     override func kill() {
         super.kill()
-        simulation.close(session)
+        // A server may be long in learning that its client's host is gone.
+        if !simulation.chance(0.5) { simulation.close(session) }
+    }
+
+    private func checkContract(_ action: WorkerAction) {
+        switch action {
+        case .openLease, .apply, .read, .compute, .write:
+            if isStepUnderWay { simulation.audit.report(.contract, "\(name): \(action) while a step is under way") }
+            isStepUnderWay = true
+        case .stop:
+            if isStepUnderWay { simulation.audit.report(.contract, "\(name) stops while a step is under way") }
+        default: break
+        }
     }
 
     private func send(_ message: FromWorkerMessage) {
@@ -125,7 +139,9 @@ extension SimulatedWorker {
     }
 
     private func compute() {
-        guard var batch = read else { return simulation.audit.report(.i7, "\(name) computes what it has not read") }
+        guard var batch = read else {
+            return simulation.audit.report(.contract, "\(name) computes what it has not read")
+        }
         read = nil
         let stuck = simulation.chance(simulation.scenario.stuck)
         if stuck { simulation.audit.count(.statementStuck) }
@@ -146,9 +162,10 @@ extension SimulatedWorker {
     /// Sends a batch: computed rows, or without them the batch of a `set` job.
     private func write(_ order: SimulatedDatabase.Order, _ batch: SimulatedBatch?, readNext: Bool) {
         if simulation.mode == .rowBased, batch == nil {
-            return simulation.audit.report(.i7, "\(name) writes what it has not computed")
+            return simulation.audit.report(.contract, "\(name) writes what it has not computed")
         }
-        if simulation.chance(simulation.scenario.freezeBeforeWrite) {
+        // A zombie that holds locks is the worst of all, and would be rare.
+        if simulation.chance(simulation.scenario.freezeBeforeWrite * (session.locked.isEmpty ? 1 : 10)) {
             simulation.audit.count(.workerFrozeBeforeWrite)
             freeze(for: simulation.upTo(.seconds(15)))
         }
@@ -167,36 +184,40 @@ extension SimulatedWorker {
         let way = fate == .stuck ? Scenario.longestStep : simulation.scenario.latency
         session.transactions += 1
         simulation.after(simulation.upTo(way)) { [self] in
-            guard simulation.isUp(session), fate != .lostBefore else { return lose() }
-            switch fate {
-            case .runsLater:
-                // The client has given up, the server has not: the statement waits there, for a lock say.
-                simulation.after(simulation.upTo(.seconds(4))) { [self] in
-                    guard simulation.isUp(session) else { return }
-                    simulation.audit.count(.statementRanAfterItsConnection)
-                    _ = statement(session)
-                }
-                return lose(closing: false)
-            case .retryable:
-                simulation.endTransaction(session)
-                return answer(.failed(StepError(.retryable, "deadlock detected")))
-            default: break
-            }
-            let result = statement(session)
-            if fate == .lostAfter {
-                if case .committed(let position, _, _) = result { unanswered = (machine.held?.lease ?? none, position.sequence) }
-                simulation.audit.count(.commitAnswerLost)
-                return lose()
-            }
-            if fate == .crashAfterCommit, isAlive {
-                simulation.audit.count(.workerCrashedAfterCommit)
-                return kill()
-            }
-            answer(result)
+            guard simulation.isUp(session) else { return lose() }
+            meet(fate, session, statement)
         }
     }
 
-    private var none: Lease { Lease(shard: ShardID(-1), epoch: Epoch(0)) }
+    private func meet(
+        _ fate: StatementFate, _ session: SimulatedSession, _ statement: @escaping (SimulatedSession) -> StepAnswer
+    ) {
+        switch fate {
+        case .plain, .stuck: answer(statement(session))
+        case .lostBefore: lose()
+        case .lostAfter:
+            if case .committed(let position, _, _) = statement(session), let lease = machine.held?.lease {
+                unanswered = (lease, position.sequence)
+            }
+            simulation.audit.count(.commitAnswerLost)
+            lose()
+        case .runsLater:
+            // The client has given up, the server has not: the statement waits there, for a lock say.
+            simulation.after(simulation.upTo(.seconds(4))) { [self] in
+                guard simulation.isUp(session) else { return }
+                simulation.audit.count(.statementRanAfterItsConnection)
+                _ = statement(session)
+            }
+            lose(closing: false)
+        case .retryable:
+            simulation.endTransaction(session)
+            answer(.failed(StepError(.retryable, "deadlock detected")))
+        case .crashAfterCommit:
+            _ = statement(session)
+            if isAlive { simulation.audit.count(.workerCrashedAfterCommit) }
+            kill()
+        }
+    }
 
     /// The connection breaks; the worker learns it and opens another.
     private func lose(closing: Bool = true) {
@@ -219,6 +240,7 @@ extension SimulatedWorker {
     /// A step's answer has arrived.
     private func step(_ answer: StepAnswer) {
         simulation.audit.note("\(name) gets \(answer)")
+        isStepUnderWay = false
         let now = simulation.now
         switch answer {
         case .opened(let position):

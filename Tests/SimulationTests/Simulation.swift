@@ -116,6 +116,8 @@ final class Simulation {
     private func supervise() {
         workers.removeAll { !$0.isAlive && $0.slot < 0 }
         coordinators.removeAll { !$0.isAlive }
+        // After a failover that lost a take-over, an older coordinator may be the run's again.
+        if endpoint?.isAlive != true { endpoint = coordinators.last(where: \.isServing) }
         let state = database.run.state
         if state == .complete || state == .cancelled {
             if !failoverIsDue, completedAt == nil {

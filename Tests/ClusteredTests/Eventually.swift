@@ -1,0 +1,61 @@
+/// A condition did not come true in time.
+struct TimedOut: Error, CustomStringConvertible {
+    var what: String
+    var limit: Duration
+    var description: String { "not within \(limit): \(what)" }
+}
+
+/// Between two looks at a condition. Tests wait for signals, never for a time.
+private let pollInterval = Duration.milliseconds(10)
+
+/// Waits until the condition holds.
+func eventually(_ what: String, within limit: Duration = .seconds(60), _ condition: () async throws -> Bool)
+    async throws
+{
+    _ = try await first(what, within: limit) { try await condition() ? true : nil }
+}
+
+/// Waits until there is a value, and gives it.
+func first<Value>(_ what: String, within limit: Duration = .seconds(60), _ body: () async throws -> Value?)
+    async throws -> Value
+{
+    let deadline = ContinuousClock.now + limit
+    while true {
+        if let value = try await body() { return value }
+        guard ContinuousClock.now < deadline else { throw TimedOut(what: what, limit: limit) }
+        try await Task.sleep(for: pollInterval)
+    }
+}
+
+/// How many scenarios run at once: most of their time they wait, and the machine may have two cores.
+actor Slots {
+    static let shared = Slots(4)
+
+    private var free: Int
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    init(_ count: Int) { free = count }
+
+    func take() async {
+        if free > 0 { return free -= 1 }
+        await withCheckedContinuation { waiting.append($0) }
+    }
+
+    func give() {
+        if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
+    }
+}
+
+/// SplitMix64, so that a failure can be repeated.
+struct Seeded: RandomNumberGenerator {
+    private var state: UInt64
+    init(_ seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}

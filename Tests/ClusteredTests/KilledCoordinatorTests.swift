@@ -1,0 +1,59 @@
+import Glibc
+import Testing
+
+@Suite struct KilledCoordinatorTests {
+    enum WayOn: String, Sendable, CaseIterable {
+        case resume, startAgain
+    }
+
+    @Test(arguments: Items.Kind.allCases, WayOn.allCases)
+    func runGoesOnAfterItsCoordinatorWasKilledTwice(kind: Items.Kind, way: WayOn) async throws {
+        try await Scenario.run { scenario in
+            let rows = 6_000
+            let items = try await Items.make(scenario, rows: rows, pace: 0.02)
+            let job = try items.job(kind)
+            var coordinator = try scenario.coord("start", job, "--workers", "2")
+            let run = try await scenario.newestRun()
+            for share in [1, 2] {
+                try await eventually("a part of the rows is done") {
+                    try await scenario.rowsDone(run) >= rows * share / 4
+                }
+                coordinator.send(SIGKILL)
+                #expect(try await coordinator.ended().status == 128 + SIGKILL)
+                // Their standard input comes to its end.
+                try await eventually("the workers have ended by themselves", within: .seconds(5)) {
+                    scenario.pids.isEmpty
+                }
+                #expect(try await scenario.state(of: run) == "running")
+                #expect(try await scenario.rowsDone(run) < rows)
+                switch way {
+                case .resume: coordinator = try scenario.coord("resume", "\(run)", "--workers", "2")
+                case .startAgain: coordinator = try scenario.coord("start", job, "--workers", "2")
+                }
+            }
+            let ended = try await coordinator.ended()
+            #expect(ended.status == 0, "\(ended.errors)")
+            #expect(ended.errors.contains("resuming run \(run)"))
+            #expect(ended.output.contains("run \(run) of job: complete"))
+            #expect(try await items.violations(run: run) == [])
+            #expect(try await scenario.newestRun() == run)
+        }
+    }
+
+    @Test func runWhoseCoordinatorWasKilledSaysInStatusHowToGoOn() async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 2_000, pace: 0.02)
+            let coordinator = try scenario.coord("start", try items.setJob(), "--workers", "1")
+            let run = try await scenario.newestRun()
+            try await eventually("some rows are done") { try await scenario.rowsDone(run) > 0 }
+            coordinator.send(SIGKILL)
+            _ = try await coordinator.ended()
+            try await eventually("status shows that the coordinator is gone", within: .seconds(20)) {
+                let status = try await scenario.run("status")
+                #expect(status.status == 0)
+                return status.output.contains("its coordinator is gone")
+                    && status.output.contains("coord resume \(run)")
+            }
+        }
+    }
+}

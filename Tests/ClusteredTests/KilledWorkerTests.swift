@@ -1,0 +1,26 @@
+import Glibc
+import Testing
+
+@Suite struct KilledWorkerTests {
+    @Test(arguments: [(Items.Kind.setBased, UInt64(1)), (.setBased, 2), (.rowBased, 3), (.rowBased, 4)])
+    func everyRowIsChangedOnceThoughWorkersAreKilledAtRandomMoments(kind: Items.Kind, seed: UInt64) async throws {
+        try await Scenario.run { scenario in
+            let rows = 6_000
+            let items = try await Items.make(scenario, rows: rows, pace: 0.02)
+            var random = Seeded(seed)
+            let moments = (0..<5).map { _ in Int.random(in: 0..<rows * 9 / 10, using: &random) }.sorted()
+            let coordinator = try scenario.coord("start", try items.job(kind), "--workers", "2")
+            let run = try await scenario.newestRun()
+            for moment in moments {
+                let victim = try await first("a worker lives and \(moment) rows are done") {
+                    try await scenario.rowsDone(run) >= moment ? scenario.workers.randomElement(using: &random) : nil
+                }
+                kill(victim, SIGKILL)
+            }
+            let ended = try await coordinator.ended()
+            #expect(ended.status == 0, "\(ended.errors)")
+            #expect(try await items.violations(run: run) == [])
+            #expect(ended.errors.contains("killed by signal 9"))
+        }
+    }
+}

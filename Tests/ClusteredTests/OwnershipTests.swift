@@ -1,0 +1,73 @@
+import Glibc
+import Testing
+
+@Suite struct OwnershipTests {
+    @Test func secondCoordinatorIsRefusedWhileTheFirstWorks() async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 2_000, pace: 0.05)
+            let job = try items.setJob()
+            let coordinator = try scenario.coord("start", job, "--workers", "2")
+            let run = try await scenario.newestRun()
+            try await eventually("some rows are done") { try await scenario.rowsDone(run) > 0 }
+            for arguments in [["start", job], ["start", job, "--new"], ["resume", "\(run)"]] {
+                let second = try await scenario.start(TestServer.coord(), arguments).ended()
+                #expect(second.status == 5, "\(arguments): \(second.errors)")
+                #expect(second.errors.contains("under another coordinator"))
+                #expect(second.errors.contains("pid \(coordinator.pid)"))
+                #expect(second.output.isEmpty)
+            }
+            let drop = try await scenario.run("ledger", "drop", "--yes")
+            #expect(drop.status == 5, "\(drop.errors)")
+            let ended = try await coordinator.ended()
+            #expect(ended.status == 0, "\(ended.errors)")
+            #expect(try await items.violations(run: run) == [])
+        }
+    }
+
+    @Test func changedDefinitionIsRefusedWithBothWaysOn() async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 2_000, pace: 0.05)
+            let job = try items.setJob()
+            let coordinator = try scenario.coord("start", job, "--workers", "1")
+            let run = try await scenario.newestRun()
+            try await eventually("some rows are done") { try await scenario.rowsDone(run) > 0 }
+            coordinator.send(SIGINT)
+            #expect(try await coordinator.ended().status == 130)
+
+            try scenario.job("table: items\nset: { n: n + 2 }\n")
+            let done = try await scenario.rowsDone(run)
+            let refused = try await scenario.run("start", job, "--workers", "1")
+            #expect(refused.status == 2)
+            #expect(refused.output.isEmpty)
+            #expect(refused.errors.contains("changed since it was planned"))
+            #expect(refused.errors.contains("coord resume \(run)"))
+            #expect(refused.errors.contains("--new"))
+            #expect(try await scenario.rowsDone(run) == done)
+            #expect(try await scenario.newestRun() == run)
+
+            let new = try await scenario.run("start", job, "--workers", "2", "--new")
+            #expect(new.status == 0, "\(new.errors)")
+            #expect(try await scenario.newestRun() > run)
+            #expect(try await scenario.state(of: run) == "cancelled")
+            // Rows of the cancelled run were changed by both.
+            let wrong = try await scenario.session.int(
+                "SELECT count(*) FROM items WHERE n <> 2 + (SELECT count(*) - 1 FROM history WHERE id = items.id)")
+            #expect(wrong == 0)
+        }
+    }
+
+    @Test func limitsMayChangeWhenARunIsStartedAgain() async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 2_000, pace: 0.05)
+            let coordinator = try scenario.coord("start", try items.setJob(), "--workers", "1")
+            let run = try await scenario.newestRun()
+            try await eventually("some rows are done") { try await scenario.rowsDone(run) > 0 }
+            coordinator.send(SIGINT)
+            #expect(try await coordinator.ended().status == 130)
+            let again = try await scenario.run("start", try items.setJob(batch: 500), "--workers", "2")
+            #expect(again.status == 0, "\(again.errors)")
+            #expect(again.errors.contains("resuming run \(run)"))
+            #expect(try await items.violations(run: run) == [])
+        }
+    }
+}

@@ -1,0 +1,139 @@
+import Sharding
+import Testing
+
+@testable import Dispatch
+
+@Suite struct RetryTests {
+    @Test func failedAttemptIsTriedAgainAfterItsBackoff() {
+        var bench = Bench.dispatching(1, [alice])
+        let end = AttemptEnd(.failed, error: "deadlock")
+        #expect(
+            bench.machine.attemptReported(lease(0), worker: alice, end, now: .seconds(1))
+                == [.recordAttempt(lease(0), worker: alice, end)])
+        #expect(bench.phase(of: 0) == .recording(lease(0), alice))
+        // A backoff of two failures lasts one to two seconds.
+        #expect(bench.machine.attemptRecorded(lease(0), state: .pending, failures: 2, now: .seconds(1)) == [])
+        #expect(bench.machine.timePassed(now: .milliseconds(1999)) == [])
+        #expect(
+            bench.machine.timePassed(now: .seconds(3)) == [.recordLease(shard(0), worker: alice, after: Epoch(1))])
+    }
+
+    @Test func releasedShardIsGrantedAtOnce() {
+        var bench = Bench.dispatching(1, [alice])
+        _ = bench.machine.attemptReported(lease(0), worker: alice, AttemptEnd(.released), now: .zero)
+        #expect(
+            bench.machine.attemptRecorded(lease(0), state: .pending, failures: 0, now: .zero)
+                == [.recordLease(shard(0), worker: alice, after: Epoch(1))])
+    }
+
+    @Test func shardThatWaitsForItsBackoffDoesNotHoldUpOthers() {
+        var bench = Bench.dispatching(2, [alice])
+        _ = bench.machine.attemptReported(lease(0), worker: alice, AttemptEnd(.failed), now: .zero)
+        #expect(bench.phase(of: 1) == .granting(alice))
+    }
+
+    @Test func shardHasFailedWhenTheLedgerSaysSo() {
+        var bench = Bench.dispatching(1, [alice])
+        let end = AttemptEnd(.failed, error: "no such column", permanent: true)
+        #expect(
+            bench.machine.attemptReported(lease(0), worker: alice, end, now: .zero)
+                == [.recordAttempt(lease(0), worker: alice, end)])
+        #expect(bench.machine.attemptRecorded(lease(0), state: .failed, failures: 1, now: .zero) == [.conclude])
+        #expect(bench.phase(of: 0) == .failed)
+        #expect(bench.machine.counts == (0, 0, 0, 1))
+    }
+
+    @Test func attemptThatTheLedgerDoesNotKnowAnyMoreLeavesTheShardAsTheLedgerHasIt() {
+        var bench = Bench.dispatching(1, [alice])
+        _ = bench.machine.attemptReported(lease(0), worker: alice, AttemptEnd(.failed), now: .zero)
+        #expect(bench.machine.shardRead(record(0, .done, epoch: 1), now: .zero) == [.conclude])
+        #expect(bench.machine.attemptRecorded(lease(0), state: .pending, failures: 1, now: .zero) == [])
+    }
+
+    @Test func lostLeaseIsReadFromTheLedgerAndGrantedAnew() {
+        var bench = Bench.dispatching(1, [alice])
+        #expect(bench.machine.leaseReportedLost(lease(0), worker: alice, now: .zero) == [.confirm(shard(0))])
+        #expect(
+            bench.machine.shardRead(record(0, .running, epoch: 1, owner: alice), now: .zero)
+                == [.recordLease(shard(0), worker: alice, after: Epoch(1))])
+    }
+}
+
+@Suite struct LedgerLossTests {
+    @Test func leasesThatTheLedgerStillHasAreKeptAfterAReload() {
+        var bench = Bench.dispatching(2, [alice, bob])
+        bench.machine.ledgerLost()
+        #expect(bench.machine.phase == .loading)
+        let records = [record(0, .running, epoch: 1, owner: alice), record(1, .running, epoch: 1, owner: bob)]
+        #expect(bench.machine.shardsLoaded(records, now: .seconds(5)) == [])
+        #expect(bench.holder(of: 0) == alice)
+        #expect(bench.holder(of: 1) == bob)
+    }
+
+    struct Reloaded: Sendable, CustomTestStringConvertible {
+        let name: String
+        let record: ShardRecord
+        let actions: [DispatchAction]
+        var testDescription: String { name }
+    }
+
+    /// What the ledger may say of a shard that the machine thinks leased to alice under epoch 1.
+    static let reloads = [
+        Reloaded(
+            name: "a failover lost the lease", record: record(0),
+            actions: [.revoke(alice, lease(0)), .recordLease(shard(0), worker: alice, after: Epoch(0))]),
+        Reloaded(
+            name: "somebody else has it", record: record(0, .running, epoch: 2, owner: bob),
+            actions: [.revoke(alice, lease(0)), .recordLease(shard(0), worker: alice, after: Epoch(2))]),
+        Reloaded(
+            name: "it is done", record: record(0, .done, epoch: 1, owner: alice),
+            actions: [.revoke(alice, lease(0)), .conclude]),
+        Reloaded(
+            name: "it has failed", record: record(0, .failed, epoch: 1),
+            actions: [.revoke(alice, lease(0)), .conclude]),
+    ]
+
+    @Test(arguments: reloads) func theLedgerBeatsMemory(reload: Reloaded) {
+        var bench = Bench.dispatching(1, [alice])
+        bench.machine.ledgerLost()
+        #expect(bench.machine.shardsLoaded([reload.record], now: .zero) == reload.actions)
+    }
+
+    @Test func doneShardsAreOpenAgainWhenAFailoverLostThem() {
+        var bench = Bench.dispatching(1, [alice])
+        _ = bench.machine.shardReportedDone(lease(0), worker: alice, now: .zero)
+        #expect(bench.machine.shardRead(record(0, .done, epoch: 1), now: .zero) == [.conclude])
+        bench.machine.ledgerLost()
+        #expect(
+            bench.machine.shardsLoaded([record(0, .pending, epoch: 1)], now: .zero)
+                == [.recordLease(shard(0), worker: alice, after: Epoch(1))])
+    }
+
+    @Test func leaseThatWasBeingRecordedIsRaisedOnceMoreWhenTheLedgerHasIt() {
+        var bench = Bench.dispatching(1)
+        _ = bench.machine.workerJoined(alice, credit: 1, now: .zero)
+        bench.machine.ledgerLost()
+        #expect(
+            bench.machine.shardsLoaded([record(0, .running, epoch: 1, owner: alice)], now: .zero)
+                == [.recordLease(shard(0), worker: alice, after: Epoch(1))])
+    }
+
+    @Test func workersAreDismissedWhileTheLedgerIsAway() {
+        var bench = Bench.dispatching(1, [alice])
+        bench.machine.ledgerLost()
+        #expect(bench.machine.timePassed(now: .seconds(11)).first == .dismiss(alice))
+        #expect(
+            bench.machine.shardsLoaded([record(0, .running, epoch: 1, owner: alice)], now: .seconds(12)) == [])
+        #expect(
+            bench.machine.workerJoined(bob, credit: 1, now: .seconds(12))
+                == [.recordLease(shard(0), worker: bob, after: Epoch(1))])
+    }
+
+    @Test func nothingIsGrantedWhileTheLedgerIsAway() {
+        var bench = Bench.dispatching(2, [alice])
+        bench.machine.ledgerLost()
+        #expect(bench.machine.workerJoined(bob, credit: 1, now: .zero) == [])
+        #expect(bench.machine.workerReported(alice, held: [held(lease(0))], now: .zero) == [])
+        #expect(bench.machine.phase == .loading)
+    }
+}

@@ -1,0 +1,58 @@
+import Testing
+import WorkerLoop
+
+/// Each safety mechanism off in turn: the simulator must then see an invariant fall. Otherwise it could not see a bug
+/// there either.
+///
+/// The check that watches the mechanism itself is switched off too, so that what falls is what the mechanism is for.
+@Suite(.enabled(if: Seeds.single == nil)) struct NegativeControlTests {
+    struct Control: Sendable, CustomTestStringConvertible {
+        let name: String
+        let off: SafetyMechanisms
+        let tolerated: [Invariant]
+        let falls: Invariant
+        var mode: WorkerLoopStateMachine.Mode?
+
+        var testDescription: String { name }
+    }
+
+    static let controls = [
+        Control(
+            name: "without the fence a zombie updates rows twice, set-based", off: .fence, tolerated: [.i2, .i3],
+            falls: .i1, mode: .setBased),
+        // The compare defers the zombie's rows, and so they are computed once more.
+        Control(
+            name: "without the fence a zombie updates rows twice, row-based", off: .fence, tolerated: [.i2, .i3],
+            falls: .i1, mode: .rowBased),
+        Control(
+            name: "without the fence a lower epoch writes", off: .fence, tolerated: [.i1, .i2, .i6], falls: .i3),
+        Control(
+            name: "with a checkpoint outside the transaction rows are updated twice", off: .checkpoint,
+            tolerated: [.i2, .i3], falls: .i1),
+        Control(
+            name: "a lost checkpoint is seen at once", off: .checkpoint, tolerated: [], falls: .i2),
+        Control(
+            name: "without the compare an outside change is overwritten", off: .compare, tolerated: [], falls: .i6,
+            mode: .rowBased),
+        Control(
+            name: "a coordinator that trusts its memory concludes a run with open shards", off: .ledgerDecides,
+            tolerated: [.i7], falls: .i5),
+    ]
+
+    /// How many seeds may be needed before the invariant falls.
+    static let seedLimit = 400
+
+    @Test(arguments: controls)
+    func anInvariantFallsWithoutItsMechanism(control: Control) {
+        for seed in 1...UInt64(Self.seedLimit) {
+            let simulation = Simulation(
+                seed: seed, mechanisms: .all.subtracting(control.off), tolerated: control.tolerated
+            ) { scenario in
+                if let mode = control.mode { scenario.mode = mode }
+            }
+            guard let violation = simulation.run(), violation.invariant == control.falls else { continue }
+            return
+        }
+        Issue.record("\(Self.seedLimit) seeds, and \(control.falls.rawValue) never fell: \(control.name)")
+    }
+}

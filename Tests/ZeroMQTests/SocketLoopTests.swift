@@ -1,0 +1,117 @@
+import Testing
+
+@testable import ZeroMQ
+
+/// An actor that lives on a socket loop, as the coordinator and the worker do.
+private actor Peer {
+    nonisolated let loop = SocketLoop(name: "test")
+    nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+    private var socket: ZeroMQSocket?
+    private var received: [[[UInt8]]] = []
+    private var waiting: CheckedContinuation<[[UInt8]], Never>?
+
+    func open(_ kind: ZeroMQSocket.Kind, bind endpoint: String? = nil, connect peer: String? = nil) throws -> String {
+        let socket = try loop.makeSocket(kind)
+        if let endpoint { try socket.bind(endpoint) }
+        if let peer { try socket.connect(peer) }
+        loop.watch(socket) { [unowned self] in assumeIsolated { $0.take() } }
+        self.socket = socket
+        return socket.lastEndpoint()
+    }
+
+    private func take() {
+        while let frames = (try? socket?.receive()) ?? nil {
+            if let waiting {
+                self.waiting = nil
+                waiting.resume(returning: frames)
+            } else {
+                received.append(frames)
+            }
+        }
+    }
+
+    func next() async -> [[UInt8]] {
+        if !received.isEmpty { return received.removeFirst() }
+        return await withCheckedContinuation { waiting = $0 }
+    }
+
+    func send(_ frames: [[UInt8]]) throws(ZeroMQError) { try socket?.send(frames) }
+
+    /// Sends once a peer is connected.
+    func sendWhenConnected(_ frames: [[UInt8]]) async throws {
+        while true {
+            do {
+                return try socket?.send(frames) ?? ()
+            } catch {
+                guard error.isFull else { throw error }
+                await Task.yield()
+            }
+        }
+    }
+
+    func close() {
+        if let socket {
+            loop.unwatch(socket)
+            socket.close()
+        }
+        socket = nil
+        loop.terminate()
+    }
+}
+
+@Suite(.timeLimit(.minutes(1)))
+struct SocketLoopTests {
+    @Test func aDealerAndARouterExchangeMessages() async throws {
+        let router = Peer()
+        let dealer = Peer()
+        let endpoint = try await router.open(.router, bind: "tcp://127.0.0.1:*")
+        _ = try await dealer.open(.dealer, connect: endpoint)
+        try await dealer.sendWhenConnected([[1, 2, 3]])
+        let request = await router.next()
+        #expect(request.count == 2 && request[1] == [1, 2, 3])
+        try await router.send([request[0], [4]])
+        #expect(await dealer.next() == [[4]])
+        await dealer.close()
+        await router.close()
+    }
+
+    @Test func aRouterSaysThatAPeerIsUnknownInsteadOfDroppingTheMessage() async throws {
+        let router = Peer()
+        _ = try await router.open(.router, bind: "tcp://127.0.0.1:*")
+        let error = await #expect(throws: ZeroMQError.self) { try await router.send([[9, 9, 9, 9, 9], [1]]) }
+        #expect(error?.isUnreachable == true)
+        await router.close()
+    }
+
+    @Test func aDealerWithoutAConnectionRefusesInsteadOfQueueing() async throws {
+        let dealer = Peer()
+        _ = try await dealer.open(.dealer, connect: "tcp://127.0.0.1:1")
+        let error = await #expect(throws: ZeroMQError.self) { try await dealer.send([[1]]) }
+        #expect(error?.isFull == true)
+        await dealer.close()
+    }
+
+    @Test func aMessageOverTheLimitCutsItsSenderOff() async throws {
+        let router = Peer()
+        let greedy = Peer()
+        let modest = Peer()
+        let endpoint = try await router.open(.router, bind: "tcp://127.0.0.1:*")
+        _ = try await greedy.open(.dealer, connect: endpoint)
+        try await greedy.sendWhenConnected([[UInt8](repeating: 0, count: Int(ZeroMQSocket.maxMessageSize) + 1)])
+        _ = try await modest.open(.dealer, connect: endpoint)
+        try await modest.sendWhenConnected([[7]])
+        // The large message came first and would be here first.
+        #expect(await router.next()[1] == [7])
+        for peer in [greedy, modest, router] { await peer.close() }
+    }
+
+    @Test func jobsRunInOrderOnTheLoopsThread() async throws {
+        let peer = Peer()
+        for _ in 0..<1000 { try await peer.check() }
+        await peer.close()
+    }
+}
+
+extension Peer {
+    fileprivate func check() throws { loop.checkIsolated() }
+}
