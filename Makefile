@@ -17,7 +17,7 @@ install: ## install missing system packages (nothing to do: says nothing)
 	@Cluster/local/install.sh
 
 build: install ## build the release: .build/release/coord
-	swift build -c release --product coord
+	swift build -c release --static-swift-stdlib --product coord
 
 test: ## run all tests on a private PostgreSQL; ARGS="--filter X" for some
 	@Cluster/local/test.sh $(ARGS)

@@ -189,7 +189,8 @@ public actor CoordinatorService: Service {
             loop.onTick { [unowned self] in assumeIsolated { $0.tick() } }
             if configuration.workers > 0 {
                 var workers = LocalWorkers(
-                    executable: configuration.executable, arguments: ["worker", "--connect", endpoints[0], "--leashed"],
+                    executable: configuration.executable,
+                    arguments: ["worker", "--connect", endpoints[0], "--leashed"],
                     environment: configuration.workerEnvironment, count: configuration.workers)
                 try workers.fill(now: now)
                 local = workers
@@ -528,7 +529,8 @@ public actor CoordinatorService: Service {
             }
             if end.outcome != .released {
                 attemptsEnded.increment()
-                notify(.attemptEnded(lease.shard, end.error ?? end.outcome.rawValue, failed: recorded?.state == .failed))
+                notify(
+                    .attemptEnded(lease.shard, end.error ?? end.outcome.rawValue, failed: recorded?.state == .failed))
             }
             if let recorded {
                 react { $0.attemptRecorded(lease, state: recorded.state, failures: recorded.failures, now: $1) }
@@ -630,7 +632,14 @@ public actor CoordinatorService: Service {
         loop.onTick {}
         Task {
             // For `coord status` after the end; the run's own state is written already.
-            _ = try? await ledger.with { try $0.note(records, of: run) }
+            do {
+                try await ledger.with { store in
+                    try store.note(records, of: run)
+                    try store.noteAllLeft(run)
+                }
+            } catch {
+                log.warning("the workers' last figures could not be written: \(error)")
+            }
             end(.success(()))
         }
     }

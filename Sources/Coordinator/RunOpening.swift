@@ -69,7 +69,8 @@ public struct RunOpening: Sendable {
             if let unfinished = try store.unfinishedRun(named: job.name) {
                 if let owner = unfinished.coordinator {
                     throw LedgerError(
-                        .owned(by: owner), "run \(unfinished.id) of \(job.name) is at work under another coordinator, "
+                        .owned(by: owner),
+                        "run \(unfinished.id) of \(job.name) is at work under another coordinator, "
                             + owner,
                         mend: "coord status \(unfinished.id)")
                 }
@@ -80,7 +81,8 @@ public struct RunOpening: Sendable {
                             "run \(unfinished.id) of \(job.name) is \(unfinished.state.rawValue), and the job has "
                                 + "changed since it was planned: nothing was started",
                             mend: "coord resume \(unfinished.id)   goes on with the job as it was\n  "
-                                + "coord start \(file) --new   cancels run \(unfinished.id) and starts from the beginning")
+                                + "coord start \(file) --new   cancels run \(unfinished.id) and starts from the beginning"
+                        )
                     }
                     return try Self.take(
                         unfinished.id, job, findings, store, coordinator: coordinator, host: host, pid: pid,

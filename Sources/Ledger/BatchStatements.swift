@@ -78,7 +78,8 @@ public struct BatchStatements: Sendable {
                 state = CASE WHEN coord_last THEN 'done' ELSE s.state END
             FROM coord_bound
             WHERE s.run_id = $1::bigint AND s.id = $2::int
-            RETURNING s.checkpoint[1], s.sequence, s.rows_done, s.state = 'done'
+            RETURNING s.checkpoint[1] AS coord_checkpoint, s.sequence AS coord_sequence, s.rows_done AS coord_rows,
+                s.state = 'done' AS coord_done
             """
     }
 

@@ -204,6 +204,7 @@ extension LedgerStore {
                 UPDATE coord.shard SET state = 'pending', failures = 0, owner = NULL
                 WHERE run_id = $1::bigint AND state = 'failed'
                 """, [id.description])
+            try noteAllLeft(id)
             return Ownership(run: id, coordinator: coordinator, term: term)
         }
         let run = try run(id)

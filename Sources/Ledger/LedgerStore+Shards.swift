@@ -34,7 +34,8 @@ extension LedgerStore {
     private static func detail(_ result: PostgresResult, _ row: Int) -> ShardDetail {
         func key(_ column: Int) -> Key? { result.text(row, column).map { Key($0) } }
         let record = ShardRecord(
-            id: ShardID(Int32(result.int(row, 0) ?? 0)), state: ShardState(rawValue: result.text(row, 1) ?? "")
+            id: ShardID(Int32(result.int(row, 0) ?? 0)),
+            state: ShardState(rawValue: result.text(row, 1) ?? "")
                 ?? .failed,
             epoch: Epoch(result.int(row, 2) ?? 0), owner: result.text(row, 3).map { WorkerID($0) },
             failures: Int(result.int(row, 4) ?? 0), sequence: result.int(row, 5) ?? 0,

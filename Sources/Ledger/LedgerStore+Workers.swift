@@ -62,6 +62,15 @@ extension LedgerStore {
             """, [run.description, worker.rawValue])
     }
 
+    /// The run has no coordinator any more, or a new one: whoever worked for it has left, or joins again.
+    public func noteAllLeft(_ run: RunID) throws {
+        try connection.execute(
+            """
+            UPDATE coord.worker SET left_at = clock_timestamp(), shard_id = NULL, rows_per_second = 0
+            WHERE run_id = $1::bigint AND left_at IS NULL
+            """, [run.description])
+    }
+
     /// The workers of a run: those at work, or, when the run has ended, all that it had.
     public func workers(of run: RunID, includeGone: Bool) throws -> [WorkerRecord] {
         let gone = includeGone ? "" : "AND left_at IS NULL AND seen_at > clock_timestamp() - interval '30 seconds'"

@@ -151,7 +151,10 @@ public final class PostgresConnection {
     public func nextSync() throws(PostgresError) {
         guard let result = PQgetResult(raw) else { throw lastError }
         let status = PQresultStatus(result)
-        guard status == PGRES_PIPELINE_SYNC else { return _ = try check(result) }
+        guard status == PGRES_PIPELINE_SYNC else {
+            _ = try check(result)
+            return
+        }
         PQclear(result)
     }
 

@@ -114,7 +114,8 @@ public enum Preflight {
         ]
         guard let type = types[column.target.type] else {
             throw PreflightError(
-                .job, "key \(name) has the type \(column.target.typeName): coord takes smallint, integer, bigint, "
+                .job,
+                "key \(name) has the type \(column.target.typeName): coord takes smallint, integer, bigint, "
                     + "uuid, text and varchar")
         }
         return (column.target, type)

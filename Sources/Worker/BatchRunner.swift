@@ -173,7 +173,10 @@ actor BatchRunner {
 
     func computeBatch() throws {
         guard let held, let compute else { throw StepError(.permanent, "no batch to compute") }
-        guard held.rows.rows > 0 else { return computed = nil }
+        guard held.rows.rows > 0 else {
+            computed = nil
+            return
+        }
         do {
             computed = try compute.compute(held.rows)
         } catch let error as ComputeError {
@@ -192,7 +195,8 @@ actor BatchRunner {
             var next: BatchReader.Request?
             if readNext {
                 let behind = Position(
-                    checkpoint: batch.summary.through ?? position.checkpoint, deferred: position.deferred.filter {
+                    checkpoint: batch.summary.through ?? position.checkpoint,
+                    deferred: position.deferred.filter {
                         !batch.deferred.contains($0)
                     })
                 next = try reader.prepare(range, behind, locking: false, connection)

@@ -9,6 +9,8 @@ final class CommandProcess {
     static let errorLines = 5
     /// Bytes asked of the kernel for each pipe, so that a batch fits and neither side waits for the other.
     static let pipeBytes: Int32 = 1 << 20
+    /// F_SETPIPE_SZ of Linux's fcntl.h, which Swift's Glibc does not have.
+    private static let setPipeSize: Int32 = 1031
     /// The longest line taken from a program, in bytes.
     static let lineLimit = 64 << 20
 
@@ -50,8 +52,8 @@ final class CommandProcess {
         for descriptor in [input, output, errors] {
             _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
         }
-        _ = fcntl(input, 1031 /* F_SETPIPE_SZ */, Self.pipeBytes)
-        _ = fcntl(output, 1031 /* F_SETPIPE_SZ */, Self.pipeBytes)
+        _ = fcntl(input, Self.setPipeSize, Self.pipeBytes)
+        _ = fcntl(output, Self.setPipeSize, Self.pipeBytes)
     }
 
     deinit { end() }

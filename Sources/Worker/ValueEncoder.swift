@@ -13,7 +13,7 @@ enum ValueEncoder {
     /// - Throws: `Fault` with the row's index, counted from 0, and what was wanted.
     static func append(
         _ batch: RowBatch, column: Int, rows: Int, as type: ElementType, to parameters: inout PostgresParameters
-    ) throws -> Void {
+    ) throws {
         parameters.beginArray(elementType: type.rawValue)
         for row in 0..<rows {
             try batch.withBytes(row: row, column: column) { bytes in

@@ -40,7 +40,7 @@ public actor WorkerService: Service {
     /// Milliseconds that the last messages may take to leave.
     static let farewellMilliseconds: Int32 = 1_000
     /// The first HELLO waits for a connection, which takes a moment.
-    static let helloInterval = Duration.milliseconds(100)
+    static let helloInterval = Duration.milliseconds(25)
 
     private nonisolated let loop = SocketLoop(name: "worker")
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -254,7 +254,11 @@ public actor WorkerService: Service {
             log.warning("the coordinator is silent: connecting anew")
             do { try openSocket() } catch { finish(.failure(error)) }
         case .openLease(let lease):
-            step { try await $0.open(lease) } then: { $0.leaseOpened($1, now: $2) }
+            step {
+                try await $0.open(lease)
+            } then: {
+                $0.leaseOpened($1, now: $2)
+            }
         case .apply(let lease, let position):
             step {
                 try await $0.apply(lease, position)
@@ -262,9 +266,17 @@ public actor WorkerService: Service {
                 $0.batchCommitted($1.position, done: $1.done, read: nil, now: $2)
             }
         case .read(let lease, let position, let locking):
-            step { try await $0.read(lease, position, locking: locking) } then: { $0.batchRead($1, now: $2) }
+            step {
+                try await $0.read(lease, position, locking: locking)
+            } then: {
+                $0.batchRead($1, now: $2)
+            }
         case .compute:
-            step { try await $0.computeBatch() } then: { machine, _, now in machine.batchComputed(now: now) }
+            step {
+                try await $0.computeBatch()
+            } then: { machine, _, now in
+                machine.batchComputed(now: now)
+            }
         case .write(let lease, let position, let readNext):
             step {
                 try await $0.write(lease, position, readNext: readNext)

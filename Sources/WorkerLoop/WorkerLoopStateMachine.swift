@@ -127,16 +127,18 @@ public struct WorkerLoopStateMachine: Sendable {
     public mutating func leaseAssigned(_ lease: Lease, now: Duration) -> [WorkerAction] {
         heard(now: now)
         guard activity != .stopped else { return [] }
+        // The lease in hand may be assigned again: it is not given back before its step has ended.
+        if let current = work, current.lease == lease { return [] }
         guard !draining else { return [.reportReleased(lease)] }
         guard let current = work else { return begin(lease) }
-        guard current.lease != lease else { return [] }
         if current.lease.shard == lease.shard {
             guard lease.epoch > current.lease.epoch else { return [] }
             // The coordinator has given up our older lease.
             work?.revoked = true
         }
         next = lease
-        return []
+        guard case .waiting = activity, work?.revoked == true else { return [] }
+        return settle([])
     }
 
     public mutating func leaseRevoked(_ lease: Lease, now: Duration) -> [WorkerAction] {

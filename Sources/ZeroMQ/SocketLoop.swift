@@ -10,7 +10,7 @@ import Glibc
 /// `@unchecked Sendable` because `queue` is only touched under `mutex`, and everything else only on the thread.
 public final class SocketLoop: SerialExecutor, @unchecked Sendable {
     /// Milliseconds between two calls of `onTick` when nothing else happens.
-    public static let tickInterval = 50
+    public static let tickInterval = 25
 
     private struct Watch {
         var socket: UnsafeMutableRawPointer?

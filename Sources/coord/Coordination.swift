@@ -2,6 +2,7 @@ import ArgumentParser
 import CoordKit
 import Coordinator
 import Glibc
+import Host
 import Job
 import Ledger
 import Logging
@@ -11,7 +12,6 @@ import ServiceLifecycle
 import Sharding
 import UnixSignals
 import Worker
-import Host
 
 /// Runs a coordinator from an opened run to its summary: what `start` and `resume` share.
 struct Coordination {
@@ -63,8 +63,8 @@ struct Coordination {
             Terminal.complain("coord: run \(run) stopped: \(error)\n  coord resume \(run)   goes on")
             try ExitStatus.of(error).exit()
         }
-        presenter.end()
         let outcome = try await service.result()
+        presenter.end(outcome.snapshot)
         let summary = Summary(outcome, run: opened, elapsed: MonotonicTime.now() - started)
         if common.json { JSONOutput.print(summary) } else { Terminal.write(summary.text + "\n", to: STDOUT_FILENO) }
         try ExitStatus.of(outcome.state).exit()

@@ -178,9 +178,19 @@ struct BatchStatement: AsyncParsableCommand {
     @OptionGroup var common: CommonOptions
     @Argument(help: "Job file (YAML).") var file: String
 
+    private struct Answer: Encodable {
+        var statement: String
+        /// What a worker's session runs first.
+        var settings: [String]
+    }
+
     func run() async throws {
         let job = try Job.load(path: file)
         let opening = RunOpening(settings: .ledger(common.conninfo(job)), host: "", pid: 0)
-        print(try await opening.batchStatement(job, file: file))
+        let statement = try await opening.batchStatement(job, file: file)
+        if common.json {
+            return JSONOutput.print(Answer(statement: statement, settings: PostgresSession.batches))
+        }
+        print(statement)
     }
 }

@@ -1,9 +1,9 @@
 import Coordinator
 import Glibc
+import Host
 import Progress
 import Sharding
 import Synchronization
-import Host
 
 /// Shows a run as it goes: bars on a terminal, a line every few seconds elsewhere, or JSON lines.
 final class Presenter: Sendable {
@@ -53,9 +53,9 @@ final class Presenter: Sendable {
     }
 
     /// Leaves the last picture standing.
-    func end() {
+    func end(_ final: ProgressSnapshot? = nil) {
         state.withLock { state in
-            guard style == .bars, let last = state.last else { return }
+            guard style == .bars, let last = final ?? state.last else { return }
             erase(&state)
             draw(last, &state)
             state.barLines = 0

@@ -1,12 +1,12 @@
 import ArgumentParser
 import Coordinator
 import Glibc
+import Host
 import Job
 import Ledger
 import Postgres
 import Progress
 import Sharding
-import Host
 
 struct Plan: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def bench_speed(options: argparse.Namespace, connection: psycopg.Connection, about: dict[str, str], raw: dict) -> None:
-    everyone = (peers(options.rows, options.django_rows)
+    everyone = (peers(options.rows, options.django_rows, options.coord)
                 + coord_contenders.contenders(options.coord, options.rows, options.workers))
     chosen = [contender for contender in everyone if is_chosen(contender, options.only)]
     if not chosen:
@@ -72,7 +72,7 @@ def run_rounds(connection: psycopg.Connection, chosen: list[Contender],
     dataset = Dataset(connection, max(contender.rows for contender in runnable))
     try:
         # Unmeasured: later runs find WAL files to recycle and warm caches, so the first one should as well.
-        warm_up = peers(runnable[0].rows, runnable[0].rows)[0]
+        warm_up = peers(runnable[0].rows, runnable[0].rows, options.coord)[0]
         measure(dataset, warm_up, options.timeout)
         dataset.load(warm_up.rows)
         bytes_per_row = dataset.bytes_per_row(warm_up.rows)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import batch_statement
 from dataset import UPDATE_EXPRESSION
 from processes import ProcessPeak
 
@@ -41,10 +42,10 @@ class Contender:
     skip: str | None = None
 
 
-def peers(rows: int, django_rows: int) -> list[Contender]:
+def peers(rows: int, django_rows: int, coord: Path) -> list[Contender]:
     """Everything that is not coord, the giant UPDATE (the yardstick of the ratios) first."""
     return [_giant_update(rows), _procedure(rows), _django_bulk_update(django_rows), _django_batched(django_rows),
-            _psycopg_unnest(rows), _pgbench_batch(rows)]
+            _psycopg_unnest(rows), _pgbench_batch(rows, coord)]
 
 
 def _giant_update(rows: int) -> Contender:
@@ -82,45 +83,18 @@ def _psycopg_unnest(rows: int) -> Contender:
                      role=_parent_or_worker)
 
 
-@dataclass(frozen=True)
-class PgbenchScript:
-    """coord's own batch statement as a pgbench script, and what must be in the ledger before it can run."""
-
-    script: Path
-    setup: Path | None
-    n_clients: int
-
-    def transactions_per_client(self, rows: int) -> int:
-        """Batches each client runs when every client's key range holds an equal count of rows."""
-        rows_per_client = -(-rows // self.n_clients)
-        return -(-rows_per_client // ROWS_PER_BATCH)
-
-
-def pgbench_script(n_clients: int) -> PgbenchScript | None:
-    """The script for `n_clients` clients, or None where this build has none.
-
-    Read from `batch.sql`, in which `:client_id` (0 to n-1) picks the client's shard. `batch-setup.sql` runs before it on each
-    fresh table, untimed, with the psql variables `clients` and `rows_per_batch`.
-    """
-    script, setup = HERE / "batch.sql", HERE / "batch-setup.sql"
-    if not script.exists():
-        return None
-    return PgbenchScript(script, setup if setup.exists() else None, n_clients)
-
-
-def _pgbench_batch(rows: int) -> Contender:
-    # The same statement, prepared, from a C client that does nothing else. What coord is slower by is coord's own cost.
-    script = pgbench_script(PEER_PROCESSES)
-
-    def prepare(_: Path) -> list[str]:
-        if script.setup:
-            run_psql("-v", f"clients={script.n_clients}", "-v", f"rows_per_batch={ROWS_PER_BATCH}", "-f", str(script.setup))
+def _pgbench_batch(rows: int, coord: Path) -> Contender:
+    # The same statement under the same settings, prepared, from a C client that does nothing else. What coord is slower by is
+    # coord's own cost.
+    def prepare(directory: Path) -> list[str]:
+        batch = batch_statement.write(coord, directory, UPDATE_EXPRESSION, PEER_PROCESSES)
         # One thread: pgbench's client side is idle, and its clients are what runs in parallel.
-        return ["pgbench", "-n", "-M", "prepared", "-f", str(script.script), "-c", str(script.n_clients), "-j", "1",
-                "-t", str(script.transactions_per_client(rows))]
+        transactions = -(-(-(-rows // PEER_PROCESSES)) // ROWS_PER_BATCH)
+        return ["env", f"PGOPTIONS={batch.options}", "pgbench", "-n", "-M", "prepared", "-f", str(batch.script),
+                "-D", "started=0", "-c", str(PEER_PROCESSES), "-j", "1", "-t", str(transactions)]
 
     return Contender("pgbench-batch", f"pgbench, coord's batch statement, {PEER_PROCESSES} clients", rows, prepare,
-                     skip=None if script else "no batch.sql: coord's batch statement was not available")
+                     skip=None if coord.exists() else "no coord executable was built, so no batch statement")
 
 
 def _psql(*arguments: str) -> list[str]:

@@ -45,7 +45,7 @@ class MeasureTest(unittest.TestCase):
         self.assertGreater(measurement.rows_per_second, 0)
 
     def test_every_peer_gives_the_right_result(self):
-        for peer in peers(ROWS, ROWS):
+        for peer in peers(ROWS, ROWS, Path("no-coord")):
             if peer.skip is None:
                 with self.subTest(peer.name):
                     self.assertEqual(measure(self.dataset, peer, timeout_seconds=60).tuples_updated, ROWS)

@@ -1,0 +1,57 @@
+"""coord's own batch statement as a pgbench script, with shards in the ledger for it to advance."""
+
+import json
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+OWNER = "00000000-0000-4000-8000-000000000001"
+
+# One shard a client, each with an equal count of rows: the number of batches is then known beforehand.
+_SETUP = """
+DELETE FROM coord.run WHERE name = 'pgbench-batch';
+WITH made AS (
+    INSERT INTO coord.run (name, definition, directory, fingerprint, table_name, rows_estimated, state)
+    VALUES ('pgbench-batch', '', '', '', 'the_object', 0, 'running') RETURNING id AS run
+)
+INSERT INTO coord.shard (run_id, id, after_key, through_key, rows_estimated, state, epoch, owner)
+SELECT run, tile - 1, ARRAY[(min(id) - 1)::text], ARRAY[max(id)::text], count(*), 'running', 1, '{owner}'
+FROM made, (SELECT id, ntile({clients}) OVER (ORDER BY id) AS tile FROM the_object) AS tiled GROUP BY run, tile;
+"""
+
+_FIRST = """\\if :started
+\\else
+SELECT run_id AS run, sequence AS coord_sequence, after_key[1] AS coord_checkpoint, through_key[1] AS upper
+FROM coord.shard JOIN coord.run ON run.id = run_id WHERE name = 'pgbench-batch' AND shard.id = :client_id \\gset
+\\set started 1
+\\endif
+"""
+
+# The parameters of BatchStatements.apply, in its order.
+_PARAMETERS = [":run", ":client_id", "1", f"'{OWNER}'", ":coord_sequence", ":coord_checkpoint", ":upper", "999"]
+
+
+@dataclass(frozen=True)
+class BatchScript:
+    """What pgbench is given."""
+
+    script: Path
+    options: str
+
+
+def write(coord: Path, directory: Path, expression: str, clients: int) -> BatchScript:
+    """Write the script and make its shards, outside of any measured time."""
+    job = directory / "batch.yaml"
+    job.write_text(f"name: pgbench-batch\ntable: public.the_object\nkey: id\nset:\n  field3: {expression}\n")
+    subprocess.run([coord, "ledger", "install"], check=True, stdout=subprocess.DEVNULL)
+    answer = json.loads(subprocess.run([coord, "batch-statement", job, "--json"], check=True, capture_output=True).stdout)
+    statement = re.sub(r"\$(\d)", lambda match: _PARAMETERS[int(match[1]) - 1], answer["statement"])
+    # No line of the statement may be empty, which would end it.
+    statement = "\n".join(line for line in statement.splitlines() if line.strip())
+    script = directory / "batch.pgbench"
+    script.write_text(f"{_FIRST}{statement} \\gset\n")
+    subprocess.run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1"], check=True, stdout=subprocess.DEVNULL,
+                   input=_SETUP.format(owner=OWNER, clients=clients), text=True)
+    pairs = [re.fullmatch(r"SET (\w+) = '?(\w+)'?", setting) for setting in answer["settings"]]
+    return BatchScript(script, " ".join(f"-c {pair[1]}={pair[2]}" for pair in pairs if pair))
