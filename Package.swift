@@ -45,9 +45,7 @@ let package = Package(
         // Pure: no Foundation, no socket, no database.
         module("Sharding"),
         // Not named Dispatch, which is libdispatch's module.
-        .target(
-            name: "Dispatching", dependencies: ["Sharding", collections], path: "Sources/Dispatch",
-            swiftSettings: settings),
+        module("Dispatching", ["Sharding", collections]),
         module("WorkerLoop", ["Sharding"]),
         module("Progress", ["Sharding"]),
 
@@ -82,6 +80,10 @@ let package = Package(
             swiftSettings: settings),
 
         tests("JobTests", ["Job"]),
+        tests("ShardingTests", ["Sharding"]),
+        tests("DispatchingTests", ["Dispatching", "Sharding"]),
+        tests("WorkerLoopTests", ["WorkerLoop", "Sharding"]),
+        tests("SimulationTests", ["Dispatching", "WorkerLoop", "Sharding"]),
         tests("ProgressTests", ["Progress", "Sharding"]),
         tests("WireTests", ["Wire", "Sharding"]),
         tests("ZeroMQTests", ["ZeroMQ"]),

@@ -1,8 +1,8 @@
 """Computes field3 from field1 and field2, for command.yaml.
 
-One row comes in as one line of JSON; one line of JSON goes out for it, in the same order.
+One row comes in as one line of JSON; one line of JSON with its key goes out for it, in any order.
 In:   {"id": 7, "field1": "abc", "field2": 2}
-Out:  {"field3": "ABC-6"}
+Out:  {"id": 7, "field3": "ABC-6"}
 """
 
 import json
@@ -17,5 +17,5 @@ def field3(row):
 
 
 for line in sys.stdin:
-    # flush: the worker waits for this line.
-    print(json.dumps({"field3": field3(json.loads(line))}), flush=True)
+    row = json.loads(line)
+    print(json.dumps({"id": row["id"], "field3": field3(row)}))

@@ -67,6 +67,8 @@ public actor CoordinatorService: Service {
         case ledgerLost(String)
     }
 
+    /// A longer time between two ticks means that the process was frozen, or its host asleep.
+    static let pauseLimit = Duration.seconds(2)
     static let renewInterval = Duration.seconds(3)
     static let noteInterval = Duration.seconds(2)
     static let progressInterval = Duration.milliseconds(200)
@@ -91,6 +93,9 @@ public actor CoordinatorService: Service {
     let log: Logger
     private let notify: @Sendable (Event) -> Void
     private let origin = MonotonicTime.now()
+    /// Time that this process spent frozen, when it could not hear its workers.
+    private var paused = Duration.zero
+    private var tickedAt = Duration.zero
     private var machine: DispatchStateMachine
     private var progress: ProgressModel
     private var local: LocalWorkers?
@@ -164,6 +169,17 @@ public actor CoordinatorService: Service {
         removeFolder()
     }
 
+    /// Gives the run back after an error, so that it can be resumed at once. Best effort: a lease that is not given back
+    /// ends with this process's session.
+    public func giveBack() async {
+        let ownership = opened.ownership
+        do {
+            try await ledger.with { try $0.release(ownership, as: .paused) }
+        } catch {
+            log.info("the run was not given back: \(error)")
+        }
+    }
+
     /// What the run came to, from the ledger. Call it after `run`.
     public func result() async throws -> Outcome {
         let run = opened.ownership.run
@@ -190,7 +206,8 @@ public actor CoordinatorService: Service {
             if configuration.workers > 0 {
                 var workers = LocalWorkers(
                     executable: configuration.executable,
-                    arguments: ["worker", "--connect", endpoints[0], "--leashed"],
+                    arguments: ["worker", "--connect", endpoints[0], "--leashed"]
+                        + (log.logLevel <= .debug ? ["--verbose"] : []),
                     environment: configuration.workerEnvironment, count: configuration.workers)
                 try workers.fill(now: now)
                 local = workers
@@ -309,6 +326,12 @@ public actor CoordinatorService: Service {
             lastGoodbye = refused.reason
             return send(.refused(refused), to: address)
         }
+        if hello.ready, hello.run != opened.ownership.run.rawValue {
+            var refused = Coord_Wire_V1_Refused()
+            refused.reason = "it worked for run \(hello.run), and the coordinator leads run \(runNumber)"
+            refused.mend = "start the worker again"
+            return send(.refused(refused), to: address)
+        }
         addresses[worker] = address
         var welcome = Coord_Wire_V1_Welcome()
         welcome.protocol = protocolVersion
@@ -361,7 +384,8 @@ public actor CoordinatorService: Service {
 
     // MARK: - The machine
 
-    var now: Duration { MonotonicTime.now() - origin }
+    /// The machine's time: it stands still while this process does.
+    var now: Duration { MonotonicTime.now() - origin - paused }
 
     private func react(_ event: (inout DispatchStateMachine, Duration) -> [DispatchAction]) {
         for action in event(&machine, now) { perform(action) }
@@ -392,7 +416,9 @@ public actor CoordinatorService: Service {
     }
 
     private func tick() {
+        if now - tickedAt > Self.pauseLimit { paused += now - tickedAt }
         let now = now
+        tickedAt = now
         guard finishing == nil else { return finishTick(now) }
         if var workers = local {
             for exit in workers.reap(now: now) { exited(exit) }
@@ -476,11 +502,21 @@ public actor CoordinatorService: Service {
             } catch let error as PostgresError where error.recovery == .retry && tries < Self.ledgerRetries {
                 tries += 1
                 log.info("the ledger is busy, trying again: \(error)")
-                if case .dispatch(.recordLease(let shard, _, _)) = task {
-                    let run = opened.ownership.run
-                    try await ledger.with { try $0.terminateHolder(of: shard, run: run) }
-                }
+                if case .dispatch(.recordLease(let shard, _, _)) = task { await endHolder(of: shard) }
+                // A cancelled task only shortens the pause.
+                try? await Task.sleep(for: .milliseconds(50 * tries))
             }
+        }
+    }
+
+    /// The row of a shard that is to be leased is locked: its last worker's session may be stuck in a statement.
+    private func endHolder(of shard: ShardID) async {
+        let run = opened.ownership.run
+        do {
+            try await ledger.with { try $0.terminateHolder(of: shard, run: run) }
+        } catch {
+            // This role may not end that session; its statement timeout will.
+            log.info("the session that holds shard \(shard) could not be ended: \(error)")
         }
     }
 
@@ -547,7 +583,9 @@ public actor CoordinatorService: Service {
             for record in records { progress.shardRowsKnown(record.id, rowsDone: record.rowsDone) }
             react { $0.shardsLoaded(records, now: $1) }
         case .conclude:
-            let counts = try await ledger.with { try $0.conclude(ownership) }
+            guard let counts = try await ledger.with({ try $0.conclude(ownership) }) else {
+                throw CoordinatorError.ousted
+            }
             react {
                 $0.runConcluded(
                     done: counts.done, failed: counts.failed, open: counts.pending + counts.running, now: $1)
@@ -573,7 +611,7 @@ public actor CoordinatorService: Service {
             let ownership = opened.ownership
             do {
                 guard try await ledger.with({ try $0.renew(ownership, rowsPerSecond: 0) }) != nil else {
-                    end(.failure(CoordinatorError.ousted))
+                    try await notOurs()
                     return false
                 }
                 progress.noted(nil)
@@ -590,6 +628,16 @@ public actor CoordinatorService: Service {
             }
         }
         return false
+    }
+
+    /// The run has no owner or another. It may be this process that ended it, in a commit whose answer was lost.
+    private func notOurs() async throws {
+        let run = opened.ownership.run
+        let record = try await ledger.with { try $0.run(run) }
+        guard record.coordinator == nil, [.complete, .partial, .failed].contains(record.state) else {
+            return end(.failure(CoordinatorError.ousted))
+        }
+        conclude(.concluded(done: record.counts.done, failed: record.counts.failed))
     }
 
     // MARK: - The end

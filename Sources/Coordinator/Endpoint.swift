@@ -9,7 +9,6 @@ public enum Endpoint {
         let address = endpoint.dropFirst("tcp://".count)
         guard let colon = address.lastIndex(of: ":") else { return false }
         let host = address[..<colon]
-        if host == "localhost" || host == "[::1]" { return true }
         // The whole of 127.0.0.0/8, and nothing that only begins like it.
         var parsed = in_addr()
         return inet_pton(AF_INET, String(host), &parsed) == 1 && host.hasPrefix("127.")

@@ -84,6 +84,13 @@ public struct RunOpening: Sendable {
                                 + "coord start \(file) --new   cancels run \(unfinished.id) and starts from the beginning"
                         )
                     }
+                    guard unfinished.definition.table == findings.target.table else {
+                        throw LedgerError(
+                            .wrongState("changed"),
+                            "run \(unfinished.id) of \(job.name) is about \(unfinished.definition.table), and the job's "
+                                + "table is \(findings.target.table) for this role: nothing was started",
+                            mend: "name the table with its schema, or: coord start \(file) --new")
+                    }
                     return try Self.take(
                         unfinished.id, job, findings, store, coordinator: coordinator, host: host, pid: pid,
                         resumed: true)
@@ -124,7 +131,8 @@ public struct RunOpening: Sendable {
                     mend: "coord start JOB starts a new run")
             }
             try check(job)
-            let findings = try Preflight.check(job, file: record.definition.name, store.connection)
+            let findings = try Preflight.check(
+                job, file: record.definition.name, table: record.definition.table, store.connection)
             return try Self.take(
                 id, job, findings, store, coordinator: coordinator, host: host, pid: pid, resumed: true)
         }
@@ -147,7 +155,8 @@ public struct RunOpening: Sendable {
         host: String, pid: Int32, resumed: Bool
     ) throws -> Opened {
         let ownership = try store.takeOver(
-            run, as: coordinator, host: host, pid: pid, text: resumed ? job.text : nil)
+            run, as: coordinator, host: host, pid: pid, text: resumed ? job.text : nil,
+            directory: resumed ? job.directory : nil)
         let identity = try store.connection.execute(
             "SELECT system_identifier, current_database() FROM pg_control_system()")
         let record = try store.run(run)

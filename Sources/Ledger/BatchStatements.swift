@@ -74,7 +74,7 @@ public struct BatchStatements: Sendable {
             UPDATE coord.shard AS s SET
                 \(advance("CASE WHEN coord_through IS NULL THEN s.checkpoint ELSE ARRAY[coord_through::text] END"))
                 rows_done = s.rows_done + (SELECT count(*) FROM coord_changed),
-                failures = 0,
+                failures = 0, error = NULL,
                 state = CASE WHEN coord_last THEN 'done' ELSE s.state END
             FROM coord_bound
             WHERE s.run_id = $1::bigint AND s.id = $2::int
@@ -173,7 +173,7 @@ public struct BatchStatements: Sendable {
                 \(advance("CASE WHEN $6::text IS NULL THEN s.checkpoint ELSE ARRAY[$6::text] END"))
                 deferred = coord_deferred,
                 rows_done = s.rows_done + coord_n,
-                failures = 0,
+                failures = 0, error = NULL,
                 state = CASE WHEN $7::boolean AND coord_deferred = '{}' THEN 'done' ELSE s.state END
             FROM coord_left, coord_count
             WHERE s.run_id = $1::bigint AND s.id = $2::int

@@ -9,14 +9,18 @@ public struct RunDefinition: Sendable, Equatable {
     /// Folder that the job's commands start in.
     public var directory: String
     public var fingerprint: String
+    /// Quoted, with its schema.
     public var table: String
+    /// Where names in the job's expressions were looked up when the run was made.
+    public var searchPath: String
 
-    public init(name: String, text: String, directory: String, fingerprint: String, table: String) {
+    public init(name: String, text: String, directory: String, fingerprint: String, table: String, searchPath: String = "") {
         self.name = name
         self.text = text
         self.directory = directory
         self.fingerprint = fingerprint
         self.table = table
+        self.searchPath = searchPath
     }
 }
 
@@ -95,7 +99,10 @@ extension LedgerStore {
         } catch {
             // Closing the transaction is all that is left to do, and a broken connection has done it.
             _ = try? connection.execute("ROLLBACK")
-            throw error
+            guard (error as? PostgresError)?.sqlState == "23505" else { throw error }
+            throw LedgerError(
+                .owned(by: "?"), "another coordinator has just made a run of \(definition.name): nothing was started",
+                mend: "coord status")
         }
     }
 
@@ -133,7 +140,7 @@ extension LedgerStore {
             r.rows_estimated, COALESCE(s.rows_done, 0), r.rows_per_second, COALESCE(s.pending, 0),
             COALESCE(s.running, 0), COALESCE(s.done, 0), COALESCE(s.failed, 0),
             CASE WHEN \(ownerIsAlive) THEN r.coordinator_host || ' pid ' || r.coordinator_pid END,
-            extract(epoch FROM r.started_at), extract(epoch FROM r.finished_at)
+            extract(epoch FROM r.started_at), extract(epoch FROM r.finished_at), r.search_path
         FROM coord.run AS r LEFT JOIN LATERAL (
             SELECT sum(rows_done) AS rows_done, count(*) FILTER (WHERE state = 'pending') AS pending,
                 count(*) FILTER (WHERE state = 'running') AS running, count(*) FILTER (WHERE state = 'done') AS done,
@@ -170,7 +177,8 @@ extension LedgerStore {
         return RunRecord(
             id: RunID(result.int(row, 0) ?? 0),
             definition: RunDefinition(
-                name: text(1), text: text(2), directory: text(3), fingerprint: text(4), table: text(5)),
+                name: text(1), text: text(2), directory: text(3), fingerprint: text(4), table: text(5),
+                searchPath: text(18)),
             state: RunRecord.State(rawValue: text(6)) ?? .failed, cancelAsked: text(7) == "cancelled",
             rowsEstimated: result.int(row, 8) ?? 0, rowsDone: result.int(row, 9) ?? 0,
             rowsPerSecond: Double(text(10)) ?? 0,
@@ -183,7 +191,7 @@ extension LedgerStore {
     /// Takes the run over: raises its term and makes this process its coordinator. Shards that had failed get new
     /// attempts.
     /// - Throws: `LedgerError` with code `owned` while another coordinator is alive.
-    public func takeOver(_ id: RunID, as coordinator: WorkerID, host: String, pid: Int32, text: String? = nil) throws
+    public func takeOver(_ id: RunID, as coordinator: WorkerID, host: String, pid: Int32, text: String? = nil, directory: String? = nil) throws
         -> Ownership
     {
         let result = try connection.execute(
@@ -193,11 +201,11 @@ extension LedgerStore {
                 backend_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()),
                 lease_until = clock_timestamp() + make_interval(secs => \(Self.ownershipSeconds)), state = 'running',
                 desired = 'running', started_at = COALESCE(started_at, clock_timestamp()), finished_at = NULL,
-                definition = COALESCE($5, definition)
+                definition = COALESCE($5, definition), directory = COALESCE($6, directory)
             WHERE id = $1::bigint AND NOT COALESCE(\(Self.ownerIsAlive), false)
                 AND state NOT IN ('complete', 'cancelled')
             RETURNING term
-            """, [id.description, coordinator.rawValue, host, "\(pid)", text])
+            """, [id.description, coordinator.rawValue, host, "\(pid)", text, directory])
         if let term = result.rows == 1 ? result.int(0, 0) : nil {
             try connection.execute(
                 """
@@ -247,11 +255,22 @@ extension LedgerStore {
                 finished_at = CASE WHEN $4 = 'cancelled' THEN clock_timestamp() END
             WHERE id = $1::bigint AND coordinator = $2::uuid AND term = $3::bigint
             """, ownership.parameters + [state.rawValue])
+        if state == .cancelled { try takeBackLeases(of: ownership.run) }
+    }
+
+    /// Raises the epoch of every leased shard of a cancelled run: a worker that still has one is refused by the fence.
+    private func takeBackLeases(of run: RunID) throws {
+        try connection.execute(
+            """
+            UPDATE coord.shard AS s SET epoch = epoch + 1, owner = NULL, state = 'pending' FROM coord.run AS r
+            WHERE s.run_id = $1::bigint AND r.id = s.run_id AND r.state = 'cancelled' AND s.state = 'running'
+            """, [run.description])
     }
 
     /// Ends the run when the ledger says that no shard is open (I5): complete, partial, or failed.
-    /// - Returns: the counts; the run is ended exactly when none is pending or running.
-    public func conclude(_ ownership: Ownership) throws -> ShardCounts {
+    /// - Returns: the counts; the run is ended exactly when none is pending or running. Nil when another coordinator has
+    ///   taken the run over.
+    public func conclude(_ ownership: Ownership) throws -> ShardCounts? {
         let result = try connection.execute(
             """
             WITH counted AS (
@@ -264,9 +283,12 @@ extension LedgerStore {
                     ELSE 'failed' END, coordinator = NULL, lease_until = NULL, finished_at = clock_timestamp()
                 FROM counted
                 WHERE id = $1::bigint AND coordinator = $2::uuid AND term = $3::bigint AND pending + running = 0
+                RETURNING id
             )
-            SELECT pending, running, done, failed FROM counted
+            SELECT pending, running, done, failed, pending + running > 0 OR EXISTS (SELECT FROM concluded)
+            FROM counted
             """, ownership.parameters)
+        guard result.bool(0, 4) == true else { return nil }
         func int(_ column: Int) -> Int { Int(result.int(0, column) ?? 0) }
         return ShardCounts(pending: int(0), running: int(1), done: int(2), failed: int(3))
     }
@@ -286,7 +308,11 @@ extension LedgerStore {
             FROM (SELECT COALESCE(\(Self.ownerIsAlive), false) AS alive FROM coord.run AS r WHERE id = $1::bigint) AS o
             WHERE id = $1::bigint RETURNING alive
             """, [id.description])
-        return result.bool(0, 0) == true ? run.coordinator ?? "its coordinator" : nil
+        guard result.bool(0, 0) == true else {
+            try takeBackLeases(of: id)
+            return nil
+        }
+        return run.coordinator ?? "its coordinator"
     }
 }
 

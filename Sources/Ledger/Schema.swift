@@ -25,6 +25,7 @@ public enum Schema {
             directory text NOT NULL,
             fingerprint text NOT NULL,
             table_name text NOT NULL,
+            search_path text NOT NULL DEFAULT current_setting('search_path'),
             rows_estimated bigint NOT NULL,
             state text NOT NULL DEFAULT 'planned' CHECK (state IN
                 ('planned', 'running', 'complete', 'partial', 'failed', 'paused', 'cancelled')),
@@ -44,6 +45,8 @@ public enum Schema {
         ) WITH (fillfactor = 50);
         COMMENT ON COLUMN coord.run.term IS 'Grows with each coordinator that takes the run over.';
         CREATE INDEX run_name ON coord.run (name, id);
+        -- Two coordinators that start one job at the same moment cannot both make a run of it.
+        CREATE UNIQUE INDEX run_unfinished ON coord.run (name) WHERE state NOT IN ('complete', 'cancelled');
 
         CREATE TABLE coord.shard (
             run_id bigint NOT NULL REFERENCES coord.run ON DELETE CASCADE,
@@ -136,7 +139,7 @@ public enum Schema {
 
         CREATE FUNCTION coord.record_shard() RETURNS trigger LANGUAGE plpgsql AS $body$
         BEGIN
-            IF OLD.epoch <> NEW.epoch THEN
+            IF OLD.epoch <> NEW.epoch AND NEW.owner IS NOT NULL THEN
                 INSERT INTO coord.event (run_id, shard_id, epoch, kind, detail)
                 VALUES (NEW.run_id, NEW.id, NEW.epoch, 'shard_leased', jsonb_build_object('owner', NEW.owner));
             END IF;

@@ -27,7 +27,8 @@ struct Catalogue {
     var rows: Int64?
     var bytes: Int64
 
-    static func read(_ name: TableName, _ connection: PostgresConnection) throws -> Catalogue {
+    /// - Parameter resolved: the table's quoted name with its schema, when it is known already.
+    static func read(_ name: TableName, resolved: String? = nil, _ connection: PostgresConnection) throws -> Catalogue {
         let result = try connection.execute(
             """
             SELECT c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), quote_ident(c.relname), c.relkind,
@@ -35,9 +36,9 @@ struct Catalogue {
                 pg_table_size(c.oid), n.nspname = 'coord' OR n.nspname LIKE 'pg\\_%' OR
                     n.nspname = 'information_schema'
             FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-            WHERE c.oid = to_regclass(CASE WHEN $1::text IS NULL THEN '' ELSE quote_ident($1) || '.' END
-                || quote_ident($2))
-            """, [name.schema, name.name])
+            WHERE c.oid = to_regclass(COALESCE($3::text,
+                CASE WHEN $1::text IS NULL THEN '' ELSE quote_ident($1) || '.' END || quote_ident($2)))
+            """, [name.schema, name.name, resolved])
         guard result.rows == 1 else { throw try missing(name, connection) }
         func text(_ column: Int) -> String { result.text(0, column) ?? "" }
         let kinds = [

@@ -23,9 +23,13 @@ public enum Preflight {
 
     /// Checks everything that needs the database.
     /// - Throws: `PreflightError` with the mend, or `PostgresError` when the server cannot be asked.
-    public static func check(_ job: Job, file: String, _ connection: PostgresConnection) throws -> Findings {
+    ///
+    /// - Parameter table: the table of an earlier run that is to go on; nil to look the job's name up.
+    public static func check(
+        _ job: Job, file: String, table: String? = nil, _ connection: PostgresConnection
+    ) throws -> Findings {
         try requireWritable(connection)
-        let catalogue = try Catalogue.read(job.table, connection)
+        let catalogue = try Catalogue.read(job.table, resolved: table, connection)
         let target = try resolve(job, catalogue)
         try checkRights(job, target, catalogue)
         let expressions = SQLExpressionCheck(job: job, file: file, target: target)
@@ -39,8 +43,10 @@ public enum Preflight {
     }
 
     /// Resolves the job's names only, as a worker does whose coordinator has made the checks.
-    public static func target(_ job: Job, _ connection: PostgresConnection) throws -> Target {
-        try resolve(job, try Catalogue.read(job.table, connection))
+    ///
+    /// - Parameter table: the table that they were made for, quoted with its schema.
+    public static func target(_ job: Job, table: String, _ connection: PostgresConnection) throws -> Target {
+        try resolve(job, try Catalogue.read(job.table, resolved: table, connection))
     }
 
     private static func requireWritable(_ connection: PostgresConnection) throws {
@@ -205,7 +211,8 @@ public enum Preflight {
         let triggers = try connection.execute(
             """
             SELECT tgname FROM pg_trigger
-            WHERE tgrelid = $1::oid AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 16 <> 0 ORDER BY 1
+            WHERE tgrelid = $1::oid AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 1 <> 0
+                AND tgtype & 16 <> 0 ORDER BY 1
             """, ["\(target.oid)"])
         for row in 0..<triggers.rows {
             warnings.append("trigger \(triggers.text(row, 0) ?? "") fires for every row")

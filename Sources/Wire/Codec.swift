@@ -21,7 +21,7 @@ extension FromWorker {
 
     package static func decode(_ bytes: [UInt8]) throws(WireError) -> FromWorker {
         let message: FromWorker = try parsed(bytes)
-        guard !message.worker.isEmpty, message.worker.utf8.count <= 36 else {
+        guard isUUID(message.worker) else {
             throw WireError(description: "a message without a worker's UUID")
         }
         guard message.body != nil else { throw WireError(description: "a message without a known body") }
@@ -47,6 +47,13 @@ extension Coord_Wire_V1_Lease {
     }
 
     package var value: Lease { Lease(shard: ShardID(shard), epoch: Epoch(epoch)) }
+}
+
+private func isUUID(_ text: String) -> Bool {
+    text.utf8.count == 36
+        && text.utf8.enumerated().allSatisfy { index, byte in
+            [8, 13, 18, 23].contains(index) ? byte == 45 : (byte >= 48 && byte <= 57) || (byte >= 97 && byte <= 102)
+        }
 }
 
 private func serialized(_ message: some Message) throws(WireError) -> [UInt8] {

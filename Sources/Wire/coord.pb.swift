@@ -163,14 +163,6 @@ package nonisolated struct Coord_Wire_V1_FromCoordinator: Sendable {
     set {body = .rejoin(newValue)}
   }
 
-  package var finished: Coord_Wire_V1_Finished {
-    get {
-      if case .finished(let v)? = body {return v}
-      return Coord_Wire_V1_Finished()
-    }
-    set {body = .finished(newValue)}
-  }
-
   package var alive: Coord_Wire_V1_Alive {
     get {
       if case .alive(let v)? = body {return v}
@@ -188,7 +180,6 @@ package nonisolated struct Coord_Wire_V1_FromCoordinator: Sendable {
     case revoke(Coord_Wire_V1_Revoke)
     case drain(Coord_Wire_V1_Drain)
     case rejoin(Coord_Wire_V1_Rejoin)
-    case finished(Coord_Wire_V1_Finished)
     case alive(Coord_Wire_V1_Alive)
 
   }
@@ -217,6 +208,9 @@ package nonisolated struct Coord_Wire_V1_Hello: Sendable {
 
   /// It has read the job and may be given leases. The first HELLO, which asks for the run, is not ready.
   package var ready: Bool = false
+
+  /// The run that a ready worker has prepared for.
+  package var run: Int64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -373,8 +367,6 @@ package nonisolated struct Coord_Wire_V1_ShardDone: Sendable {
   /// Clears the value of `lease`. Subsequent reads from it will return its default value.
   package mutating func clearLease() {self._lease = nil}
 
-  package var rowsDone: Int64 = 0
-
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -400,9 +392,6 @@ package nonisolated struct Coord_Wire_V1_ShardFailed: Sendable {
 
   /// No retry can help, such as a missing column.
   package var permanent: Bool = false
-
-  /// The attempt had committed at least one batch.
-  package var progressed: Bool = false
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -477,16 +466,6 @@ package nonisolated struct Coord_Wire_V1_Drain: Sendable {
 
 /// The coordinator does not know this worker: say HELLO again.
 package nonisolated struct Coord_Wire_V1_Rejoin: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  package var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  package init() {}
-}
-
-package nonisolated struct Coord_Wire_V1_Finished: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
@@ -669,7 +648,7 @@ nonisolated extension Coord_Wire_V1_FromWorker: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Coord_Wire_V1_FromCoordinator: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".FromCoordinator"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}welcome\0\u{1}refused\0\u{1}assign\0\u{1}revoke\0\u{1}drain\0\u{1}rejoin\0\u{1}finished\0\u{1}alive\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}welcome\0\u{1}refused\0\u{1}assign\0\u{1}revoke\0\u{1}drain\0\u{1}rejoin\0\u{1}alive\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -756,19 +735,6 @@ nonisolated extension Coord_Wire_V1_FromCoordinator: SwiftProtobuf.Message, Swif
         }
       }()
       case 7: try {
-        var v: Coord_Wire_V1_Finished?
-        var hadOneofValue = false
-        if let current = self.body {
-          hadOneofValue = true
-          if case .finished(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.body = .finished(v)
-        }
-      }()
-      case 8: try {
         var v: Coord_Wire_V1_Alive?
         var hadOneofValue = false
         if let current = self.body {
@@ -816,13 +782,9 @@ nonisolated extension Coord_Wire_V1_FromCoordinator: SwiftProtobuf.Message, Swif
       guard case .rejoin(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
     }()
-    case .finished?: try {
-      guard case .finished(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
-    }()
     case .alive?: try {
       guard case .alive(let v)? = self.body else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
     }()
     case nil: break
     }
@@ -838,7 +800,7 @@ nonisolated extension Coord_Wire_V1_FromCoordinator: SwiftProtobuf.Message, Swif
 
 nonisolated extension Coord_Wire_V1_Hello: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Hello"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}protocol\0\u{1}build\0\u{1}host\0\u{1}pid\0\u{1}credit\0\u{1}transforms\0\u{1}ready\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}protocol\0\u{1}build\0\u{1}host\0\u{1}pid\0\u{1}credit\0\u{1}transforms\0\u{1}ready\0\u{1}run\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -853,6 +815,7 @@ nonisolated extension Coord_Wire_V1_Hello: SwiftProtobuf.Message, SwiftProtobuf.
       case 5: try { try decoder.decodeSingularUInt32Field(value: &self.credit) }()
       case 6: try { try decoder.decodeRepeatedStringField(value: &self.transforms) }()
       case 7: try { try decoder.decodeSingularBoolField(value: &self.ready) }()
+      case 8: try { try decoder.decodeSingularInt64Field(value: &self.run) }()
       default: break
       }
     }
@@ -880,6 +843,9 @@ nonisolated extension Coord_Wire_V1_Hello: SwiftProtobuf.Message, SwiftProtobuf.
     if self.ready != false {
       try visitor.visitSingularBoolField(value: self.ready, fieldNumber: 7)
     }
+    if self.run != 0 {
+      try visitor.visitSingularInt64Field(value: self.run, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -891,6 +857,7 @@ nonisolated extension Coord_Wire_V1_Hello: SwiftProtobuf.Message, SwiftProtobuf.
     if lhs.credit != rhs.credit {return false}
     if lhs.transforms != rhs.transforms {return false}
     if lhs.ready != rhs.ready {return false}
+    if lhs.run != rhs.run {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1175,7 +1142,7 @@ nonisolated extension Coord_Wire_V1_Heartbeat: SwiftProtobuf.Message, SwiftProto
 
 nonisolated extension Coord_Wire_V1_ShardDone: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ShardDone"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lease\0\u{3}rows_done\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lease\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1184,7 +1151,6 @@ nonisolated extension Coord_Wire_V1_ShardDone: SwiftProtobuf.Message, SwiftProto
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularMessageField(value: &self._lease) }()
-      case 2: try { try decoder.decodeSingularInt64Field(value: &self.rowsDone) }()
       default: break
       }
     }
@@ -1198,15 +1164,11 @@ nonisolated extension Coord_Wire_V1_ShardDone: SwiftProtobuf.Message, SwiftProto
     try { if let v = self._lease {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
     } }()
-    if self.rowsDone != 0 {
-      try visitor.visitSingularInt64Field(value: self.rowsDone, fieldNumber: 2)
-    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Coord_Wire_V1_ShardDone, rhs: Coord_Wire_V1_ShardDone) -> Bool {
     if lhs._lease != rhs._lease {return false}
-    if lhs.rowsDone != rhs.rowsDone {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1214,7 +1176,7 @@ nonisolated extension Coord_Wire_V1_ShardDone: SwiftProtobuf.Message, SwiftProto
 
 nonisolated extension Coord_Wire_V1_ShardFailed: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ShardFailed"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lease\0\u{1}error\0\u{1}permanent\0\u{1}progressed\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lease\0\u{1}error\0\u{1}permanent\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1225,7 +1187,6 @@ nonisolated extension Coord_Wire_V1_ShardFailed: SwiftProtobuf.Message, SwiftPro
       case 1: try { try decoder.decodeSingularMessageField(value: &self._lease) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.error) }()
       case 3: try { try decoder.decodeSingularBoolField(value: &self.permanent) }()
-      case 4: try { try decoder.decodeSingularBoolField(value: &self.progressed) }()
       default: break
       }
     }
@@ -1245,9 +1206,6 @@ nonisolated extension Coord_Wire_V1_ShardFailed: SwiftProtobuf.Message, SwiftPro
     if self.permanent != false {
       try visitor.visitSingularBoolField(value: self.permanent, fieldNumber: 3)
     }
-    if self.progressed != false {
-      try visitor.visitSingularBoolField(value: self.progressed, fieldNumber: 4)
-    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1255,7 +1213,6 @@ nonisolated extension Coord_Wire_V1_ShardFailed: SwiftProtobuf.Message, SwiftPro
     if lhs._lease != rhs._lease {return false}
     if lhs.error != rhs.error {return false}
     if lhs.permanent != rhs.permanent {return false}
-    if lhs.progressed != rhs.progressed {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1392,25 +1349,6 @@ nonisolated extension Coord_Wire_V1_Rejoin: SwiftProtobuf.Message, SwiftProtobuf
   }
 
   package static func ==(lhs: Coord_Wire_V1_Rejoin, rhs: Coord_Wire_V1_Rejoin) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Coord_Wire_V1_Finished: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  package static let protoMessageName: String = _protobuf_package + ".Finished"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap()
-
-  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    // Load everything into unknown fields
-    while try decoder.nextFieldNumber() != nil {}
-  }
-
-  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  package static func ==(lhs: Coord_Wire_V1_Finished, rhs: Coord_Wire_V1_Finished) -> Bool {
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

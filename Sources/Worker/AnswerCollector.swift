@@ -4,6 +4,7 @@ import CoordKit
 struct AnswerCollector {
     private let batch: RowBatch
     private let writes: [[UInt8]]
+    private let forms: [JSONLine.Form]
     private let key: [UInt8]
     private var values: RowBatch
     /// For each row of the batch, the index of its answer in `values`; -1 as long as there is none.
@@ -14,7 +15,8 @@ struct AnswerCollector {
     /// Rows by key, made when the first answer comes out of order.
     private var index: [String: Int]?
 
-    init(batch: RowBatch, writes: [[UInt8]], key: String) {
+    init(batch: RowBatch, writes: [[UInt8]], forms: [JSONLine.Form], key: String) {
+        self.forms = forms
         self.batch = batch
         self.writes = writes
         self.key = Array(key.utf8)
@@ -29,9 +31,12 @@ struct AnswerCollector {
         var found = [JSONLine.Value?](repeating: nil, count: writes.count)
         try JSONLine.scan(line) { (name, value) throws(JSONLine.Fault) in
             let bytes = UnsafeRawBufferPointer(rebasing: line[name.range])
-            if bytes.elementsEqual(key) {
+            var plain: [UInt8] = []
+            if name.escaped { try JSONLine.unescape(bytes, to: &plain) }
+            func names(_ column: [UInt8]) -> Bool { name.escaped ? plain == column : bytes.elementsEqual(column) }
+            if names(key) {
                 keyValue = value
-            } else if let column = writes.firstIndex(where: { bytes.elementsEqual($0) }) {
+            } else if let column = writes.firstIndex(where: names) {
                 found[column] = value
             }
             // Other members are the program's own affair: it may send the row back whole.
@@ -47,7 +52,7 @@ struct AnswerCollector {
                 let name = String(decoding: writes[column], as: UTF8.self)
                 throw JSONLine.Fault(reason: "column \(name) is missing")
             }
-            try append(value, of: line)
+            try append(value, of: line, as: forms[column])
         }
         missing -= 1
         expected = row + 1
@@ -85,11 +90,17 @@ struct AnswerCollector {
         return row
     }
 
-    private mutating func append(_ value: JSONLine.Value, of line: UnsafeRawBufferPointer) throws(JSONLine.Fault) {
+    private mutating func append(
+        _ value: JSONLine.Value, of line: UnsafeRawBufferPointer, as form: JSONLine.Form
+    ) throws(JSONLine.Fault) {
         let raw = UnsafeRawBufferPointer(rebasing: line[value.range])
         switch value.kind {
         case .null: values.append(nil as UnsafeRawBufferPointer?)
         case .bare, .nested: values.append(raw)
+        case .string where form == .json:
+            // With its quotes, it is JSON already.
+            let quoted = value.range.lowerBound - 1..<value.range.upperBound + 1
+            values.append(UnsafeRawBufferPointer(rebasing: line[quoted]))
         case .string where !value.escaped: values.append(raw)
         case .string:
             var text: [UInt8] = []

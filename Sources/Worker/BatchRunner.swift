@@ -36,6 +36,7 @@ actor BatchRunner {
     private var prefetched: HeldBatch?
     private var computed: RowBatch?
     private var setBasedRows = 1
+    private var computeTimeout = Duration.zero
 
     init(settings: PostgresConnection.Settings, worker: WorkerID, transforms: [RowTransform]) {
         self.settings = settings
@@ -58,7 +59,10 @@ actor BatchRunner {
         self.run = run
         let connection = try connected()
         let here = try connection.execute(
-            "SELECT system_identifier, current_database() FROM pg_control_system()")
+            "SELECT system_identifier, current_database(), pg_is_in_recovery() FROM pg_control_system()")
+        guard here.bool(0, 2) != true else {
+            throw StepError(.permanent, "this worker's connection goes to a standby, where nothing can be written")
+        }
         guard here.text(0, 0) == systemIdentifier, here.text(0, 1) == database else {
             throw StepError(
                 .permanent,
@@ -68,7 +72,8 @@ actor BatchRunner {
         let record = try LedgerStore(connection).run(run)
         let job = try Job.parse(
             text: record.definition.text, file: record.definition.name, directory: record.definition.directory)
-        let target = try Preflight.target(job, connection)
+        try connection.execute("SELECT set_config('search_path', $1, false)", [record.definition.searchPath])
+        let target = try Preflight.target(job, table: record.definition.table, connection)
         let statements = BatchStatements(target: target, mechanisms: Self.mechanisms)
         self.job = job
         self.statements = statements
@@ -76,12 +81,15 @@ actor BatchRunner {
         switch (job.change, target.change) {
         case (.compute(let wanted), .compute(let read, let writes)):
             compute = try makeCompute(job, wanted, target: target, read: read, writes: writes)
+            computeTimeout = wanted.timeout
             reader = BatchReader(statements: statements, limits: job.batch, columns: read.count + systemColumns)
             return Assignment(mode: .rowBased, retry: retry)
         default:
             let width = try connection.execute(
-                "SELECT pg_table_size($1::oid) / greatest(reltuples, 1)::bigint FROM pg_class WHERE oid = $1::oid",
-                ["\(target.oid)"])
+                """
+                SELECT CASE WHEN reltuples > 0 THEN (pg_relation_size(oid) / reltuples)::bigint ELSE 1 END
+                FROM pg_class WHERE oid = $1::oid
+                """, ["\(target.oid)"])
             // Rows stay in the server: the byte limit bounds what a transaction rewrites, by the average row.
             let average = max(Int(width.int(0, 0) ?? 1), 1)
             setBasedRows = max(1, min(job.batch.rows, job.batch.bytes / min(average, job.batch.bytes)))
@@ -164,7 +172,12 @@ actor BatchRunner {
         try step {
             let (connection, _) = try ready()
             guard let reader else { throw StepError(.permanent, "the job reads nothing") }
-            if locking { try connection.execute("BEGIN") }
+            if locking {
+                try connection.execute("BEGIN")
+                // The one transaction that is open while the program computes: for as long as that may take.
+                let seconds = computeTimeout.components.seconds + Int64(PostgresSession.statementTimeoutSeconds)
+                try connection.execute("SET LOCAL idle_in_transaction_session_timeout = '\(seconds)s'")
+            }
             let batch = try reader.read(range, position, locking: locking, connection)
             held = batch
             return batch.summary

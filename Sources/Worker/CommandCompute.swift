@@ -16,6 +16,9 @@ final class CommandCompute: BatchCompute {
     private let forms: [JSONLine.Form]
     private let writes: [Target.Column]
     private let writeNames: [[UInt8]]
+    private let writeForms: [JSONLine.Form]
+    /// Bytes that the answers to one batch may have.
+    private let answerLimit: Int
     private var process: CommandProcess?
     private var outgoing: [UInt8] = []
     private var incoming: [UInt8] = []
@@ -38,6 +41,8 @@ final class CommandCompute: BatchCompute {
         }
         forms = ([target.key] + read).map { JSONLine.Form.of(type: $0.type) }
         writeNames = writes.map { Array($0.name.utf8) }
+        writeForms = writes.map { JSONLine.Form.of(type: $0.type) }
+        answerLimit = max(batchBytes * 8, 1 << 20)
         environment = [
             "COORD_PROTOCOL": "1", "COORD_TABLE": target.table, "COORD_KEY": target.key.name,
             "COORD_COLUMNS": Self.describe([target.key] + read), "COORD_WRITES": Self.describe(writes),
@@ -75,7 +80,7 @@ final class CommandCompute: BatchCompute {
         let process = try running()
         encode(batch)
         incoming.removeAll(keepingCapacity: incoming.capacity <= 4 << 20)
-        var answers = AnswerCollector(batch: batch, writes: writeNames, key: key.name)
+        var answers = AnswerCollector(batch: batch, writes: writeNames, forms: writeForms, key: key.name)
         let started = Self.nanoseconds()
         let limit = Double(timeout.components.seconds) * 1e9 + Double(timeout.components.attoseconds) / 1e9
         var sent = 0
@@ -183,8 +188,9 @@ final class CommandCompute: BatchCompute {
             }
             let error = errno
             incoming.removeLast(65_536 - max(count, 0))
-            guard incoming.count < CommandProcess.lineLimit * 4 else {
-                throw ComputeError(description: "\(command[0]) wrote more than a batch can hold")
+            guard incoming.count <= answerLimit else {
+                throw ComputeError(
+                    description: "\(command[0]) answered a batch with more than \(answerLimit) bytes, eight times its limit")
             }
             if count == 0 { return true }
             if count < 0 { return error != EAGAIN && error != EINTR }

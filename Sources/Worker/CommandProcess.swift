@@ -11,8 +11,8 @@ final class CommandProcess {
     static let pipeBytes: Int32 = 1 << 20
     /// F_SETPIPE_SZ of Linux's fcntl.h, which Swift's Glibc does not have.
     private static let setPipeSize: Int32 = 1031
-    /// The longest line taken from a program, in bytes.
-    static let lineLimit = 64 << 20
+    /// How long an error waits for a program that has closed its streams to end, in tries of 10 ms.
+    private static let patience = 50
 
     let pid: pid_t
     let input: Int32
@@ -25,9 +25,14 @@ final class CommandProcess {
     ///
     /// - Parameters:
     ///   - command: the program, found by `PATH` when it has no slash, and its arguments.
-    ///   - directory: where it starts; ignored when there is no such folder on this host.
+    ///   - directory: where it starts.
     ///   - environment: additions to this process's own.
     init(command: [String], directory: String, environment: [String: String]) throws(ComputeError) {
+        guard access(directory, X_OK) == 0 else {
+            throw ComputeError(
+                description: "the job's folder \(directory) is not on host \(HostName.current): "
+                    + String(cString: strerror(errno)))
+        }
         let child: pid_t
         let (toProgram, fromProgram, complaints): (Pipe, Pipe, Pipe)
         do {
@@ -36,7 +41,7 @@ final class CommandProcess {
             do {
                 child = try ChildProcess.spawn(
                     Self.path(of: command[0], in: directory), arguments: Array(command.dropFirst()),
-                    environment: environment, directory: access(directory, X_OK) == 0 ? directory : nil,
+                    environment: environment, directory: directory,
                     streams: (toProgram.readEnd, fromProgram.writeEnd, complaints.writeEnd))
             } catch {
                 for end in [toProgram.writeEnd, fromProgram.readEnd, complaints.readEnd] { close(end) }
@@ -83,7 +88,12 @@ final class CommandProcess {
 
     /// How the program ended and its last words, for an error's text.
     func epitaph(waiting: Bool) -> String {
-        if waiting { reap(wait: true) } else { reap(wait: false) }
+        var tries = waiting ? Self.patience : 1
+        while tries > 0, !reap(wait: false) {
+            tries -= 1
+            var pause = timespec(tv_sec: 0, tv_nsec: 10_000_000)
+            if tries > 0 { nanosleep(&pause, nil) }
+        }
         drainErrors()
         var parts: [String] = []
         if let status {
@@ -94,14 +104,17 @@ final class CommandProcess {
         return parts.joined(separator: "; ")
     }
 
-    private func reap(wait: Bool) {
-        guard status == nil else { return }
+    /// - Returns: whether the program has ended.
+    @discardableResult
+    private func reap(wait: Bool) -> Bool {
+        guard status == nil else { return true }
         var result: Int32 = 0
         if waitpid(pid, &result, wait ? 0 : WNOHANG) == pid {
             status = result
             // Children that it left behind would keep the pipes open.
             kill(-pid, SIGKILL)
         }
+        return status != nil
     }
 
     // MARK: - Starting

@@ -39,6 +39,7 @@ public actor WorkerService: Service {
 
     /// Milliseconds that the last messages may take to leave.
     static let farewellMilliseconds: Int32 = 1_000
+    static let prepareInterval = Duration.seconds(1)
     /// The first HELLO waits for a connection, which takes a moment.
     static let helloInterval = Duration.milliseconds(25)
 
@@ -55,7 +56,10 @@ public actor WorkerService: Service {
     private var socket: ZeroMQSocket?
     /// Nil until the coordinator has said which run this is.
     private var machine: WorkerLoopStateMachine?
+    private var run: RunID?
     private var preparing = false
+    /// Why the last try to prepare failed.
+    private var problem: String?
     private var draining = false
     private var greetedAt: Duration?
     private var ended: Result<WorkerStop, any Error>?
@@ -87,7 +91,8 @@ public actor WorkerService: Service {
         case .refused(let reason): throw WorkerError(description: "the coordinator refused this worker: \(reason)")
         case .abandoned:
             throw WorkerError(
-                description: "no coordinator was heard at \(configuration.endpoint) for \(configuration.giveUpAfter)")
+                description: problem.map { "cannot prepare for the run: \($0)" }
+                    ?? "no coordinator was heard at \(configuration.endpoint) for \(configuration.giveUpAfter)")
         }
     }
 
@@ -165,7 +170,7 @@ public actor WorkerService: Service {
             finish(.success(.refused(reason: reason)))
         case .assign(let assign): react { $0.leaseAssigned(assign.lease.value, now: $1) }
         case .revoke(let revoke): react { $0.leaseRevoked(revoke.lease.value, now: $1) }
-        case .drain, .finished: drain()
+        case .drain: drain()
         case .rejoin:
             react { $0.rejoinRequested(now: $1) }
         case .alive:
@@ -193,14 +198,19 @@ public actor WorkerService: Service {
         hello.credit = 1
         hello.transforms = transforms.map(\.name)
         hello.ready = ready
+        hello.run = run?.rawValue ?? 0
         return hello
     }
 
     private func welcomed(_ welcome: Coord_Wire_V1_Welcome) {
-        guard machine == nil else { return react { $0.welcomed(now: $1) } }
+        let run = RunID(welcome.run)
+        if machine != nil {
+            guard run == self.run else { return leave("the coordinator leads run \(run) now") }
+            return react { $0.welcomed(now: $1) }
+        }
         guard !preparing else { return }
         preparing = true
-        let run = RunID(welcome.run)
+        self.run = run
         let interval = Duration.milliseconds(Int64(welcome.heartbeatMs))
         Task {
             do {
@@ -209,14 +219,22 @@ public actor WorkerService: Service {
                 prepared(assignment, heartbeatInterval: interval)
             } catch let error as PostgresError where error.recovery == .reconnect || error.recovery == .retry {
                 log.warning("cannot prepare for run \(run), trying again: \(error)")
+                problem = "\(error)"
+                // A cancelled task only shortens the pause.
+                try? await Task.sleep(for: Self.prepareInterval)
                 preparing = false
             } catch {
-                var goodbye = Coord_Wire_V1_Goodbye()
-                goodbye.reason = "\(error)"
-                send(.goodbye(goodbye))
-                finish(.failure(WorkerError(description: "\(error)")))
+                leave("\((error as? StepError)?.message ?? "\(error)")")
             }
         }
+    }
+
+    /// Tells the coordinator why this worker cannot work for it, and ends.
+    private func leave(_ reason: String) {
+        var goodbye = Coord_Wire_V1_Goodbye()
+        goodbye.reason = reason
+        send(.goodbye(goodbye))
+        finish(.failure(WorkerError(description: reason)))
     }
 
     private func prepared(_ assignment: BatchRunner.Assignment, heartbeatInterval: Duration) {
@@ -284,17 +302,15 @@ public actor WorkerService: Service {
                 $0.batchCommitted($1.position, done: $1.done, read: $1.read, now: $2)
             }
         case .discard: Task { [runner] in await runner.discard() }
-        case .reportDone(let lease, let rows):
+        case .reportDone(let lease, _):
             var message = Coord_Wire_V1_ShardDone()
             message.lease = .init(lease)
-            message.rowsDone = rows
             send(.shardDone(message))
-        case .reportFailed(let lease, let error, let progressed):
+        case .reportFailed(let lease, let error, _):
             var message = Coord_Wire_V1_ShardFailed()
             message.lease = .init(lease)
             message.error = error.message
             message.permanent = error.kind == .permanent
-            message.progressed = progressed
             send(.shardFailed(message))
         case .reportReleased(let lease):
             var message = Coord_Wire_V1_LeaseReleased()

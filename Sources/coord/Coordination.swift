@@ -59,6 +59,7 @@ struct Coordination {
         do {
             try await serve(service, presenter)
         } catch {
+            await service.giveBack()
             presenter.end()
             Terminal.complain("coord: run \(run) stopped: \(error)\n  coord resume \(run)   goes on")
             try ExitStatus.of(error).exit()

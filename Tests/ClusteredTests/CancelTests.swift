@@ -5,7 +5,7 @@ import Testing
     @Test func runIsCancelledFromAnotherProcess() async throws {
         try await Scenario.run { scenario in
             let rows = 4_000
-            let items = try await Items.make(scenario, rows: rows, pace: 0.05)
+            let items = try await Items.make(scenario, rows: rows, pace: 0.3)
             let coordinator = try scenario.coord("start", try items.setJob(), "--workers", "2")
             let run = try await scenario.newestRun()
             try await eventually("some rows are done") { try await scenario.rowsDone(run) > 0 }

@@ -37,7 +37,10 @@ actor Slots {
     init(_ count: Int) { free = count }
 
     func take() async {
-        if free > 0 { return free -= 1 }
+        guard free == 0 else {
+            free -= 1
+            return
+        }
         await withCheckedContinuation { waiting.append($0) }
     }
 

@@ -23,4 +23,32 @@ import Testing
             #expect(ended.errors.contains("killed by signal 9"))
         }
     }
+
+    /// Of workers and of the coordinator: as an administrator or a failing network does.
+    @Test(arguments: [(Items.Kind.setBased, UInt64(5)), (.rowBased, 6)])
+    func everyRowIsChangedOnceThoughSessionsAreEndedAtRandomMoments(kind: Items.Kind, seed: UInt64) async throws {
+        try await Scenario.run { scenario in
+            let rows = 6_000
+            let items = try await Items.make(scenario, rows: rows, pace: 0.02)
+            var random = Seeded(seed)
+            let moments = (0..<8).map { _ in Int.random(in: 0..<rows * 9 / 10, using: &random) }.sorted()
+            let coordinator = try scenario.coord("start", try items.job(kind), "--workers", "2")
+            let run = try await scenario.newestRun()
+            for (index, moment) in moments.enumerated() {
+                let name = index == 4 ? "coord ledger" : "coord worker"
+                try await eventually("a session of \(name) is ended after \(moment) rows") {
+                    guard try await scenario.rowsDone(run) >= moment else { return false }
+                    return try await !scenario.session.execute(
+                        """
+                        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                        WHERE datname = current_database() AND application_name = '\(name)' ORDER BY random() LIMIT 1
+                        """
+                    ).isEmpty
+                }
+            }
+            let ended = try await coordinator.ended()
+            #expect(ended.status == 0, "\(ended.errors)")
+            #expect(try await items.violations(run: run) == [])
+        }
+    }
 }

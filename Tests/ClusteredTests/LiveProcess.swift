@@ -92,8 +92,9 @@ extension LiveProcess {
 
     /// One letter: R, S, T for stopped, Z for a zombie; nil when there is no such process.
     static func state(of pid: pid_t) -> Character? {
-        let text = (FileManager.default.contents(atPath: "/proc/\(pid)/stat")).map { String(decoding: $0, as: UTF8.self) }
-        guard let text, let end = text.lastIndex(of: ")") else { return nil }
+        let text = contents("/proc/\(pid)/stat")
+        // The program's name stands in parentheses, and may hold any character.
+        guard let end = text.lastIndex(of: ")") else { return nil }
         return text[text.index(after: end)...].first { $0 != " " }
     }
 

@@ -34,7 +34,7 @@ import Testing
             coordinator.send(SIGINT)
             #expect(try await coordinator.ended().status == 130)
 
-            try scenario.job("table: items\nset: { n: n + 2 }\n")
+            try scenario.write("table: items\nset: { n: n + 2 }\n", to: "job.yaml")
             let done = try await scenario.rowsDone(run)
             let refused = try await scenario.run("start", job, "--workers", "1")
             #expect(refused.status == 2)
@@ -67,6 +67,33 @@ import Testing
             let again = try await scenario.run("start", try items.setJob(batch: 500), "--workers", "2")
             #expect(again.status == 0, "\(again.errors)")
             #expect(again.errors.contains("resuming run \(run)"))
+            #expect(try await items.violations(run: run) == [])
+        }
+    }
+
+    /// Longer than the ownership lasts, and than a worker's lease.
+    @Test func coordinatorThatWakesAfterAnotherTookOverStopsAndWritesNothing() async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 2_000, pace: 0.02)
+            let job = try items.setJob()
+            let frozen = try scenario.coord("start", job, "--workers", "2")
+            let run = try await scenario.newestRun()
+            try await eventually("some rows are done") { try await scenario.rowsDone(run) > 0 }
+            frozen.send(SIGSTOP)
+            let early = try await scenario.run("resume", "\(run)", "--workers", "2")
+            #expect(early.status == 5, "\(early.errors)")
+            let ended = try await first("the frozen coordinator has lost the run", within: .seconds(30)) {
+                let ended = try await scenario.run("resume", "\(run)", "--workers", "2")
+                return ended.status == 5 ? nil : ended
+            }
+            #expect(ended.status == 0, "\(ended.errors)")
+            let changes = try await scenario.session.int("SELECT count(*) FROM coord.event")
+            frozen.send(SIGCONT)
+            let ousted = try await frozen.ended(within: .seconds(20))
+            #expect(ousted.status == 5, "\(ousted.errors)")
+            #expect(ousted.errors.contains("another coordinator has taken the run over"))
+            #expect(scenario.pids.isEmpty)
+            #expect(try await scenario.session.int("SELECT count(*) FROM coord.event") == changes)
             #expect(try await items.violations(run: run) == [])
         }
     }

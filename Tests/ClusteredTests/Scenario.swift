@@ -44,6 +44,8 @@ final class Scenario: Sendable {
         var failure: (any Error)?
         do {
             try await maker.execute("CREATE DATABASE \(scenario.name)")
+            // The test may restart the server.
+            await maker.close()
             try await body(scenario)
         } catch {
             failure = error

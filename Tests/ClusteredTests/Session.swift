@@ -13,13 +13,21 @@ actor Session {
     /// Runs statements one after another, and gives the rows of the last one.
     @discardableResult
     func execute(_ statements: String...) throws -> [[String?]] {
-        let connection = try connected()
         var rows: [[String?]] = []
-        for statement in statements {
-            let result = try connection.execute(statement)
-            rows = (0..<result.rows).map { row in (0..<result.columns).map { result.text(row, $0) } }
-        }
+        for statement in statements { rows = try rowsOf(statement) }
         return rows
+    }
+
+    private func rowsOf(_ statement: String) throws -> [[String?]] {
+        let connection = try connected()
+        do {
+            let result = try connection.execute(statement)
+            return (0..<result.rows).map { row in (0..<result.columns).map { result.text(row, $0) } }
+        } catch {
+            // A test has restarted the server: the next statement gets a new connection.
+            if !connection.isAlive { self.connection = nil }
+            throw error
+        }
     }
 
     /// The first value of the first row.

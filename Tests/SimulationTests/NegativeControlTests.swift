@@ -12,6 +12,8 @@ import WorkerLoop
         let tolerated: [Invariant]
         let falls: Invariant
         var mode: WorkerLoopStateMachine.Mode?
+        /// One row changes more often than a batch takes, and is never read under a lock.
+        var neverLocks = false
 
         var testDescription: String { name }
     }
@@ -37,6 +39,9 @@ import WorkerLoop
         Control(
             name: "a coordinator that trusts its memory concludes a run with open shards", off: .ledgerDecides,
             tolerated: [.i7], falls: .i5),
+        Control(
+            name: "without the locking read a busy row is never done", off: [], tolerated: [], falls: .i7,
+            mode: .rowBased, neverLocks: true),
     ]
 
     /// How many seeds may be needed before the invariant falls.
@@ -49,6 +54,10 @@ import WorkerLoop
                 seed: seed, mechanisms: .all.subtracting(control.off), tolerated: control.tolerated
             ) { scenario in
                 if let mode = control.mode { scenario.mode = mode }
+                guard control.neverLocks else { return }
+                scenario.deferralLimit = .max
+                scenario.hotKeys = 1
+                scenario.outsideEvery = .milliseconds(4)
             }
             guard let violation = simulation.run(), violation.invariant == control.falls else { continue }
             return

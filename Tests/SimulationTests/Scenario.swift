@@ -1,4 +1,4 @@
-import Dispatch
+import Dispatching
 import Sharding
 import WorkerLoop
 
@@ -67,8 +67,9 @@ struct Scenario: Sendable, Equatable {
         crashAfterCommit = rate(0.02)
         freezeBeforeWrite = rate(0.03)
         stuck = rate(0.01)
-        outsideEvery = .milliseconds(int(8...600))
-        hotKeys = int(1...10)
+        // Now and then one row changes more often than a batch takes.
+        outsideEvery = .milliseconds(flag(0.2) ? int(4...15) : int(15...600))
+        hotKeys = flag(0.4) ? 1 : int(1...10)
         faultEvery = .milliseconds(int(200...6000))
         faultPhase = .seconds(int(5...40))
         killsDismissed = flag(0.4)
@@ -80,6 +81,9 @@ struct Scenario: Sendable, Equatable {
     static let stallAfter: Duration = .seconds(12)
     /// How long a statement that hangs, or a compute, takes at most.
     static let longestStep: Duration = .seconds(18)
+    /// How long after everything has healed a lease may still expire or stall: a step that hung, and what waited for
+    /// it.
+    static let convalescence: Duration = .seconds(45)
     /// How long a coordinator owns its run without renewing: `LedgerStore.ownershipSeconds`, shortened.
     static let ownership: Duration = .seconds(6)
     static let renewal: Duration = .seconds(2)

@@ -1,4 +1,4 @@
-import Dispatch
+import Dispatching
 import Sharding
 import WorkerLoop
 
@@ -79,12 +79,7 @@ final class SimulatedCoordinator: SimulatedProcess {
         switch action {
         case .recordLease, .reload, .conclude: enqueue(.action(action))
         case .recordAttempt(_, _, let end):
-            switch end.outcome {
-            case .expired: simulation.audit.count(.leaseExpired)
-            case .stalled: simulation.audit.count(.leaseStalled)
-            case .released: simulation.audit.count(.leaseReleased)
-            case .failed: simulation.audit.count(.attemptFailed)
-            }
+            note(end)
             guard !isLoading || simulation.scenario.keepsWorkWhileLoading else { return }
             enqueue(.action(action))
         case .confirm:
@@ -102,6 +97,18 @@ final class SimulatedCoordinator: SimulatedProcess {
             if simulation.scenario.killsDismissed { addresses[worker]?.kill() }
             addresses[worker] = nil
         case .finish(let outcome): finish(outcome)
+        }
+    }
+
+    private func note(_ end: AttemptEnd) {
+        switch end.outcome {
+        case .expired: simulation.audit.count(.leaseExpired)
+        case .stalled: simulation.audit.count(.leaseStalled)
+        case .released: return simulation.audit.count(.leaseReleased)
+        case .failed: return simulation.audit.count(.attemptFailed)
+        }
+        if let healedAt = simulation.healedAt, simulation.now - healedAt > Scenario.convalescence {
+            simulation.audit.report(.contract, "\(name) takes a lease back in a healed world: \(end)")
         }
     }
 

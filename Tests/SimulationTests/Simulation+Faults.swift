@@ -165,14 +165,12 @@ extension Simulation {
         guard completedAt == nil else { return }
         after(upTo(scenario.outsideEvery * 2)) { self.nextOutsideChange() }
         guard !serverIsDown, !database.rows.isEmpty else { return }
-        let count = UInt64(database.rows.count)
-        switch random.next() % 20 {
-        case 0: database.deleteFromOutside(database.rows[Int(random.next() % count)].key)
-        case 1: database.insertFromOutside(Int(random.next() % 100) + database.rows[Int(random.next() % count)].key)
-        case 2...11: database.changeFromOutside(database.rows[Int(random.next() % count)].key)
-        default:
-            let hot = random.next() % UInt64(scenario.hotKeys)
-            database.changeFromOutside(database.rows[Int(hot * 37 % count)].key)
+        let any = database.rows[Int(random.next() % UInt64(database.rows.count))].key
+        switch random.next() % 50 {
+        case 0: database.deleteFromOutside(any)
+        case 1: database.insertFromOutside(any + Int(random.next() % 100))
+        case 2...25: database.changeFromOutside(any)
+        default: database.changeFromOutside(hotKeys[Int(random.next() % UInt64(hotKeys.count))])
         }
     }
 }

@@ -1,4 +1,4 @@
-import Dispatch
+import Dispatching
 import Sharding
 import WorkerLoop
 
@@ -14,6 +14,9 @@ final class Simulation {
     var random: SeededGenerator
     private(set) var now: Duration = .zero
     private var events = EventQueue()
+
+    /// Keys that the outside application changes again and again.
+    let hotKeys: [Int]
 
     /// The coordinator that workers reach.
     var endpoint: SimulatedCoordinator?
@@ -46,6 +49,8 @@ final class Simulation {
         audit = Audit(isTracing: isTracing, tolerated: tolerated)
         random = SeededGenerator(seed: seed)
         database = SimulatedDatabase(scenario: scenario, mechanisms: mechanisms, audit: audit, using: &random)
+        let rows = database.rows
+        hotKeys = (0..<scenario.hotKeys).map { rows[$0 * 37 % rows.count].key }
     }
 
     /// Most events that one seed may take: more is a livelock.

@@ -28,7 +28,7 @@ struct CodecTests {
         heartbeat.rssBytes = 5
         heartbeat.peakRssBytes = 6
         var message = FromWorker()
-        message.worker = "w"
+        message.worker = "6f9b2a00-1122-4344-8566-778899aabbcc"
         message.body = .heartbeat(heartbeat)
         #expect(try FromWorker.decode(try message.encoded()) == message)
     }
@@ -41,11 +41,13 @@ struct CodecTests {
         nobody.body = .goodbye(.init())
         #expect(throws: WireError.self) { try FromWorker.decode(try nobody.encoded()) }
         var silent = FromWorker()
-        silent.worker = "w"
+        silent.worker = "6f9b2a00-1122-4344-8566-778899aabbcc"
         #expect(throws: WireError.self) { try FromWorker.decode(try silent.encoded()) }
-        var long = nobody
-        long.worker = String(repeating: "w", count: 37)
-        #expect(throws: WireError.self) { try FromWorker.decode(try long.encoded()) }
+        for name in [String(repeating: "w", count: 36), "6f9b2a00-1122-4344-8566-778899aabbccd", "'; --"] {
+            var stranger = nobody
+            stranger.worker = name
+            #expect(throws: WireError.self) { try FromWorker.decode(try stranger.encoded()) }
+        }
     }
 
     @Test func everyPrefixAndEveryChangedByteOfAMessageIsReadOrRefusedWithoutATrap() throws {

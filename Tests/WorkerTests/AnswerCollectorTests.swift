@@ -4,13 +4,15 @@ import Testing
 @testable import Worker
 
 struct AnswerCollectorTests {
-    static func collector(_ keys: [String], writes: [String] = ["v"]) -> AnswerCollector {
+    static func collector(_ keys: [String], writes: [String] = ["v"], form: JSONLine.Form = .string)
+        -> AnswerCollector
+    {
         var batch = RowBatch(columns: 2)
         for key in keys {
             batch.append(key)
             batch.append("100")
         }
-        return AnswerCollector(batch: batch, writes: writes.map { Array($0.utf8) }, key: "id")
+        return AnswerCollector(batch: batch, writes: writes.map { Array($0.utf8) }, forms: writes.map { _ in form }, key: "id")
     }
 
     static func add(_ line: String, to collector: inout AnswerCollector) throws {
@@ -43,6 +45,21 @@ struct AnswerCollectorTests {
         let values = collector.finish()
         #expect(values.text(row: 0, column: 0) == "A")
         #expect(values.text(row: 0, column: 1) == "B")
+    }
+
+    @Test func aStringForAJSONColumnStaysJSON() throws {
+        var collector = Self.collector(["1", "2"], form: .json)
+        try Self.add(#"{"id":1,"v":"123"}"#, to: &collector)
+        try Self.add(#"{"id":2,"v":{"a":"b"}}"#, to: &collector)
+        let values = collector.finish()
+        #expect(values.text(row: 0, column: 0) == "\"123\"")
+        #expect(values.text(row: 1, column: 0) == #"{"a":"b"}"#)
+    }
+
+    @Test func namesWithEscapesAreTheSameNames() throws {
+        var collector = Self.collector(["1"], writes: ["prénom"])
+        try Self.add(#"{"id":1,"pr\u00e9nom":"x"}"#, to: &collector)
+        #expect(collector.finish().text(row: 0, column: 0) == "x")
     }
 
     @Test(arguments: [

@@ -1,6 +1,6 @@
 import Sharding
 
-@testable import Dispatch
+@testable import Dispatching
 
 let alice = WorkerID("alice")
 let bob = WorkerID("bob")

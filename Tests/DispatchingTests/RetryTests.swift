@@ -1,7 +1,7 @@
 import Sharding
 import Testing
 
-@testable import Dispatch
+@testable import Dispatching
 
 @Suite struct RetryTests {
     @Test func failedAttemptIsTriedAgainAfterItsBackoff() {

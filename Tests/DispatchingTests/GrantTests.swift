@@ -1,7 +1,7 @@
 import Sharding
 import Testing
 
-@testable import Dispatch
+@testable import Dispatching
 
 @Suite struct GrantTests {
     @Test func nothingIsGrantedBeforeTheLedgerIsLoaded() {

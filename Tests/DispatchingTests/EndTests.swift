@@ -1,7 +1,7 @@
 import Sharding
 import Testing
 
-@testable import Dispatch
+@testable import Dispatching
 
 @Suite struct ConclusionTests {
     /// Both shards done in the machine's eyes, and the ledger asked.

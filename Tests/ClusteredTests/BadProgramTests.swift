@@ -1,0 +1,119 @@
+import Glibc
+import Testing
+
+/// A program that does something wrong, and what the run's summary says of it.
+struct Misbehaviour: Sendable, CustomTestStringConvertible {
+    var how: String
+    var message: String
+    /// Its standard error is quoted.
+    var lastWords: Bool
+
+    init(_ how: String, _ message: String, lastWords: Bool = false) {
+        self.how = how
+        self.message = message
+        self.lastWords = lastWords
+    }
+
+    var testDescription: String { how }
+}
+
+@Suite struct BadProgramTests {
+    @Test(arguments: [
+        Misbehaviour("dies", "exit status 7", lastWords: true),
+        Misbehaviour("prints_rubbish", "an answer cannot be used"),
+        Misbehaviour("answers_another_key", "its key is none that the program was given"),
+        Misbehaviour("answers_twice", "a key was answered twice"),
+        Misbehaviour("skips_a_row_and_exits", "ended after", lastWords: true),
+        Misbehaviour("hangs", "within 1.0 seconds", lastWords: true),
+        Misbehaviour("writes_text_to_a_number", "column n"),
+        Misbehaviour("writes_a_number_too_large", "column n"),
+        Misbehaviour("forgets_a_column", "column n is missing"),
+    ])
+    func onlyShardsWhoseRowsTheProgramFailsOnFail(_ case: Misbehaviour) async throws {
+        try await Self.failThenMend(`case`, keys: 30...50, failed: [0])
+    }
+
+    @Test func oneKeyThatTheProgramCannotComputeFailsExactlyOneShard() async throws {
+        try await Self.failThenMend(
+            Misbehaviour("dies", "exit status 7", lastWords: true), keys: 250...250, failed: [2])
+    }
+
+    @Test func programThatFailsOnEveryRowFailsTheRun() async throws {
+        try await Self.failThenMend(
+            Misbehaviour("dies", "exit status 7", lastWords: true), keys: 1...400, failed: [0, 1, 2, 3])
+    }
+
+    @Test(arguments: ["no-such-program-anywhere", "./missing.sh", "./plus_one.py"])
+    func programThatCannotBeStartedIsRefusedBeforeAnythingIsWritten(program: String) async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 10)
+            // Not executable.
+            try scenario.program("plus_one.py")
+            let ended = try await scenario.run("start", try items.programJob(program), "--workers", "1")
+            #expect(ended.status == 2)
+            #expect(ended.output.isEmpty)
+            #expect(ended.errors.contains("compute.command cannot be started"))
+            #expect(ended.errors.contains(program.split(separator: "/").last ?? ""))
+            #expect(try await scenario.session.bool("SELECT to_regnamespace('coord') IS NULL"))
+        }
+    }
+
+    /// A program that waits for something else than its input does not notice that its worker is gone.
+    @Test(arguments: [true, false])
+    func programThatHangsDoesNotOutliveItsRun(coordinatorIsKilled: Bool) async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 10)
+            let coordinator = try scenario.coord(
+                "start", try items.programJob("sleep, '1000'"), "--workers", "1")
+            try await eventually("the program runs") {
+                scenario.pids.contains { LiveProcess.commandLine(of: $0).first == "sleep" }
+            }
+            if coordinatorIsKilled {
+                coordinator.send(SIGKILL)
+            } else {
+                coordinator.send(SIGINT)
+                try await eventually("it drains") { coordinator.errors.contains("draining") }
+                coordinator.send(SIGINT)
+            }
+            _ = try await coordinator.ended()
+            try await eventually("nothing is left", within: .seconds(5)) { scenario.pids.isEmpty }
+        }
+    }
+
+    /// Four shards of 100 rows; the program fails in some of them, then is mended.
+    private static func failThenMend(_ case: Misbehaviour, keys: ClosedRange<Int>, failed: [Int]) async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 400)
+            let file = try scenario.program("misbehave.py")
+            let job = try items.programJob(
+                "python3, \(file), \(`case`.how), '\(keys.lowerBound)', '\(keys.upperBound)'", batch: 20, shards: 4,
+                retry: "retry: { attempts: 2, backoff: 10ms }\n", timeout: `case`.how == "hangs" ? "1s" : "60s")
+            let ended = try await scenario.run("start", job, "--workers", "2", "--json")
+            let run = try await scenario.newestRun()
+            #expect(ended.status == 3, "\(ended.errors)")
+            let summary = try #require(try JSON.lines(ended.output).last)
+            #expect(summary["state"].string == (failed.count == 4 ? "failed" : "partial"))
+            #expect(summary["failures"].elements.map { $0["shard"].int } == failed)
+            for failure in summary["failures"].elements {
+                let error = failure["error"].string ?? ""
+                #expect(error.contains(`case`.message))
+                if `case`.lastWords { #expect(error.contains("trouble: \(`case`.how)")) }
+            }
+            for shard in 0..<4 {
+                let attempts = try await scenario.session.int(
+                    "SELECT count(*) FROM coord.attempt WHERE shard_id = \(shard)")
+                #expect(attempts == (failed.contains(shard) ? 2 : 1), "shard \(shard)")
+            }
+            // Rows are changed up to the batch that failed, and nothing of that batch.
+            #expect(try await scenario.session.int("SELECT count(*) FROM items WHERE n NOT IN (0, 1)") == 0)
+            let changed = try await scenario.session.int(
+                "SELECT count(*) FROM items WHERE id BETWEEN \(keys.lowerBound) AND \(keys.upperBound) AND n <> 0")
+            #expect(changed == 0)
+
+            try scenario.program("plus_one.py", as: "misbehave.py")
+            let resumed = try await scenario.run("resume", "\(run)", "--workers", "2")
+            #expect(resumed.status == 0, "\(resumed.errors)")
+            #expect(try await items.violations(run: run) == [])
+        }
+    }
+}

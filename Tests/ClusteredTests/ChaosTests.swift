@@ -1,0 +1,56 @@
+import Glibc
+import Testing
+
+/// Faults of several kinds in one run, in a random order that the seed decides.
+@Suite struct ChaosTests {
+    enum Fault: CaseIterable {
+        case workerKilled, workerSessionEnded, ledgerSessionEnded, coordinatorKilled, coordinatorInterrupted
+    }
+
+    /// COORD_TEST_CHAOS=50 tries so many seeds.
+    private static let seeds: ClosedRange<UInt64> =
+        1...max(getenv("COORD_TEST_CHAOS").flatMap { UInt64(String(cString: $0)) } ?? 3, 1)
+
+    @Test(arguments: Items.Kind.allCases, seeds)
+    func everyRowIsChangedOnceWhateverFails(kind: Items.Kind, seed: UInt64) async throws {
+        try await Scenario.run { scenario in
+            let rows = 6_000
+            let items = try await Items.make(scenario, rows: rows, pace: 0.02)
+            var random = Seeded(seed)
+            let moments = (0..<6).map { _ in Int.random(in: 0..<rows * 9 / 10, using: &random) }.sorted()
+            var coordinator = try scenario.coord("start", try items.job(kind), "--workers", "2")
+            let run = try await scenario.newestRun()
+            for moment in moments {
+                try await eventually("\(moment) rows are done") { try await scenario.rowsDone(run) >= moment }
+                switch Fault.allCases.randomElement(using: &random) ?? .workerKilled {
+                case .workerKilled:
+                    kill(try await first("there is a worker") { scenario.workers.first }, SIGKILL)
+                case .workerSessionEnded: try await Self.endSessions(of: "coord worker", scenario)
+                case .ledgerSessionEnded: try await Self.endSessions(of: "coord ledger", scenario)
+                case .coordinatorKilled:
+                    coordinator.send(SIGKILL)
+                    _ = try await coordinator.ended()
+                    coordinator = try scenario.coord("resume", "\(run)", "--workers", "2")
+                case .coordinatorInterrupted:
+                    // A signal before it listens to signals ends a process like any other.
+                    try await eventually("it coordinates") { !scenario.workers.isEmpty }
+                    coordinator.send(SIGINT)
+                    let ended = try await coordinator.ended()
+                    #expect(ended.status == 130, "\(ended.errors)")
+                    coordinator = try scenario.coord("resume", "\(run)", "--workers", "2")
+                }
+            }
+            let ended = try await coordinator.ended()
+            #expect(ended.status == 0, "\(ended.errors)")
+            #expect(try await items.violations(run: run) == [])
+        }
+    }
+
+    private static func endSessions(of name: String, _ scenario: Scenario) async throws {
+        try await scenario.session.execute(
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = current_database() AND application_name = '\(name)'
+            """)
+    }
+}

@@ -1,0 +1,66 @@
+import Glibc
+import Testing
+
+@Suite struct FrozenWorkerTests {
+    @Test(arguments: Items.Kind.allCases)
+    func workerThatWakesAfterItsLeaseExpiredWritesNothing(kind: Items.Kind) async throws {
+        try await Scenario.run { scenario in
+            let zombie = try await Zombie.wake(in: scenario, kind)
+            try await eventually("the zombie was refused") { zombie.process.errors.contains("leaseLost") }
+            #expect(zombie.process.exitStatus == nil)
+            #expect(try await zombie.items.violations(run: zombie.run) == [])
+        }
+    }
+
+    @Test func frozenLocalWorkerIsKilledAndReplaced() async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 3_000, pace: 0.02)
+            let coordinator = try scenario.coord("start", try items.setJob(), "--workers", "2")
+            let run = try await scenario.newestRun()
+            try await eventually("some rows are done") { try await scenario.rowsDone(run) > 0 }
+            let victim = try await first("there is a worker") { scenario.workers.first }
+            kill(victim, SIGSTOP)
+            try await eventually("the frozen worker was killed", within: .seconds(30)) {
+                LiveProcess.state(of: victim) == nil
+            }
+            let ended = try await coordinator.ended()
+            #expect(ended.status == 0, "\(ended.errors)")
+            #expect(ended.errors.contains("pid \(victim) is silent"))
+            #expect(try await items.violations(run: run) == [])
+            let expired = try await scenario.session.int("SELECT count(*) FROM coord.attempt WHERE outcome = 'expired'")
+            #expect(expired == 1)
+        }
+    }
+}
+
+/// A worker that was frozen in the middle of its shard, and wakes when others have finished the shard and the run.
+struct Zombie {
+    var items: Items
+    var run: Int
+    var process: LiveProcess
+
+    /// - Parameter without: mechanisms to take from the worker that is frozen.
+    static func wake(in scenario: Scenario, _ kind: Items.Kind, without: String? = nil) async throws -> Zombie {
+        let items = try await Items.make(scenario, rows: 1_000)
+        let gate = try await items.closeGate()
+        let endpoint = "ipc://\(scenario.folder)/join"
+        let coordinator = try scenario.coord(
+            "start", try items.job(kind, shards: 4), "--workers", "1", "--listen", endpoint)
+        let run = try await scenario.newestRun()
+        let zombie = try scenario.coord(
+            "worker", "--connect", endpoint, "--verbose",
+            environment: without.map { ["COORD_TEST_WITHOUT": $0] } ?? [:])
+        // Both workers have a batch that cannot commit yet.
+        try await gate.reached(by: 2)
+        zombie.send(SIGSTOP)
+        try await eventually("the worker is frozen") { LiveProcess.state(of: zombie.pid) == "T" }
+        await gate.open()
+        // The batch commits without its worker; the rest of its shard goes to the other when the lease has expired.
+        let ended = try await coordinator.ended()
+        #expect(ended.status == 0, "\(ended.errors)")
+        #expect(ended.errors.contains("pid \(zombie.pid) is silent"))
+        #expect(try await items.violations(run: run) == [])
+        zombie.send(SIGCONT)
+        return Zombie(items: items, run: run, process: zombie)
+    }
+}

@@ -1,0 +1,66 @@
+import Testing
+
+@Suite struct LimitTests {
+    @Test func rowWiderThanTheByteLimitIsABatchOfItsOwn() async throws {
+        try await Scenario.run { scenario in
+            try await Self.makeWide(scenario, rows: 20, bytes: 100_000)
+            let ended = try await scenario.run("start", try Self.job(scenario, bytes: "4KiB"), "--workers", "1")
+            #expect(ended.status == 0, "\(ended.errors)")
+            #expect(try await scenario.session.int("SELECT count(*) FROM history WHERE rows > 1") == 0)
+            // The read that finds the end of the shard may be a batch without rows.
+            #expect(try await scenario.session.int("SELECT sum(rows) FROM history") == 20)
+        }
+    }
+
+    @Test func wideRowsDoNotMakeTheWorkerLarge() async throws {
+        try await Scenario.run { scenario in
+            try await Self.makeWide(scenario, rows: 1, bytes: 10)
+            let small = try await Self.peak(scenario)
+            try await scenario.session.execute(
+                "INSERT INTO wide SELECT i, repeat(md5(i::text), 625) FROM generate_series(2, 2001) AS i",
+                "TRUNCATE history")
+            let large = try await Self.peak(scenario)
+            // 40 MB of rows in one shard; twice the batch's limit is in hand at most, in a few copies.
+            #expect(large - small < 8 << 20, "\(small) bytes with one small row, \(large) with 2,000 wide ones")
+            #expect(try await scenario.session.int("SELECT sum(rows) FROM history") == 2001)
+            // Three wide rows, and the narrow one in front of them.
+            #expect(try await scenario.session.int("SELECT max(rows) FROM history") <= 64 * 1024 / 20_000 + 1)
+        }
+    }
+
+    private static func peak(_ scenario: Scenario) async throws -> Int {
+        let ended = try await scenario.run("start", try job(scenario, bytes: "64KiB"), "--workers", "1", "--json")
+        #expect(ended.status == 0, "\(ended.errors)")
+        let workers = try #require(try JSON.lines(ended.output).last)["workers"].elements
+        let peak = workers.compactMap { $0["peak_rss_bytes"].int }.max() ?? 0
+        #expect(peak > 0)
+        return peak
+    }
+
+    private static func makeWide(_ scenario: Scenario, rows: Int, bytes: Int) async throws {
+        try await scenario.session.execute(
+            "CREATE TABLE wide (id bigint PRIMARY KEY, pad text)",
+            "INSERT INTO wide SELECT i, repeat('x', \(bytes)) FROM generate_series(1, \(rows)) AS i",
+            "CREATE TABLE history (rows int)",
+            """
+            CREATE FUNCTION remember() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN INSERT INTO history SELECT count(*) FROM changed; RETURN NULL; END $$
+            """,
+            """
+            CREATE TRIGGER remember AFTER UPDATE ON wide REFERENCING NEW TABLE AS changed
+                FOR EACH STATEMENT EXECUTE FUNCTION remember()
+            """)
+    }
+
+    private static func job(_ scenario: Scenario, bytes: String) throws -> String {
+        try scenario.job(
+            """
+            table: wide
+            read: [pad]
+            compute: { transform: passthrough, writes: [pad] }
+            batch: { bytes: \(bytes) }
+            shards: 1
+
+            """)
+    }
+}

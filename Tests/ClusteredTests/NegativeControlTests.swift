@@ -1,0 +1,72 @@
+import Glibc
+import Testing
+
+/// Each safety mechanism is taken away from a worker, and the oracle must notice. Needs a debug build of coord.
+@Suite struct NegativeControlTests {
+    @Test func withoutTheFenceAWorkerThatWakesChangesRowsAgain() async throws {
+        try await Scenario.run { scenario in
+            let zombie = try await Zombie.wake(in: scenario, .setBased, without: "fence")
+            try await eventually("rows are changed twice") {
+                try await !zombie.items.violations(run: zombie.run).isEmpty
+            }
+            #expect(try await scenario.session.int("SELECT count(*) FROM items WHERE n = 2") > 0)
+        }
+    }
+
+    @Test(arguments: [nil, "checkpoint"])
+    func onlyTheCheckpointKeepsTheNextWorkerFromTheBatchesOfAKilledOne(without: String?) async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 100)
+            let blocker = scenario.connect()
+            // The second batch waits for this row; the first has committed.
+            try await blocker.execute("BEGIN", "SELECT FROM items WHERE id = 75 FOR UPDATE")
+            let environment = without.map { ["COORD_TEST_WITHOUT": $0] } ?? [:]
+            let coordinator = try scenario.coord(
+                "start", try items.setJob(batch: 50, shards: 1), "--workers", "1", environment: environment)
+            let run = try await scenario.newestRun()
+            try await eventually("the first batch has committed") {
+                try await scenario.session.int("SELECT count(*) FROM history") >= 50
+            }
+            let victim = try await first("there is a worker") { scenario.workers.first }
+            kill(victim, SIGKILL)
+            await blocker.close()
+            guard without != nil else {
+                #expect(try await coordinator.ended().status == 0)
+                return #expect(try await items.violations(run: run) == [])
+            }
+            // This run would never end.
+            try await eventually("rows are changed twice") {
+                try await scenario.session.int("SELECT count(*) FROM items WHERE n > 1") > 0
+            }
+            #expect(try await !items.violations(run: run).isEmpty)
+        }
+    }
+
+    @Test(arguments: [nil, "compare"])
+    func onlyTheCompareKeepsAChangeThatIsCommittedBetweenReadAndWrite(without: String?) async throws {
+        try await Scenario.run { scenario in
+            try scenario.program("plus_one.py")
+            try await scenario.session.execute(
+                "CREATE TABLE items (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0)",
+                "INSERT INTO items SELECT generate_series(1, 10)")
+            let user = scenario.connect()
+            try await user.execute("BEGIN", "UPDATE items SET n = n + 10 WHERE id = 5")
+            let job = try scenario.job(
+                "table: items\nread: [n]\ncompute: { command: [python3, plus_one.py], writes: [n] }\nshards: 1\n")
+            let coordinator = try scenario.coord(
+                "start", job, "--workers", "1", environment: without.map { ["COORD_TEST_WITHOUT": $0] } ?? [:])
+            try await eventually("the batch, which read n = 0, waits for the row") {
+                try await scenario.session.int(
+                    """
+                    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                        AND application_name = 'coord worker' AND wait_event_type = 'Lock'
+                    """) > 0
+            }
+            try await user.execute("COMMIT")
+            #expect(try await coordinator.ended().status == 0)
+            let value = try await scenario.session.int("SELECT n FROM items WHERE id = 5")
+            #expect(value == (without == nil ? 11 : 1))
+            #expect(try await scenario.session.int("SELECT count(*) FROM items WHERE id <> 5 AND n <> 1") == 0)
+        }
+    }
+}

@@ -1,0 +1,235 @@
+import Ledger
+import Postgres
+import Sharding
+import Testing
+
+extension Target {
+    /// Resolves a table of the schema public in the catalogue; the key is one column.
+    init(
+        _ connection: PostgresConnection, table: String = "items", key: String = "id", where predicate: String? = nil,
+        change: (_ column: (String) throws -> Column) throws -> Change
+    ) throws {
+        let relation = try connection.execute(
+            """
+            SELECT c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), quote_ident(c.relname)
+            FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+            WHERE c.relname = $1 AND n.nspname = 'public'
+            """, [table])
+        let oid = try #require(relation.text(0, 0))
+        func column(_ name: String) throws -> Column {
+            let result = try connection.execute(
+                """
+                SELECT quote_ident(attname), atttypid, format_type(atttypid, atttypmod) FROM pg_attribute
+                WHERE attrelid = $1::oid AND attname = $2
+                """, [oid, name])
+            try #require(result.rows == 1, "no column \(name)")
+            return Column(
+                name: name, quoted: result.text(0, 0) ?? "", type: UInt32(result.int(0, 1) ?? 0),
+                typeName: result.text(0, 2) ?? "")
+        }
+        let keyColumn = try column(key)
+        let types: [UInt32: KeyType] = [
+            21: .smallint, 23: .integer, 20: .bigint, 2950: .uuid, 25: .text, 1043: .varchar,
+        ]
+        self.init(
+            oid: UInt32(relation.int(0, 0) ?? 0), table: relation.text(0, 1) ?? "", alias: relation.text(0, 2) ?? "",
+            key: keyColumn, keyType: try #require(types[keyColumn.type]), predicate: predicate,
+            change: try change(column))
+    }
+
+    static func setting(
+        _ connection: PostgresConnection, table: String = "items", key: String = "id",
+        _ assignments: KeyValuePairs<String, String>, where predicate: String? = nil
+    ) throws -> Target {
+        try Target(connection, table: table, key: key, where: predicate) { column in
+            .set(try assignments.map { Assignment(column: try column($0.key), expression: $0.value) })
+        }
+    }
+
+    static func computing(
+        _ connection: PostgresConnection, table: String = "items", key: String = "id", read: [String],
+        writes: [String], where predicate: String? = nil
+    ) throws -> Target {
+        try Target(connection, table: table, key: key, where: predicate) { column in
+            .compute(read: try read.map(column), writes: try writes.map(column))
+        }
+    }
+}
+
+/// A shard under a lease, as its worker knows it.
+struct LeasedShard: Sendable {
+    var run: RunID
+    var ownership: Ownership
+    var lease: Lease
+    var worker = WorkerID.first
+    var range: KeyRange
+    var checkpoint: Key?
+    var deferred: [Key] = []
+    var sequence: Int64 = 0
+
+    init(_ store: LedgerStore, shard: Int32 = 0, of ownership: Ownership, worker: WorkerID = .first) throws {
+        let id = ShardID(shard)
+        let record = try #require(try store.shard(id, of: ownership.run))
+        let leased = try store.lease(id, to: worker, after: record.epoch, ownership)
+        lease = try #require(leased).lease
+        run = ownership.run
+        self.ownership = ownership
+        self.worker = worker
+        let opening = try #require(try store.open(lease, owner: worker, run: run))
+        range = opening.range
+        checkpoint = opening.checkpoint
+        deferred = opening.deferred
+        sequence = opening.sequence
+    }
+
+    var lower: Key? { checkpoint ?? range.after }
+
+    /// What every statement that writes begins with.
+    var parameters: PostgresParameters {
+        PostgresParameters([
+            run.description, lease.shard.description, lease.epoch.description, worker.rawValue, "\(sequence)",
+        ])
+    }
+}
+
+/// What a batch's statement returned.
+struct BatchOutcome: Sendable, Equatable {
+    var checkpoint: Key?
+    var sequence: Int64
+    var rowsDone: Int64
+    var done: Bool
+    var deferred: [Key] = []
+    var changed: Int64?
+}
+
+/// Rows of a read, in text form.
+struct ReadRows: Sendable, Equatable {
+    var windowEnd: String?
+    var keys: [String] = []
+    var xmins: [String] = []
+    var values: [[String?]] = []
+}
+
+/// Runs the statements of one target as a worker does, one at a time.
+struct Batches {
+    let connection: PostgresConnection
+    let statements: BatchStatements
+
+    /// - Parameter connection: set up with `PostgresSession.batches`.
+    init(_ connection: PostgresConnection, _ target: Target, mechanisms: Mechanisms = .all) {
+        self.connection = connection
+        statements = BatchStatements(target: target, mechanisms: mechanisms)
+    }
+
+    /// - Returns: nil when the fence refused it.
+    func apply(_ shard: LeasedShard, rows: Int) throws -> BatchOutcome? {
+        var parameters = shard.parameters
+        if let lower = shard.lower { parameters.append(lower.components[0]) }
+        if let upper = shard.range.through { parameters.append(upper.components[0]) }
+        parameters.append(rows - 1)
+        let (hasLower, hasUpper) = (shard.lower != nil, shard.range.through != nil)
+        let sql = statements.apply(hasLower: hasLower, hasUpper: hasUpper)
+        let result = try connection.executePrepared("apply \(hasLower) \(hasUpper)", sql, parameters)
+        return result.rows == 1 ? outcome(result) : nil
+    }
+
+    /// Applies batches until the shard is done, and gives their outcomes.
+    func applyAll(_ shard: inout LeasedShard, rows: Int, limit: Int = 1000) throws -> [BatchOutcome] {
+        var outcomes: [BatchOutcome] = []
+        while outcomes.count < limit {
+            let outcome = try #require(try apply(shard, rows: rows), "the fence refused a batch")
+            outcomes.append(outcome)
+            shard.checkpoint = outcome.checkpoint
+            shard.sequence = outcome.sequence
+            if outcome.done { return outcomes }
+        }
+        Issue.record("not done after \(limit) batches")
+        return outcomes
+    }
+
+    func read(_ shard: LeasedShard, limit: Int, window: Int = 100) throws -> ReadRows {
+        var parameters = PostgresParameters()
+        if let lower = shard.lower { parameters.append(lower.components[0]) }
+        if let upper = shard.range.through { parameters.append(upper.components[0]) }
+        parameters.append(limit)
+        let hasWindow = statements.target.predicate != nil
+        if hasWindow { parameters.append(window - 1) }
+        let (hasLower, hasUpper) = (shard.lower != nil, shard.range.through != nil)
+        let sql = statements.read(hasLower: hasLower, hasUpper: hasUpper)
+        let result = try connection.executePrepared("read \(hasLower) \(hasUpper)", sql, parameters)
+        return rows(result, offset: hasWindow ? 1 : 0)
+    }
+
+    func readDeferred(_ keys: [Key], locking: Bool) throws -> ReadRows {
+        var parameters = PostgresParameters()
+        parameters.appendArray(keys.map { $0.components[0] }, as: .of(keyType: statements.target.keyType))
+        let sql = statements.readDeferred(locking: locking)
+        return rows(try connection.executePrepared("deferred \(locking)", sql, parameters), offset: 0)
+    }
+
+    /// - Parameter values: an array for each written column.
+    /// - Returns: nil when the fence refused it.
+    func write(
+        _ shard: LeasedShard, _ rows: ReadRows, values: [[String?]], through: String?, exhausted: Bool = false,
+        deferredRead: [Key] = []
+    ) throws -> BatchOutcome? {
+        guard case .compute(_, let writes) = statements.target.change else { return nil }
+        var parameters = shard.parameters
+        parameters.append(through)
+        parameters.append(exhausted ? "t" : "f")
+        parameters.appendArray(deferredRead.map { $0.components[0] }, as: .text)
+        parameters.appendArray(rows.keys, as: .of(keyType: statements.target.keyType))
+        parameters.appendArray(rows.xmins, as: .xid)
+        for (column, values) in zip(writes, values) { parameters.appendArray(values, as: .of(column)) }
+        let result = try connection.executePrepared("write", statements.write(), parameters)
+        return result.rows == 1 ? outcome(result) : nil
+    }
+
+    private func outcome(_ result: PostgresResult) -> BatchOutcome {
+        let deferred = result.columns > 4 ? PostgresArray.parse(result.text(0, 4) ?? "{}") ?? [] : []
+        return BatchOutcome(
+            checkpoint: result.text(0, 0).map { Key($0) }, sequence: result.int(0, 1) ?? -1,
+            rowsDone: result.int(0, 2) ?? -1, done: result.bool(0, 3) ?? false,
+            deferred: deferred.compactMap { $0.map { Key($0) } }, changed: result.columns > 5 ? result.int(0, 5) : nil)
+    }
+
+    private func rows(_ result: PostgresResult, offset: Int) -> ReadRows {
+        var rows = ReadRows()
+        for row in 0..<result.rows {
+            if offset == 1 { rows.windowEnd = result.text(row, 0) }
+            guard let key = result.text(row, offset) else { continue }
+            rows.keys.append(key)
+            rows.xmins.append(result.text(row, offset + 1) ?? "")
+            rows.values.append((offset + 2..<result.columns).map { result.text(row, $0) })
+        }
+        return rows
+    }
+}
+
+extension PostgresParameters {
+    /// Appends an array parameter of values in text form.
+    mutating func appendArray(_ values: [String?], as type: ElementType) {
+        beginArray(elementType: type.rawValue)
+        for value in values {
+            guard let value else {
+                appendNullElement()
+                continue
+            }
+            switch type {
+            case .bool: appendElement(UInt8(value == "t" ? 1 : 0))
+            case .int2: appendElement(Int16(value) ?? 0)
+            case .int4: appendElement(Int32(value) ?? 0)
+            case .int8: appendElement(Int64(value) ?? 0)
+            case .xid: appendElement(UInt32(value) ?? 0)
+            case .text: Array(value.utf8).withUnsafeBytes { appendElement($0) }
+            case .uuid:
+                let digits = Array(value.filter(\.isHexDigit))
+                let bytes = stride(from: 0, to: digits.count, by: 2).map { index in
+                    UInt8(String(digits[index...index + 1]), radix: 16) ?? 0
+                }
+                bytes.withUnsafeBytes { appendElement($0) }
+            }
+        }
+        endArray()
+    }
+}

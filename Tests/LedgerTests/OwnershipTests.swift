@@ -1,0 +1,287 @@
+import Postgres
+import Sharding
+import Testing
+
+@testable import Ledger
+
+@Suite(.database) struct OwnershipTests {
+    private let database = TestDatabase.current
+    private let store: LedgerStore
+    init() throws { store = try TestDatabase.current.ledger() }
+
+    // MARK: - Taking over
+
+    @Test func runIsTakenOverAndStarts() throws {
+        let run = try store.createRun(.sample(), plan: .cut(at: []))
+        let ownership = try store.takeOver(run, as: .coordinator, host: "host", pid: 7)
+        #expect(ownership == Ownership(run: run, coordinator: .coordinator, term: 1))
+        let record = try store.run(run)
+        #expect(record.state == .running)
+        #expect(record.coordinator == "host pid 7")
+        #expect(record.startedAt != nil && record.finishedAt == nil)
+        #expect(record.definition == .sample())
+    }
+
+    @Test func runIsNotTakenFromACoordinatorThatIsAlive() throws {
+        let ownership = try store.ownedRun()
+        let rival = LedgerStore(try database.connect())
+        let error = try ledgerError { _ = try rival.takeOver(ownership.run, as: .rival, host: "other", pid: 8) }
+        #expect(error.code == .owned(by: "host pid 7"))
+        #expect(error.mend == "coord status \(ownership.run)")
+        #expect(try store.renew(ownership, rowsPerSecond: 1) != nil)
+    }
+
+    @Test func runIsTakenAtOnceWhenItsOwnersSessionIsGone() async throws {
+        let run = try store.createRun(.sample(), plan: .cut(at: []))
+        var owner: PostgresConnection? = try database.connect()
+        let pid = try #require(owner).backendPID
+        let old = try LedgerStore(try #require(owner)).takeOver(run, as: .coordinator, host: "host", pid: 7)
+        owner = nil
+        try await store.connection.awaitTrue(
+            "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = \(pid)", "the session lives on")
+        // The lease itself has not run out.
+        #expect(try store.value("SELECT lease_until > clock_timestamp() FROM coord.run") == "t")
+        #expect(try store.run(run).coordinator == nil)
+        let new = try store.takeOver(run, as: .rival, host: "other", pid: 8)
+        #expect(new.term == old.term + 1)
+        #expect(try store.renew(old, rowsPerSecond: 1) == nil)
+    }
+
+    @Test func runIsTakenWhenTheLeaseOfItsOwnerRanOut() throws {
+        let ownership = try store.ownedRun()
+        try store.connection.execute("UPDATE coord.run SET lease_until = clock_timestamp() - interval '1 ms'")
+        #expect(try store.run(ownership.run).coordinator == nil)
+        let rival = LedgerStore(try database.connect())
+        #expect(try rival.takeOver(ownership.run, as: .rival, host: "other", pid: 8).term == 2)
+    }
+
+    @Test func aBackendOfTheSameNumberIsNotTheOwnersSession() throws {
+        let ownership = try store.ownedRun()
+        try store.forgetSession(of: ownership.run)
+        #expect(try store.run(ownership.run).coordinator == nil)
+    }
+
+    @Test func onlyOneOfTwoRivalsTakesTheRun() async throws {
+        let run = try store.createRun(.sample(), plan: .cut(at: []))
+        let rival = TestSession(database.settings())
+        let pid = try await rival.pid()
+        try store.connection.execute("BEGIN")
+        let ownership = try store.takeOver(run, as: .coordinator, host: "host", pid: 7)
+        async let refused = rival.with { connection in
+            try ledgerError { _ = try LedgerStore(connection).takeOver(run, as: .rival, host: "other", pid: 8) }
+        }
+        let watcher = try database.connect()
+        try await watcher.awaitBlocked(pid)
+        try store.connection.execute("COMMIT")
+        #expect(try await refused.code == .owned(by: "host pid 7"))
+        #expect(try store.renew(ownership, rowsPerSecond: 0) != nil)
+    }
+
+    @Test func failedShardsGetNewAttemptsAndOthersStay() throws {
+        let ownership = try store.ownedRun(cutAt: ["1", "2", "3"])
+        let run = ownership.run
+        let leased = try LeasedShard(store, shard: 1, of: ownership)
+        try store.end(2, of: run, as: .failed)
+        try store.connection.execute("UPDATE coord.shard SET failures = 5, error = 'why' WHERE id = 2")
+        try store.end(3, of: run, as: .done)
+        try store.release(ownership, as: .paused)
+        _ = try store.takeOver(run, as: .rival, host: "other", pid: 8)
+        let shards = try store.shards(of: run).map(\.record)
+        #expect(shards.map(\.state) == [.pending, .running, .pending, .done])
+        #expect(shards[2].failures == 0 && shards[2].owner == nil)
+        // What runs goes on under the new coordinator.
+        #expect(shards[1].owner == leased.worker && shards[1].epoch == leased.lease.epoch)
+    }
+
+    @Test(arguments: [RunRecord.State.complete, .cancelled]) func finishedRunIsNotTaken(_ state: RunRecord.State) throws {
+        let ownership = try store.ownedRun()
+        try store.release(ownership, as: state)
+        let error = try ledgerError { _ = try store.takeOver(ownership.run, as: .rival, host: "other", pid: 8) }
+        #expect(error.code == .wrongState(state.rawValue))
+        #expect(try store.run(ownership.run).state == state)
+    }
+
+    @Test func unknownRunIsNotTaken() throws {
+        let error = try ledgerError { _ = try store.takeOver(RunID(9), as: .rival, host: "other", pid: 8) }
+        #expect(error.code == .unknownRun)
+    }
+
+    @Test func takeOverClearsACancelAndMayBringANewDefinition() throws {
+        let ownership = try store.ownedRun()
+        #expect(try store.cancel(ownership.run) == "host pid 7")
+        try store.release(ownership, as: .paused)
+        _ = try store.takeOver(ownership.run, as: .rival, host: "other", pid: 8, text: "new")
+        let record = try store.run(ownership.run)
+        #expect(!record.cancelAsked)
+        #expect(record.definition.text == "new")
+    }
+
+    // MARK: - Renewing
+
+    @Test func renewalProlongsTheLeaseAndNotesTheRate() throws {
+        let ownership = try store.ownedRun()
+        try store.connection.execute("UPDATE coord.run SET lease_until = clock_timestamp()")
+        #expect(try store.renew(ownership, rowsPerSecond: 12.5) == LedgerStore.Renewal(cancelAsked: false))
+        #expect(try store.run(ownership.run).rowsPerSecond == 12.5)
+        #expect(
+            try store.value("SELECT lease_until > clock_timestamp() + interval '10 s' FROM coord.run") == "t")
+    }
+
+    @Test func renewalAfterAReconnectEntersTheNewSession() throws {
+        let run = try store.createRun(.sample(), plan: .cut(at: []))
+        let owner = LedgerStore(try database.connect())
+        let ownership = try owner.takeOver(run, as: .coordinator, host: "host", pid: 7)
+        try store.connection.execute("SELECT pg_terminate_backend(\(owner.connection.backendPID), 5000)")
+        #expect(try store.run(run).coordinator == nil)
+        let again = LedgerStore(try database.connect())
+        #expect(try again.renew(ownership, rowsPerSecond: 0) != nil)
+        #expect(try store.run(run).coordinator == "host pid 7")
+    }
+
+    @Test func oustedCoordinatorCanDoNothing() throws {
+        let old = try store.ownedRun(cutAt: ["1"])
+        let leased = try LeasedShard(store, of: old)
+        try store.forgetSession(of: old.run)
+        let new = try store.takeOver(old.run, as: .rival, host: "other", pid: 8)
+        let before = try store.run(old.run)
+
+        #expect(try store.renew(old, rowsPerSecond: 99) == nil)
+        #expect(try store.lease(ShardID(1), to: .second, after: Epoch(0), old) == nil)
+        let recorded = try store.recordAttempt(
+            leased.lease, worker: .first, outcome: "failed", error: "x", permanent: true, attempts: 5, old)
+        #expect(recorded == nil)
+        try store.release(old, as: .cancelled)
+        for shard in Int32(0)...1 { try store.end(shard, of: old.run, as: .done) }
+        _ = try store.conclude(old)
+        var after = try store.run(old.run)
+        #expect(after.state == .running && after.coordinator == "other pid 8")
+        after.counts = before.counts
+        #expect(after == before)
+        #expect(try store.renew(new, rowsPerSecond: 0) != nil)
+    }
+
+    @Test(arguments: [RunRecord.State.paused, .cancelled, .failed]) func ownerGivesTheRunBack(_ state: RunRecord.State) throws {
+        let ownership = try store.ownedRun()
+        try store.release(ownership, as: state)
+        let record = try store.run(ownership.run)
+        #expect(record.state == state)
+        #expect(record.coordinator == nil)
+        #expect((record.finishedAt != nil) == (state == .cancelled))
+        #expect(try store.renew(ownership, rowsPerSecond: 0) == nil)
+    }
+
+    // MARK: - Concluding (I5)
+
+    /// States of the shards, and the run's after `conclude`.
+    static let conclusions: [([ShardState], RunRecord.State)] = [
+        ([.done, .done, .done], .complete),
+        ([.done, .done, .failed], .partial),
+        ([.failed, .failed, .failed], .failed),
+        ([.done, .done, .pending], .running),
+        ([.done, .done, .running], .running),
+        ([.failed, .pending, .done], .running),
+        ([.failed, .running, .failed], .running),
+        ([.pending, .pending, .pending], .running),
+    ]
+
+    @Test(arguments: conclusions)
+    func runIsCompleteExactlyWhenEveryShardIsDone(_ states: [ShardState], _ expected: RunRecord.State) throws {
+        let ownership = try store.ownedRun(cutAt: ["1", "2"])
+        for (id, state) in states.enumerated() { try store.end(Int32(id), of: ownership.run, as: state) }
+        let counts = try store.conclude(ownership)
+        func count(_ state: ShardState) -> Int { states.count { $0 == state } }
+        #expect(
+            counts
+                == ShardCounts(
+                    pending: count(.pending), running: count(.running), done: count(.done), failed: count(.failed)))
+        let record = try store.run(ownership.run)
+        #expect(record.state == expected)
+        #expect((record.finishedAt != nil) == (expected != .running))
+        #expect((record.coordinator == nil) == (expected != .running))
+    }
+
+    @Test func runThatEndedPartiallyCanBeTakenUpAgain() throws {
+        let ownership = try store.ownedRun(cutAt: ["1"])
+        try store.end(0, of: ownership.run, as: .done)
+        try store.end(1, of: ownership.run, as: .failed)
+        _ = try store.conclude(ownership)
+        let again = try store.takeOver(ownership.run, as: .rival, host: "other", pid: 8)
+        #expect(try store.run(ownership.run).finishedAt == nil)
+        try store.end(1, of: ownership.run, as: .done)
+        _ = try store.conclude(again)
+        #expect(try store.run(ownership.run).state == .complete)
+    }
+
+    // MARK: - Cancelling
+
+    @Test func liveCoordinatorIsAskedToCancel() throws {
+        let ownership = try store.ownedRun()
+        let other = LedgerStore(try database.connect())
+        #expect(try other.cancel(ownership.run) == "host pid 7")
+        let record = try store.run(ownership.run)
+        #expect(record.state == .running && record.cancelAsked && record.finishedAt == nil)
+        #expect(try store.renew(ownership, rowsPerSecond: 0)?.cancelAsked == true)
+    }
+
+    @Test func runWithoutALiveCoordinatorIsCancelledAtOnce() throws {
+        let planned = try store.createRun(.sample("planned"), plan: .cut(at: []))
+        let dead = try store.ownedRun("dead")
+        try store.forgetSession(of: dead.run)
+        for run in [planned, dead.run] {
+            #expect(try store.cancel(run) == nil)
+            let record = try store.run(run)
+            #expect(record.state == .cancelled)
+            #expect(record.finishedAt != nil)
+        }
+    }
+
+    @Test func finishedRunIsNotCancelled() throws {
+        let ownership = try store.ownedRun()
+        try store.end(0, of: ownership.run, as: .done)
+        _ = try store.conclude(ownership)
+        let error = try ledgerError { _ = try store.cancel(ownership.run) }
+        #expect(error.code == .wrongState("complete"))
+        #expect(try store.run(ownership.run).state == .complete)
+        #expect(try !store.run(ownership.run).cancelAsked)
+    }
+
+    @Test func cancelThatMeetsTheEndOfTheRunLeavesItComplete() async throws {
+        let ownership = try store.ownedRun()
+        let run = ownership.run
+        try store.end(0, of: run, as: .done)
+        try store.connection.execute("BEGIN")
+        _ = try store.conclude(ownership)
+        let other = TestSession(database.settings())
+        let pid = try await other.pid()
+        async let cancelled = other.with { try? LedgerStore($0).cancel(run) }
+        let watcher = try database.connect()
+        try await watcher.awaitBlocked(pid)
+        try store.connection.execute("COMMIT")
+        let answer = try await cancelled
+        let record = try store.run(run)
+        #expect(record.state == .complete)
+        withKnownIssue("cancel's UPDATE has no condition on the state") {
+            #expect(answer == nil, "nobody obeys any more")
+            #expect(!record.cancelAsked)
+        }
+    }
+
+    @Test func cancelThatMeetsATakeOverAsksTheNewCoordinator() async throws {
+        let run = try store.createRun(.sample(), plan: .cut(at: []))
+        try store.connection.execute("BEGIN")
+        let ownership = try store.takeOver(run, as: .coordinator, host: "host", pid: 7)
+        let other = TestSession(database.settings())
+        let pid = try await other.pid()
+        async let cancelled = other.with { try LedgerStore($0).cancel(run) }
+        let watcher = try database.connect()
+        try await watcher.awaitBlocked(pid)
+        try store.connection.execute("COMMIT")
+        let answer = try await cancelled
+        #expect(try store.renew(ownership, rowsPerSecond: 0)?.cancelAsked == true)
+        let state = try store.run(run).state
+        withKnownIssue("whether the owner is alive comes from before the lock wait") {
+            #expect(answer != nil)
+            #expect(state == .running)
+        }
+    }
+}

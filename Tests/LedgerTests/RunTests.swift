@@ -1,0 +1,139 @@
+import Ledger
+import Postgres
+import Sharding
+import Testing
+
+@Suite(.database) struct RunTests {
+    private let store: LedgerStore
+    init() throws { store = try TestDatabase.current.ledger() }
+
+    @Test func newRunHasItsDefinitionAndShards() throws {
+        let run = try store.createRun(.sample(), plan: .cut(at: ["a'b", "c\"d,{}\\"]))
+        let record = try store.run(run)
+        #expect(record.definition == .sample())
+        #expect(record.state == .planned)
+        #expect(record.counts == ShardCounts(pending: 3))
+        #expect(record.rowsEstimated == 30)
+        #expect(record.rowsDone == 0)
+        #expect(!record.cancelAsked)
+        #expect(record.coordinator == nil && record.startedAt == nil && record.finishedAt == nil)
+
+        let shards = try store.shards(of: run)
+        #expect(shards.map(\.range) == ShardPlan.cut(at: ["a'b", "c\"d,{}\\"]).parts.map(\.range))
+        #expect(shards.map(\.record) == (0..<3).map { ShardRecord(id: ShardID($0), rowsEstimated: 10) })
+        #expect(shards.allSatisfy { $0.checkpoint == nil })
+        #expect(try store.shard(ShardID(1), of: run) == shards[1].record)
+        #expect(try store.shard(ShardID(3), of: run) == nil)
+    }
+
+    @Test(arguments: [
+        [],
+        [KeyRange(after: Key("1"), through: nil)],
+        [KeyRange(after: nil, through: Key("1"))],
+        [KeyRange(after: nil, through: Key("1")), KeyRange(after: Key("2"), through: nil)],
+        [KeyRange(after: nil, through: Key("2")), KeyRange(after: Key("1"), through: nil)],
+        [KeyRange(after: nil, through: Key("1")), KeyRange(after: nil, through: nil)],
+        [
+            KeyRange(after: nil, through: Key("1")), KeyRange(after: Key("1"), through: Key("1")),
+            KeyRange(after: Key("1"), through: nil),
+        ],
+    ])
+    func rangesThatDoNotTileTheKeySpaceAreRefused(_ ranges: [KeyRange]) throws {
+        let plan = ShardPlan(parts: ranges.map { ShardPlan.Part(range: $0, rowsEstimated: 1) })
+        #expect(throws: TilingError.self) { _ = try store.createRun(.sample(), plan: plan) }
+        #expect(try store.runs().isEmpty)
+    }
+
+    @Test func runWhoseShardsCannotBeWrittenIsNotWrittenEither() throws {
+        try store.connection.execute("ALTER TABLE coord.shard ADD CHECK (id < 1)")
+        #expect(throws: PostgresError.self) { _ = try store.createRun(.sample(), plan: .cut(at: ["1"])) }
+        #expect(try store.value("SELECT count(*) FROM coord.run") == "0")
+        #expect(try store.value("SELECT count(*) FROM coord.event") == "0")
+        _ = try store.createRun(.sample(), plan: .cut(at: []))
+    }
+
+    @Test func runWithManyShardsIsMadeAtOnce() throws {
+        let run = try store.createRun(.sample(), plan: .cut(at: (1..<20_000).map(String.init)))
+        #expect(try store.run(run).counts.pending == 20_000)
+        try KeyRange.checkTiling(try store.shards(of: run).map(\.range))
+    }
+
+    @Test func unknownRunIsSaid() throws {
+        let error = try ledgerError { _ = try store.run(RunID(9)) }
+        #expect(error.code == .unknownRun)
+        #expect(error.message.contains("no run 9"))
+        #expect(try store.shards(of: RunID(9)).isEmpty)
+    }
+
+    @Test func runsComeNewestFirstUpToTheLimit() throws {
+        let runs = try (0..<5).map { try store.createRun(.sample("job\($0)"), plan: .cut(at: [])) }
+        #expect(try store.runs(limit: 3).map(\.id) == Array(runs.reversed().prefix(3)))
+        #expect(try store.runs().map(\.definition.name) == ["job4", "job3", "job2", "job1", "job0"])
+    }
+
+    @Test func unfinishedRunIsTheNewestOfItsName() throws {
+        #expect(try store.unfinishedRun(named: "job") == nil)
+        let first = try store.createRun(.sample(), plan: .cut(at: []))
+        _ = try store.createRun(.sample("other"), plan: .cut(at: []))
+        #expect(try store.unfinishedRun(named: "job")?.id == first)
+        let second = try store.createRun(.sample(), plan: .cut(at: []))
+        #expect(try store.unfinishedRun(named: "job")?.id == second)
+        _ = try store.cancel(second)
+        #expect(try store.unfinishedRun(named: "job") == nil)
+    }
+
+    @Test(arguments: RunRecord.State.allCases) func onlyCompleteAndCancelledRunsAreFinished(_ state: RunRecord.State) throws {
+        let run = try store.createRun(.sample(), plan: .cut(at: []))
+        try store.connection.execute("UPDATE coord.run SET state = '\(state.rawValue)'")
+        #expect(try store.run(run).state == state)
+        #expect(state.isUnfinished == ![.complete, .cancelled].contains(state))
+        #expect((try store.unfinishedRun(named: "job") != nil) == state.isUnfinished)
+    }
+
+    @Test func runCountsItsShardsAndRows() throws {
+        let ownership = try store.ownedRun(cutAt: ["1", "2", "3", "4"])
+        let run = ownership.run
+        _ = try LeasedShard(store, shard: 1, of: ownership)
+        try store.end(2, of: run, as: .done)
+        try store.end(3, of: run, as: .failed)
+        try store.end(4, of: run, as: .done)
+        try store.connection.execute("UPDATE coord.shard SET rows_done = 5 WHERE id >= 2")
+        let record = try store.run(run)
+        #expect(record.counts == ShardCounts(pending: 1, running: 1, done: 2, failed: 1))
+        #expect(record.counts.total == 5)
+        #expect(record.rowsDone == 15)
+    }
+
+    // MARK: - Workers
+
+    @Test func workersAreNotedAndRenewed() throws {
+        let run = try store.createRun(.sample(), plan: .cut(at: []))
+        var first = WorkerRecord(
+            id: .first, host: "a", pid: 1, shard: ShardID(0), rowsDone: 10, rowsPerSecond: 2.5, rssBytes: 1 << 40,
+            peakRSSBytes: 1 << 41)
+        let second = WorkerRecord(id: .second, host: "b", pid: 2)
+        try store.note([], of: run)
+        try store.note([second, first], of: run)
+        #expect(try store.workers(of: run, includeGone: false) == [first, second])
+        first.shard = nil
+        first.rowsDone = 20
+        try store.note([first], of: run)
+        #expect(try store.workers(of: run, includeGone: false) == [first, second])
+    }
+
+    @Test func workersThatLeftOrFellSilentAreGone() throws {
+        let run = try store.createRun(.sample(), plan: .cut(at: []))
+        let first = WorkerRecord(id: .first, host: "a", pid: 1, shard: ShardID(0), rowsPerSecond: 3)
+        try store.note([first, WorkerRecord(id: .second, host: "b", pid: 2)], of: run)
+        try store.noteLeft(.first, of: run)
+        #expect(try store.workers(of: run, includeGone: false).map(\.id) == [.second])
+        let all = try store.workers(of: run, includeGone: true)
+        #expect(all.map(\.id) == [.first, .second])
+        #expect(all[0].shard == nil && all[0].rowsPerSecond == 0)
+
+        try store.connection.execute("UPDATE coord.worker SET seen_at = now() - interval '31 seconds'")
+        #expect(try store.workers(of: run, includeGone: false).isEmpty)
+        try store.note([first], of: run)
+        #expect(try store.workers(of: run, includeGone: false) == [first])
+    }
+}

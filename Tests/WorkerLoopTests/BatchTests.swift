@@ -1,0 +1,103 @@
+import Sharding
+import Testing
+
+@testable import WorkerLoop
+
+@Suite struct BatchTests {
+    @Test func setBasedShardIsAdvancedBatchByBatchToItsEnd() {
+        var machine = WorkerLoopStateMachine.joined(.setBased)
+        #expect(machine.leaseAssigned(lease(3), now: .zero) == [.openLease(lease(3))])
+        // A shard that another lease has begun goes on where that one stopped.
+        #expect(
+            machine.leaseOpened(position(5, sequence: 2, rows: 5), now: .zero)
+                == [.apply(lease(3), position(5, sequence: 2, rows: 5))])
+        #expect(machine.held == HeldShard(lease: lease(3), sequence: 2, rowsDone: 5))
+        let next = position(9, sequence: 3, rows: 9)
+        #expect(machine.batchCommitted(next, done: false, read: nil, now: .zero) == [.apply(lease(3), next)])
+        #expect(machine.held == HeldShard(lease: lease(3), sequence: 3, rowsDone: 9))
+        let last = position(12, sequence: 4, rows: 11)
+        #expect(
+            machine.batchCommitted(last, done: true, read: nil, now: .zero)
+                == [.reportDone(lease(3), rowsDone: 11)])
+        #expect(machine.activity == .idle)
+        #expect(machine.held == nil)
+    }
+
+    @Test func rowBasedShardIsReadComputedAndWrittenWithTheNextReadInOneRoundTrip() {
+        var machine = WorkerLoopStateMachine.joined(.rowBased)
+        _ = machine.leaseAssigned(lease(3), now: .zero)
+        #expect(
+            machine.leaseOpened(position(nil), now: .zero) == [.read(lease(3), position(nil), locking: false)])
+        #expect(machine.batchRead(summary(3), now: .zero) == [.compute])
+        #expect(machine.activity == .computing(summary(3)))
+        #expect(machine.batchComputed(now: .zero) == [.write(lease(3), position(nil), readNext: true)])
+        let first = position(10, sequence: 1, rows: 3)
+        let rest = summary(2, through: 20, exhausted: true)
+        #expect(machine.batchCommitted(first, done: false, read: rest, now: .zero) == [.compute])
+        #expect(machine.activity == .computing(rest))
+        // Nothing lies behind an exhausted range: no read is asked for.
+        #expect(machine.batchComputed(now: .zero) == [.write(lease(3), first, readNext: false)])
+        #expect(
+            machine.batchCommitted(position(20, sequence: 2, rows: 5), done: true, read: nil, now: .zero)
+                == [.reportDone(lease(3), rowsDone: 5)])
+    }
+
+    @Test func readThatCameWithTheLastWriteIsThrownAway() {
+        var machine = WorkerLoopStateMachine.amid(.writing)
+        #expect(
+            machine.batchCommitted(position(10, sequence: 1, rows: 3), done: true, read: summary(0), now: .zero)
+                == [.discard, .reportDone(lease(3), rowsDone: 3)])
+    }
+
+    @Test func deferredRowsAreReadAgainWithoutALockAtFirst() {
+        var machine = WorkerLoopStateMachine.amid(.writing)
+        let left = position(10, sequence: 1, rows: 2, deferred: [7])
+        #expect(
+            machine.batchCommitted(left, done: false, read: nil, now: .zero)
+                == [.read(lease(3), left, locking: false)])
+    }
+
+    @Test func rowsThatAreDeferredTooOftenAreReadUnderALock() {
+        var machine = WorkerLoopStateMachine.amid(.writing)
+        let once = position(10, sequence: 1, deferred: [7])
+        #expect(machine.batchCommitted(once, done: false, read: summary(3), now: .zero) == [.compute])
+        #expect(machine.batchComputed(now: .zero) == [.write(lease(3), once, readNext: true)])
+        let twice = position(20, sequence: 2, deferred: [7, 12])
+        // The read that came along was asked for before: its rows are used first.
+        #expect(machine.batchCommitted(twice, done: false, read: summary(3), now: .zero) == [.compute])
+        // No read may share the round trip, since the next one opens a transaction of its own.
+        #expect(machine.batchComputed(now: .zero) == [.write(lease(3), twice, readNext: false)])
+        let thrice = position(30, sequence: 3, deferred: [7, 12])
+        #expect(
+            machine.batchCommitted(thrice, done: false, read: nil, now: .zero)
+                == [.read(lease(3), thrice, locking: true)])
+        _ = machine.batchRead(summary(2, through: nil), now: .zero)
+        _ = machine.batchComputed(now: .zero)
+        let clear = position(30, sequence: 4)
+        #expect(
+            machine.batchCommitted(clear, done: false, read: nil, now: .zero)
+                == [.read(lease(3), clear, locking: false)])
+    }
+
+    @Test func deferralsOfAnEarlierLeaseAreNotCountedAgainstThisOne() {
+        var machine = WorkerLoopStateMachine.joined(.rowBased)
+        _ = machine.leaseAssigned(lease(3), now: .zero)
+        let inherited = position(10, sequence: 9, deferred: [7])
+        #expect(machine.leaseOpened(inherited, now: .zero) == [.read(lease(3), inherited, locking: false)])
+    }
+
+    /// Answers that no step waits for: of an older session, or repeated.
+    @Test(arguments: [nil] + Step.allCases.map { Optional($0) })
+    func answersThatNoStepWaitsForChangeNothing(under: Step?) {
+        var machine = under.map { WorkerLoopStateMachine.amid($0) } ?? .joined(.rowBased)
+        let activity = machine.activity
+        if under != .opening { #expect(machine.leaseOpened(position(1, sequence: 8), now: .zero) == []) }
+        if under != .reading { #expect(machine.batchRead(summary(1), now: .zero) == []) }
+        if under != .computing { #expect(machine.batchComputed(now: .zero) == []) }
+        if under != .applying, under != .writing {
+            #expect(machine.batchCommitted(position(1), done: true, read: nil, now: .zero) == [])
+        }
+        if under == nil { #expect(machine.stepFailed(StepError(.permanent, "late"), now: .zero) == []) }
+        #expect(machine.activity == activity)
+    }
+}

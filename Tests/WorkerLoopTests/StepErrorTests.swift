@@ -1,0 +1,109 @@
+import Sharding
+import Testing
+
+@testable import WorkerLoop
+
+@Suite struct StepErrorTests {
+    @Test(arguments: Step.allCases) func lostLeaseIsReportedAndLetGo(step: Step) {
+        var machine = WorkerLoopStateMachine.amid(step)
+        #expect(
+            machine.stepFailed(StepError(.leaseLost, "epoch 2"), now: .zero)
+                == step.discarded + [.reportLost(lease(3))])
+        #expect(machine.activity == .idle)
+        #expect(machine.held == nil)
+    }
+
+    @Test(arguments: Step.allCases, [StepError.Kind.program, .permanent])
+    func errorThatARepetitionCannotHelpIsReportedAtOnce(step: Step, kind: StepError.Kind) {
+        var machine = WorkerLoopStateMachine.amid(step)
+        let error = StepError(kind, "boom")
+        #expect(
+            machine.stepFailed(error, now: .zero)
+                == step.discarded + [.reportFailed(lease(3), error, progressed: false)])
+        #expect(machine.activity == .idle)
+    }
+
+    @Test(arguments: Step.allCases) func retryableErrorWaitsAndThenReadsThePositionAnew(step: Step) {
+        var machine = WorkerLoopStateMachine.amid(step)
+        let error = StepError(.retryable, "deadlock")
+        #expect(machine.stepFailed(error, now: .seconds(1)) == step.discarded)
+        guard case .waiting(let until) = machine.activity else {
+            Issue.record("\(machine.activity)")
+            return
+        }
+        #expect(until >= .milliseconds(1500) && until <= .seconds(2))
+        #expect(!machine.timePassed(now: .milliseconds(1400)).contains(.openLease(lease(3))))
+        #expect(machine.timePassed(now: .seconds(2)).first == .openLease(lease(3)))
+        #expect(machine.activity == .opening)
+    }
+
+    @Test(arguments: Step.allCases) func retryableErrorIsReportedWhenItsAttemptsAreUsedUp(step: Step) {
+        var machine = WorkerLoopStateMachine.amid(step)
+        let error = StepError(.retryable, "deadlock")
+        var now: Duration = .zero
+        for _ in 1..<3 {
+            #expect(machine.stepFailed(error, now: now) == step.discarded)
+            now += .seconds(8)
+            _ = machine.timePassed(now: now)
+        }
+        #expect(
+            machine.stepFailed(error, now: now)
+                == step.discarded + [.reportFailed(lease(3), error, progressed: false)])
+        #expect(machine.activity == .idle)
+    }
+
+    @Test func batchThatCommitsClearsTheCountOfFailures() {
+        var machine = WorkerLoopStateMachine.amid(.applying)
+        let error = StepError(.retryable, "deadlock")
+        var now: Duration = .zero
+        for sequence in 1...10 {
+            #expect(machine.stepFailed(error, now: now) == [])
+            now += .seconds(8)
+            _ = machine.timePassed(now: now)
+            _ = machine.leaseOpened(position(1, sequence: Int64(sequence) - 1), now: now)
+            _ = machine.batchCommitted(position(1, sequence: Int64(sequence)), done: false, read: nil, now: now)
+        }
+        let last = StepError(.permanent, "boom")
+        #expect(
+            machine.stepFailed(last, now: now) == [.reportFailed(lease(3), last, progressed: true)])
+    }
+
+    @Test(arguments: Step.allCases) func lostConnectionIsTriedAgainForAsLongAsTheLeaseLasts(step: Step) {
+        var machine = WorkerLoopStateMachine.amid(step)
+        var now: Duration = .zero
+        for _ in 0..<20 {
+            #expect(machine.stepFailed(StepError(.connectionLost, "gone"), now: now) == step.discarded)
+            now += .seconds(8)
+            #expect(machine.timePassed(now: now).first == .openLease(lease(3)))
+        }
+        #expect(machine.held?.lease == lease(3))
+    }
+
+    @Test func commitWhoseAnswerWasLostIsNotRepeated() {
+        var machine = WorkerLoopStateMachine.amid(.applying)
+        _ = machine.batchCommitted(position(10, sequence: 1, rows: 3), done: false, read: nil, now: .zero)
+        _ = machine.stepFailed(StepError(.connectionLost, "gone"), now: .zero)
+        _ = machine.timePassed(now: .seconds(2))
+        // The ledger has a batch more than the worker heard of.
+        let ahead = position(20, sequence: 2, rows: 6)
+        #expect(machine.leaseOpened(ahead, now: .seconds(2)) == [.apply(lease(3), ahead)])
+        #expect(machine.held == HeldShard(lease: lease(3), sequence: 2, rowsDone: 6))
+    }
+
+    @Test func lastCommitWhoseAnswerWasLostIsFoundWhenTheLeaseIsOpenedAgain() {
+        var machine = WorkerLoopStateMachine.amid(.applying)
+        _ = machine.stepFailed(StepError(.connectionLost, "gone"), now: .zero)
+        _ = machine.timePassed(now: .seconds(2))
+        // The shard is done, so that its row has no lease to open any more.
+        #expect(
+            machine.stepFailed(StepError(.leaseLost, "done"), now: .seconds(2)) == [.reportLost(lease(3))])
+    }
+
+    @Test func failureBeginsTheWaitingAssignment() {
+        var machine = WorkerLoopStateMachine.amid(.applying)
+        _ = machine.leaseAssigned(lease(4), now: .zero)
+        #expect(
+            machine.stepFailed(StepError(.leaseLost, "epoch 2"), now: .zero)
+                == [.reportLost(lease(3)), .openLease(lease(4))])
+    }
+}

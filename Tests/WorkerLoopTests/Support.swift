@@ -1,0 +1,66 @@
+import Sharding
+import Testing
+
+@testable import WorkerLoop
+
+func lease(_ shard: Int32, _ epoch: Int64 = 1) -> Lease { Lease(shard: ShardID(shard), epoch: Epoch(epoch)) }
+
+func position(_ checkpoint: Int?, sequence: Int64 = 0, rows: Int64 = 0, deferred: [Int] = []) -> Position {
+    Position(
+        checkpoint: checkpoint.map { Key(String($0)) }, deferred: deferred.map { Key(String($0)) },
+        sequence: sequence, rowsDone: rows)
+}
+
+func summary(_ rows: Int, through: Int? = 10, exhausted: Bool = false) -> ReadSummary {
+    ReadSummary(rows: rows, through: through.map { Key(String($0)) }, exhausted: exhausted)
+}
+
+/// The activities in which a step is under way, for tests that go through each.
+enum Step: String, CaseIterable, Sendable {
+    case opening, applying, reading, computing, writing
+
+    var mode: WorkerLoopStateMachine.Mode { self == .applying ? .setBased : .rowBased }
+
+    /// What is thrown away when the step's result is not wanted; a set job has no rows in memory.
+    var discarded: [WorkerAction] { mode == .setBased ? [] : [.discard] }
+
+    /// Ends the step well, at `now`.
+    func succeed(_ machine: inout WorkerLoopStateMachine, now: Duration) -> [WorkerAction] {
+        switch self {
+        case .opening: machine.leaseOpened(position(nil), now: now)
+        case .reading: machine.batchRead(summary(3), now: now)
+        case .computing: machine.batchComputed(now: now)
+        case .applying, .writing:
+            machine.batchCommitted(position(10, sequence: 1, rows: 3), done: false, read: nil, now: now)
+        }
+    }
+}
+
+extension WorkerLoopStateMachine {
+    static func limits(_ mode: Mode) -> Configuration {
+        Configuration(
+            mode: mode, retry: RetryPolicy(attempts: 3, backoff: .seconds(1), maxBackoff: .seconds(8)),
+            heartbeatInterval: .seconds(1), silentAfter: .seconds(10), giveUpAfter: .seconds(60), deferralLimit: 2)
+    }
+
+    /// A worker that has joined and is idle.
+    static func joined(_ mode: Mode) -> WorkerLoopStateMachine {
+        var machine = WorkerLoopStateMachine(configuration: limits(mode), seed: 1)
+        _ = machine.started(now: .zero)
+        _ = machine.welcomed(now: .zero)
+        return machine
+    }
+
+    /// A worker that is in the middle of `step` on shard 3 under epoch 1.
+    static func amid(_ step: Step, mode: Mode? = nil) -> WorkerLoopStateMachine {
+        var machine = joined(mode ?? step.mode)
+        _ = machine.leaseAssigned(lease(3), now: .zero)
+        if step == .opening { return machine }
+        _ = machine.leaseOpened(position(nil), now: .zero)
+        if step == .applying || step == .reading { return machine }
+        _ = machine.batchRead(summary(3), now: .zero)
+        if step == .computing { return machine }
+        _ = machine.batchComputed(now: .zero)
+        return machine
+    }
+}
