@@ -85,7 +85,7 @@ public struct BatchStatements: Sendable {
 
     // MARK: - Row-based
 
-    /// Reads the next rows of the range: key, xmin and the columns to read.
+    /// Reads the next rows of the range: key, xmin, ctid and the columns to read.
     ///
     /// Parameters: $1 lower bound when `hasLower`, then upper bound when `hasUpper`, then the limit in rows. With a
     /// predicate, one more: how many keys the read may look at, so that a predicate that few rows meet cannot make
@@ -137,27 +137,30 @@ public struct BatchStatements: Sendable {
     /// Writes a computed batch.
     ///
     /// Parameters: $6 new checkpoint or null, $7 the range is exhausted, $8 deferred keys that this batch has read
-    /// again (text[]), $9 keys, $10 the rows' xmin as read, then an array for each written column.
+    /// again (text[]), $9 keys, $10 the rows' xmin and $11 their ctid as read, then an array for each written column.
     /// Returns checkpoint, sequence, rows_done, done, deferred, rows changed.
     ///
-    /// A row whose xmin is another by now was changed by somebody else: it is left alone and its key deferred. After a
-    /// lock wait PostgreSQL checks the condition again on the row's new version.
+    /// Rows are found by their ctid, which spares the way through the key's index. A row that is no longer there, or
+    /// whose xmin or key is another, was changed by somebody else: it is left alone and its key deferred. After a lock
+    /// wait PostgreSQL checks xmin and key again on the row's new version; of a ctid it would not.
     public func write() -> String {
         guard case .compute(_, let writes) = target.change else { preconditionFailure("a set job writes no arrays") }
-        let arrays = writes.enumerated().map { "$\($0.offset + 11)::\(ElementType.of($0.element).sqlName)[]" }
+        let arrays = writes.enumerated().map { "$\($0.offset + 12)::\(ElementType.of($0.element).sqlName)[]" }
         let names = writes.indices.map { "coord_v\($0)" }
         let values = zip(writes, names).map { column, name in
             ElementType.of(column).isExact
                 ? "\(column.quoted) = \(name)" : "\(column.quoted) = \(name)::\(column.typeName)"
         }
-        let compare = mechanisms.contains(.compare) ? " AND \(target.alias).xmin = coord_x" : ""
+        let compare =
+            mechanisms.contains(.compare) ? " AND \(target.alias).ctid = coord_t AND \(target.alias).xmin = coord_x" : ""
         let type = target.keyType.sqlName
         return """
             WITH coord_fence AS MATERIALIZED (\(fence)),
             coord_changed AS (
                 UPDATE ONLY \(target.table) SET \(values.joined(separator: ", "))
-                FROM coord_fence, unnest($9::\(type)[], $10::xid[], \(arrays.joined(separator: ", ")))
-                    AS coord_u(coord_k, coord_x, \(names.joined(separator: ", ")))
+                FROM coord_fence, unnest($9::\(type)[], $10::xid[], $11::tid[],
+                    \(arrays.joined(separator: ", ")))
+                    AS coord_u(coord_k, coord_x, coord_t, \(names.joined(separator: ", ")))
                 WHERE \(target.qualifiedKey) = coord_k\(compare)
                 RETURNING \(target.qualifiedKey) AS coord_k
             ), coord_count AS MATERIALIZED (
@@ -200,7 +203,7 @@ public struct BatchStatements: Sendable {
 
     private var readColumns: String {
         guard case .compute(let read, _) = target.change else { preconditionFailure("a set job reads nothing") }
-        let columns = ["\(target.qualifiedKey)", "\(target.alias).xmin"] + read.map { "\(target.alias).\($0.quoted)" }
+        let columns = ["\(target.qualifiedKey)", "\(target.alias).xmin", "\(target.alias).ctid"] + read.map { "\(target.alias).\($0.quoted)" }
         return columns.enumerated().map { "\($0.element) AS coord_c\($0.offset)" }.joined(separator: ", ")
     }
 }

@@ -10,6 +10,8 @@ public enum ElementType: UInt32, Sendable, CaseIterable {
     case int2 = 21
     case int4 = 23
     case text = 25
+    /// A row's place, as `(block,offset)`.
+    case tid = 27
     case xid = 28
     case uuid = 2950
 
@@ -29,6 +31,7 @@ public enum ElementType: UInt32, Sendable, CaseIterable {
         case .int2: "smallint"
         case .int4: "integer"
         case .text: "text"
+        case .tid: "tid"
         case .xid: "xid"
         case .uuid: "uuid"
         }

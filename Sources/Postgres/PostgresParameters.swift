@@ -74,6 +74,14 @@ public struct PostgresParameters: Sendable {
         appendInteger(value)
     }
 
+    /// Appends an element of type tid.
+    public mutating func appendElement(block: UInt32, offset: UInt16) {
+        arrayCount += 1
+        appendInteger(Int32(6))
+        appendInteger(block)
+        appendInteger(offset)
+    }
+
     public mutating func endArray() {
         patch(arrayHasNull ? 1 : 0, at: arrayStart + 4)
         patch(arrayCount, at: arrayStart + 12)

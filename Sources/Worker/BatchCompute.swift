@@ -2,7 +2,7 @@ import CoordKit
 
 /// What computes a batch's values.
 protocol BatchCompute: AnyObject {
-    /// - Parameter batch: key, xmin, then the columns that the job reads.
+    /// - Parameter batch: key, xmin, ctid, then the columns that the job reads.
     /// - Returns: the columns that the job writes, row for row in the same order.
     /// - Throws: `ComputeError`.
     func compute(_ batch: RowBatch) throws -> RowBatch
@@ -13,8 +13,8 @@ struct ComputeError: Error, Equatable, CustomStringConvertible {
     var description: String
 }
 
-/// Columns of a batch before the ones that the job reads: key and xmin.
-let systemColumns = 2
+/// Columns of a batch before the ones that the job reads: key, xmin and ctid.
+let systemColumns = 3
 
 /// A transform compiled into this worker.
 final class TransformCompute: BatchCompute {

@@ -7,7 +7,7 @@ import WorkerLoop
 
 /// Rows that were read and wait to be computed and written.
 struct HeldBatch {
-    /// Key, xmin, then the columns that the job reads.
+    /// Key, xmin, ctid, then the columns that the job reads.
     var rows: RowBatch
     var summary: ReadSummary
     /// Deferred keys that this read asked for, found or not.

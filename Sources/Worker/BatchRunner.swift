@@ -277,6 +277,7 @@ actor BatchRunner {
         try ValueEncoder.append(
             batch.rows, column: 0, rows: rows, as: ElementType.of(keyType: target.keyType), to: &parameters)
         try ValueEncoder.append(batch.rows, column: 1, rows: rows, as: .xid, to: &parameters)
+        try ValueEncoder.append(batch.rows, column: 2, rows: rows, as: .tid, to: &parameters)
         let values = computed ?? RowBatch(columns: writes.count)
         for (index, column) in writes.enumerated() {
             do {

@@ -126,8 +126,8 @@ final class CommandCompute: BatchCompute {
                 outgoing.append(column == 0 ? 123 : 44)
                 outgoing.append(contentsOf: names[column])
                 outgoing.append(58)
-                // The batch has xmin between the key and the columns that the job reads.
-                batch.withBytes(row: row, column: column == 0 ? 0 : column + 1) { bytes in
+                // The batch has xmin and ctid between the key and the columns that the job reads.
+                batch.withBytes(row: row, column: column == 0 ? 0 : column + systemColumns - 1) { bytes in
                     JSONLine.append(bytes, as: forms[column], to: &outgoing)
                 }
             }

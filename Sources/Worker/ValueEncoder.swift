@@ -49,6 +49,9 @@ enum ValueEncoder {
             case "f", "false": parameters.appendElement(UInt8(0))
             default: return false
             }
+        case .tid:
+            guard let (block, offset) = place(bytes) else { return false }
+            parameters.appendElement(block: block, offset: offset)
         case .uuid:
             guard let value = uuid(bytes) else { return false }
             value.withUnsafeBytes { parameters.appendElement($0) }
@@ -73,6 +76,15 @@ enum ValueEncoder {
             index += 1
         }
         return value
+    }
+
+    /// A tid in text form, `(block,offset)`.
+    static func place(_ bytes: UnsafeRawBufferPointer) -> (block: UInt32, offset: UInt16)? {
+        guard bytes.first == 40, bytes.last == 41, let comma = bytes.firstIndex(of: 44),
+            let block: UInt32 = integer(UnsafeRawBufferPointer(rebasing: bytes[1..<comma])),
+            let offset: UInt16 = integer(UnsafeRawBufferPointer(rebasing: bytes[(comma + 1)..<(bytes.count - 1)]))
+        else { return nil }
+        return (block, offset)
     }
 
     static func uuid(_ bytes: UnsafeRawBufferPointer) -> [UInt8]? {

@@ -24,6 +24,24 @@ import Testing
         }
     }
 
+    /// The ledger does not exist yet either.
+    @Test func ofCoordinatorsThatStartAtTheSameMomentOneRunsTheJob() async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 1_000, pace: 0.05)
+            let job = try items.setJob()
+            let coordinators = try (0..<4).map { _ in try scenario.coord("start", job, "--workers", "1") }
+            var statuses: [Int32] = []
+            for coordinator in coordinators {
+                let ended = try await coordinator.ended()
+                statuses.append(ended.status)
+                if ended.status != 0 { #expect(ended.errors.contains("under another coordinator")) }
+            }
+            #expect(statuses.sorted() == [0, 5, 5, 5])
+            #expect(try await scenario.session.int("SELECT count(*) FROM coord.run") == 1)
+            #expect(try await items.violations(run: scenario.newestRun()) == [])
+        }
+    }
+
     @Test func changedDefinitionIsRefusedWithBothWaysOn() async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 2_000, pace: 0.05)

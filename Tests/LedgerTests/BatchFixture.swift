@@ -107,6 +107,7 @@ struct ReadRows: Sendable, Equatable {
     var windowEnd: String?
     var keys: [String] = []
     var xmins: [String] = []
+    var ctids: [String] = []
     var values: [[String?]] = []
 }
 
@@ -180,6 +181,7 @@ struct Batches {
         parameters.appendArray(deferredRead.map { $0.components[0] }, as: .text)
         parameters.appendArray(rows.keys, as: .of(keyType: statements.target.keyType))
         parameters.appendArray(rows.xmins, as: .xid)
+        parameters.appendArray(rows.ctids, as: .tid)
         for (column, values) in zip(writes, values) { parameters.appendArray(values, as: .of(column)) }
         let result = try connection.executePrepared("write", statements.write(), parameters)
         return result.rows == 1 ? outcome(result) : nil
@@ -200,7 +202,8 @@ struct Batches {
             guard let key = result.text(row, offset) else { continue }
             rows.keys.append(key)
             rows.xmins.append(result.text(row, offset + 1) ?? "")
-            rows.values.append((offset + 2..<result.columns).map { result.text(row, $0) })
+            rows.ctids.append(result.text(row, offset + 2) ?? "")
+            rows.values.append((offset + 3..<result.columns).map { result.text(row, $0) })
         }
         return rows
     }
@@ -222,6 +225,9 @@ extension PostgresParameters {
             case .int8: appendElement(Int64(value) ?? 0)
             case .xid: appendElement(UInt32(value) ?? 0)
             case .text: Array(value.utf8).withUnsafeBytes { appendElement($0) }
+            case .tid:
+                let parts = value.split { !$0.isNumber }.map { UInt32($0) ?? 0 }
+                appendElement(block: parts[0], offset: UInt16(parts[1]))
             case .uuid:
                 let digits = Array(value.filter(\.isHexDigit))
                 let bytes = stride(from: 0, to: digits.count, by: 2).map { index in

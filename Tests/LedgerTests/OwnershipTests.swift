@@ -19,7 +19,7 @@ import Testing
         #expect(record.state == .running)
         #expect(record.coordinator == "host pid 7")
         #expect(record.startedAt != nil && record.finishedAt == nil)
-        #expect(record.definition == .sample())
+        #expect(record.definition.text == RunDefinition.sample().text)
     }
 
     @Test func runIsNotTakenFromACoordinatorThatIsAlive() throws {
@@ -110,9 +110,10 @@ import Testing
         let ownership = try store.ownedRun()
         #expect(try store.cancel(ownership.run) == "host pid 7")
         try store.release(ownership, as: .paused)
-        _ = try store.takeOver(ownership.run, as: .rival, host: "other", pid: 8, text: "new")
+        _ = try store.takeOver(ownership.run, as: .rival, host: "other", pid: 8, text: "new", directory: "/new")
         let record = try store.run(ownership.run)
         #expect(!record.cancelAsked)
+        #expect(record.definition.directory == "/new")
         #expect(record.definition.text == "new")
     }
 
@@ -152,7 +153,7 @@ import Testing
         #expect(recorded == nil)
         try store.release(old, as: .cancelled)
         for shard in Int32(0)...1 { try store.end(shard, of: old.run, as: .done) }
-        _ = try store.conclude(old)
+        #expect(try store.conclude(old) == nil)
         var after = try store.run(old.run)
         #expect(after.state == .running && after.coordinator == "other pid 8")
         after.counts = before.counts
@@ -221,6 +222,29 @@ import Testing
         let record = try store.run(ownership.run)
         #expect(record.state == .running && record.cancelAsked && record.finishedAt == nil)
         #expect(try store.renew(ownership, rowsPerSecond: 0)?.cancelAsked == true)
+    }
+
+    @Test func cancelledRunTakesItsLeasesBack() throws {
+        let owned = try store.ownedRun("owned")
+        let dead = try store.ownedRun("dead")
+        let leases = try [owned, dead].map { try LeasedShard(store, of: $0) }
+        try store.release(owned, as: .cancelled)
+        try store.forgetSession(of: dead.run)
+        _ = try store.cancel(dead.run)
+        for leased in leases {
+            let shard = try #require(try store.shard(ShardID(0), of: leased.run))
+            #expect(shard.state == .pending && shard.owner == nil)
+            #expect(shard.epoch == leased.lease.epoch.next)
+            #expect(try store.open(leased.lease, owner: leased.worker, run: leased.run) == nil)
+            #expect(try store.events(of: leased.run).count { $0 == "shard_leased 0" } == 1)
+        }
+    }
+
+    @Test func pausedRunLeavesItsLeases() throws {
+        let ownership = try store.ownedRun()
+        let leased = try LeasedShard(store, of: ownership)
+        try store.release(ownership, as: .paused)
+        #expect(try store.open(leased.lease, owner: leased.worker, run: leased.run) != nil)
     }
 
     @Test func runWithoutALiveCoordinatorIsCancelledAtOnce() throws {

@@ -10,7 +10,9 @@ import Testing
     @Test func newRunHasItsDefinitionAndShards() throws {
         let run = try store.createRun(.sample(), plan: .cut(at: ["a'b", "c\"d,{}\\"]))
         let record = try store.run(run)
-        #expect(record.definition == .sample())
+        var expected = RunDefinition.sample()
+        expected.searchPath = "\"$user\", public"
+        #expect(record.definition == expected)
         #expect(record.state == .planned)
         #expect(record.counts == ShardCounts(pending: 3))
         #expect(record.rowsEstimated == 30)
@@ -76,10 +78,20 @@ import Testing
         let first = try store.createRun(.sample(), plan: .cut(at: []))
         _ = try store.createRun(.sample("other"), plan: .cut(at: []))
         #expect(try store.unfinishedRun(named: "job")?.id == first)
+        _ = try store.cancel(first)
+        #expect(try store.unfinishedRun(named: "job") == nil)
         let second = try store.createRun(.sample(), plan: .cut(at: []))
         #expect(try store.unfinishedRun(named: "job")?.id == second)
-        _ = try store.cancel(second)
-        #expect(try store.unfinishedRun(named: "job") == nil)
+    }
+
+    @Test func jobHasOneUnfinishedRunAtMost() throws {
+        let first = try store.createRun(.sample(), plan: .cut(at: []))
+        let error = try ledgerError { _ = try store.createRun(.sample(), plan: .cut(at: ["1"])) }
+        #expect(error.code == .owned(by: "?"))
+        #expect(error.mend == "coord status")
+        #expect(try store.runs().map(\.id) == [first])
+        #expect(try store.value("SELECT count(*) FROM coord.shard") == "1")
+        _ = try store.createRun(.sample("other"), plan: .cut(at: []))
     }
 
     @Test(arguments: RunRecord.State.allCases) func onlyCompleteAndCancelledRunsAreFinished(_ state: RunRecord.State) throws {

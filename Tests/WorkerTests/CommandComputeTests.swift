@@ -22,10 +22,11 @@ struct CommandComputeTests {
     }
 
     static func batch(_ rows: Int, value: String = "x") -> RowBatch {
-        var batch = RowBatch(columns: 3)
+        var batch = RowBatch(columns: 4)
         for row in 0..<rows {
             batch.append("\(row + 1)")
             batch.append("700")
+            batch.append("(0,1)")
             batch.append("\(value)\(row)")
         }
         return batch

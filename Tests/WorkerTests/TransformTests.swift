@@ -5,10 +5,11 @@ import Testing
 
 struct TransformTests {
     static func batch() -> RowBatch {
-        var batch = RowBatch(columns: 4)
+        var batch = RowBatch(columns: 5)
         for row in 1...3 {
             batch.append("\(row)")
             batch.append("9")
+            batch.append("(0,1)")
             batch.append("name \(row)")
             batch.append(row == 2 ? nil as String? : "\(row * 10)")
         }
@@ -49,7 +50,7 @@ struct TransformTests {
     @Test func aBatchCanBeCutAndUsedAgain() {
         var batch = Self.batch()
         batch.truncate(rows: 1)
-        #expect(batch.rows == 1 && batch.text(row: 0, column: 2) == "name 1")
+        #expect(batch.rows == 1 && batch.text(row: 0, column: 3) == "name 1")
         batch.removeAll()
         #expect(batch.rows == 0 && batch.bytes == 0)
         batch.append(writing: { $0.append(contentsOf: "ab".utf8) })

@@ -22,6 +22,15 @@ struct ValueEncoderTests {
         for bad in ["", "-", "1.5", "1e3", " 1", "1 ", "x"] { #expect(Self.integer(bad, Int64.self) == nil) }
     }
 
+    @Test func placesAreReadToTheirLimits() {
+        func read(_ text: String) -> [Int]? {
+            Array(text.utf8).withUnsafeBytes { ValueEncoder.place($0) }.map { [Int($0.block), Int($0.offset)] }
+        }
+        #expect(read("(0,1)") == [0, 1])
+        #expect(read("(4294967295,65535)") == [4_294_967_295, 65535])
+        for bad in ["", "()", "(1)", "(1,", "1,2", "(1,65536)", "(-1,2)", "(1,2,3)"] { #expect(read(bad) == nil) }
+    }
+
     @Test func uuidsAreReadInTheServersForms() {
         func read(_ text: String) -> [UInt8]? { Array(text.utf8).withUnsafeBytes { ValueEncoder.uuid($0) } }
         let bytes: [UInt8] = [

@@ -1,0 +1,77 @@
+import Ledger
+import Postgres
+import Sharding
+import Testing
+
+@Suite(.database) struct EventTests {
+    private let store: LedgerStore
+    init() throws { store = try TestDatabase.current.ledger() }
+
+    @Test func everyChangeOfARunHasItsEvent() throws {
+        let run = try store.createRun(.sample(), plan: .cut(at: []))
+        #expect(try store.events(of: run) == ["run_planned"])
+        let ownership = try store.takeOver(run, as: .coordinator, host: "host", pid: 7)
+        #expect(try store.events(of: run) == ["run_planned", "run_running", "coordinator_took_over"])
+        _ = try store.renew(ownership, rowsPerSecond: 1)
+        _ = try store.cancel(run)
+        #expect(try store.events(of: run).suffix(1) == ["asked_cancelled"])
+        try store.release(ownership, as: .paused)
+        #expect(try store.events(of: run).suffix(1) == ["run_paused"])
+        _ = try store.takeOver(run, as: .rival, host: "other", pid: 8)
+        #expect(try store.events(of: run).suffix(3) == ["run_running", "asked_running", "coordinator_took_over"])
+        let detail = try store.value("SELECT detail FROM coord.event WHERE kind = 'coordinator_took_over' AND id > 4")
+        #expect(detail == #"{"pid": 8, "host": "other", "term": 2}"#)
+    }
+
+    @Test func everyChangeOfAShardHasItsEvent() throws {
+        let ownership = try store.ownedRun()
+        let run = ownership.run
+        let before = try store.events(of: run).count
+        func news() throws -> [String] { Array(try store.events(of: run).dropFirst(before)) }
+
+        let first = try #require(try store.lease(ShardID(0), to: .first, after: Epoch(0), ownership)).lease
+        #expect(try news() == ["shard_leased 0"])
+        _ = try store.open(first, owner: .first, run: run)
+        try store.connection.execute("UPDATE coord.shard SET sequence = 1, checkpoint = '{1}'")
+        #expect(try news().count == 1, "a batch is no event")
+        _ = try store.recordAttempt(
+            first, worker: .first, outcome: "failed", error: "why", permanent: false, attempts: 5, ownership)
+        #expect(try news().last == "shard_pending 0")
+        let second = try #require(try store.lease(ShardID(0), to: .second, after: Epoch(1), ownership)).lease
+        _ = try store.recordAttempt(
+            second, worker: .second, outcome: "failed", error: "why", permanent: true, attempts: 5, ownership)
+        #expect(try news() == ["shard_leased 0", "shard_pending 0", "shard_leased 0", "shard_failed 0"])
+        let detail = "SELECT detail->>'error' FROM coord.event WHERE kind = 'shard_failed'"
+        #expect(try store.value(detail) == "why")
+        _ = try store.conclude(ownership)
+        #expect(try news().last == "run_failed")
+        #expect(try store.value("SELECT string_agg(epoch::text, ',' ORDER BY id) FROM coord.event") == "1,1,2,2")
+    }
+
+    @Test func changeThatIsRolledBackLeavesNoEvent() throws {
+        let ownership = try store.ownedRun()
+        let before = try store.events(of: ownership.run)
+        try store.connection.execute("BEGIN")
+        _ = try store.lease(ShardID(0), to: .first, after: Epoch(0), ownership)
+        try store.end(0, of: ownership.run, as: .done)
+        _ = try store.conclude(ownership)
+        #expect(try store.events(of: ownership.run).count == before.count + 3)
+        try store.connection.execute("ROLLBACK")
+        #expect(try store.events(of: ownership.run) == before)
+        #expect(try store.run(ownership.run).state == .running)
+    }
+
+    @Test func changeThatWasRefusedLeavesNoEvent() throws {
+        let ownership = try store.ownedRun()
+        let before = try store.events(of: ownership.run)
+        _ = try store.lease(ShardID(0), to: .first, after: Epoch(7), ownership)
+        _ = try store.conclude(ownership)
+        #expect(try store.events(of: ownership.run) == before)
+    }
+
+    @Test func eventsTellWhoDidIt() throws {
+        _ = try store.ownedRun()
+        let sql = "SELECT bool_and(detail->>'by' = session_user) FROM coord.event WHERE kind LIKE 'run%'"
+        #expect(try store.value(sql) == "t")
+    }
+}
