@@ -32,8 +32,10 @@ public enum PostgresSession {
             "SET synchronous_commit = off",
             "SET plan_cache_mode = force_generic_plan",
             "SET enable_seqscan = off",
-            "SET enable_hashjoin = off",
-            "SET enable_mergejoin = off",
             "SET enable_bitmapscan = off",
         ]
+
+    /// For batches that a program computes: arrays are joined to the table row by row. Not for the ones that PostgreSQL
+    /// computes, whose expressions may hold joins of their own.
+    public static let rowBatches: [String] = ["SET enable_hashjoin = off", "SET enable_mergejoin = off"]
 }

@@ -37,6 +37,8 @@ actor BatchRunner {
     private var computed: RowBatch?
     private var setBasedRows = 1
     private var computeTimeout = Duration.zero
+    private var searchPath: String?
+    private var extras: [String] = []
 
     init(settings: PostgresConnection.Settings, worker: WorkerID, transforms: [RowTransform]) {
         self.settings = settings
@@ -72,7 +74,8 @@ actor BatchRunner {
         let record = try LedgerStore(connection).run(run)
         let job = try Job.parse(
             text: record.definition.text, file: record.definition.name, directory: record.definition.directory)
-        try connection.execute("SELECT set_config('search_path', $1, false)", [record.definition.searchPath])
+        searchPath = record.definition.searchPath
+        try setUp(connection)
         let target = try Preflight.target(job, table: record.definition.table, connection)
         let statements = BatchStatements(target: target, mechanisms: Self.mechanisms)
         self.job = job
@@ -82,6 +85,8 @@ actor BatchRunner {
         case (.compute(let wanted), .compute(let read, let writes)):
             compute = try makeCompute(job, wanted, target: target, read: read, writes: writes)
             computeTimeout = wanted.timeout
+            extras = PostgresSession.rowBatches
+            try setUp(connection)
             reader = BatchReader(statements: statements, limits: job.batch, columns: read.count + systemColumns)
             return Assignment(mode: .rowBased, retry: retry)
         default:
@@ -126,8 +131,17 @@ actor BatchRunner {
         if let connection, connection.isAlive { return connection }
         connection = nil
         let fresh = try PostgresConnection(settings)
+        try setUp(fresh)
         connection = fresh
         return fresh
+    }
+
+    /// What the run's job asks of a session beyond the common settings.
+    private func setUp(_ connection: PostgresConnection) throws {
+        if let searchPath {
+            try connection.execute("SELECT set_config('search_path', $1, false)", [searchPath])
+        }
+        for statement in extras { try connection.execute(statement) }
     }
 
     // MARK: - Steps

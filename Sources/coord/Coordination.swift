@@ -40,14 +40,17 @@ struct Coordination {
 
     func run(_ opening: RunOpening, _ opened: RunOpening.Opened) async throws {
         let presenter = Presenter(json: common.json)
-        for warning in opened.warnings { presenter.message("warning", "note: \(warning)", ["warning": warning]) }
+        for warning in opened.warnings { presenter.message("warning", "note: \(warning)", ["warning": .string(warning)]) }
         let run = opened.ownership.run
         presenter.message(
             "started",
             "\(opened.resumed ? "resuming" : "starting") run \(run) of \(opened.job.name): \(opened.shards) shards, "
                 + "about \(ProgressFormat.grouped(opened.rowsEstimated)) rows"
                 + (opened.resumed ? ", \(ProgressFormat.grouped(opened.rowsDone)) done before" : ""),
-            ["run": "\(run)", "job": opened.job.name, "resumed": "\(opened.resumed)"])
+            [
+                "run": .number(run.rawValue), "job": .string(opened.job.name), "resumed": .boolean(opened.resumed),
+                "shards": .number(Int64(opened.shards)), "rows_estimated": .number(opened.rowsEstimated),
+            ])
         var environment: [String: String] = [:]
         if let conninfo = common.conninfo(opened.job) { environment[CommonOptions.variable] = conninfo }
         let service = CoordinatorService(

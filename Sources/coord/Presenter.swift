@@ -29,20 +29,21 @@ final class Presenter: Sendable {
         switch event {
         case .progressed(let snapshot): progressed(snapshot)
         case .listening(let endpoint):
-            message("listening", "workers may join: coord worker --connect \(endpoint)", ["endpoint": endpoint])
+            message("listening", "workers may join: coord worker --connect \(endpoint)", ["endpoint": .string(endpoint)])
         case .attemptEnded(let shard, let reason, let failed):
             let effect = failed ? "shard \(shard) has failed" : "shard \(shard) will be tried again"
-            message("attempt_ended", "\(effect): \(reason)", ["shard": "\(shard)", "error": reason])
-        case .workerGone(let reason): message("worker_gone", reason, ["reason": reason])
+            message("attempt_ended", "\(effect): \(reason)", 
+                ["shard": .number(Int64(shard.rawValue)), "error": .string(reason), "failed": .boolean(failed)])
+        case .workerGone(let reason): message("worker_gone", reason, ["reason": .string(reason)])
         case .ledgerLost(let reason):
-            message("database_away", "the database is away, trying again: \(reason)", ["error": reason])
+            message("database_away", "the database is away, trying again: \(reason)", ["error": .string(reason)])
         }
     }
 
     /// A line for people on standard error, or an object for programs on standard output.
-    func message(_ type: String, _ text: String, _ members: [String: String] = [:]) {
+    func message(_ type: String, _ text: String, _ members: [String: JSONValue] = [:]) {
         if style == .json {
-            JSONOutput.print(members.merging(["message_type": type]) { $1 })
+            JSONOutput.print(members.merging(["message_type": .string(type)]) { $1 })
             return
         }
         state.withLock { state in

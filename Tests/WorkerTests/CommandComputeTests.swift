@@ -18,7 +18,7 @@ struct CommandComputeTests {
             change: .compute(read: [text], writes: [written]))
         return CommandCompute(
             command: ["python3", "-c", "import sys, json, os, time\n" + program], directory: "/", timeout: timeout,
-            target: target, read: [text], writes: [written], batchRows: 10, batchBytes: 1000)
+            target: target, read: [text], writes: [written], batchRows: 10, batchBytes: 4 << 20)
     }
 
     static func batch(_ rows: Int, value: String = "x") -> RowBatch {
