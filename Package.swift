@@ -85,6 +85,8 @@ let package = Package(
         tests("WorkerLoopTests", ["WorkerLoop", "Sharding"]),
         tests("SimulationTests", ["Dispatching", "WorkerLoop", "Sharding"]),
         tests("ProgressTests", ["Progress", "Sharding"]),
+        .testTarget(
+            name: "ClusteredTests", dependencies: ["Postgres", "Host"], exclude: ["Programs"], swiftSettings: settings),
         tests("WireTests", ["Wire", "Sharding"]),
         tests("ZeroMQTests", ["ZeroMQ"]),
         tests("WorkerTests", ["Worker", "CoordKit", "Ledger", "Postgres", "Sharding"]),

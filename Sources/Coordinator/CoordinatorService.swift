@@ -69,7 +69,7 @@ public actor CoordinatorService: Service {
 
     /// A longer time between two ticks means that the process was frozen, or its host asleep.
     static let pauseLimit = Duration.seconds(2)
-    static let renewInterval = Duration.seconds(3)
+    static let renewInterval = Duration.seconds(1)
     static let noteInterval = Duration.seconds(2)
     static let progressInterval = Duration.milliseconds(200)
     /// Times that a ledger action is tried again after a deadlock or a lock timeout.

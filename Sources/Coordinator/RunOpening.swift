@@ -109,7 +109,7 @@ public struct RunOpening: Sendable {
             let run = try store.createRun(
                 RunDefinition(
                     name: job.name, text: job.text, directory: job.directory, fingerprint: job.fingerprint,
-                    table: findings.target.table), plan: weighted)
+                    table: findings.target.table), plan: weighted, rowsEstimated: findings.rowsEstimated)
             return try Self.take(
                 run, job, findings, store, coordinator: coordinator, host: host, pid: pid, resumed: false)
         }

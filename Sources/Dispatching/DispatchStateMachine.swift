@@ -275,6 +275,8 @@ public struct DispatchStateMachine: Sendable {
         -> [DispatchAction]
     {
         heard(worker, now: now)
+        // A worker gives a lease back only when it is about to leave.
+        if end.outcome == .released { workers[worker]?.draining = true }
         guard case .leased(let holding)? = shards[lease.shard]?.phase, holding.worker == worker, holding.lease == lease
         else { return [] }
         return self.end(holding, with: end) + proceed(now: now)

@@ -152,7 +152,8 @@ public struct BatchStatements: Sendable {
                 ? "\(column.quoted) = \(name)" : "\(column.quoted) = \(name)::\(column.typeName)"
         }
         let compare =
-            mechanisms.contains(.compare) ? " AND \(target.alias).ctid = coord_t AND \(target.alias).xmin = coord_x" : ""
+            mechanisms.contains(.compare)
+            ? " AND \(target.alias).ctid = coord_t AND \(target.alias).xmin = coord_x" : ""
         let type = target.keyType.sqlName
         return """
             WITH coord_fence AS MATERIALIZED (\(fence)),
@@ -203,7 +204,9 @@ public struct BatchStatements: Sendable {
 
     private var readColumns: String {
         guard case .compute(let read, _) = target.change else { preconditionFailure("a set job reads nothing") }
-        let columns = ["\(target.qualifiedKey)", "\(target.alias).xmin", "\(target.alias).ctid"] + read.map { "\(target.alias).\($0.quoted)" }
+        let columns =
+            ["\(target.qualifiedKey)", "\(target.alias).xmin", "\(target.alias).ctid"]
+            + read.map { "\(target.alias).\($0.quoted)" }
         return columns.enumerated().map { "\($0.element) AS coord_c\($0.offset)" }.joined(separator: ", ")
     }
 }

@@ -14,7 +14,9 @@ public struct RunDefinition: Sendable, Equatable {
     /// Where names in the job's expressions were looked up when the run was made.
     public var searchPath: String
 
-    public init(name: String, text: String, directory: String, fingerprint: String, table: String, searchPath: String = "") {
+    public init(
+        name: String, text: String, directory: String, fingerprint: String, table: String, searchPath: String = ""
+    ) {
         self.name = name
         self.text = text
         self.directory = directory
@@ -79,7 +81,8 @@ extension LedgerStore {
     // MARK: - Making and finding
 
     /// Writes a run and its shards in one transaction. The ranges must tile the key space (I4).
-    public func createRun(_ definition: RunDefinition, plan: ShardPlan) throws -> RunID {
+    /// - Parameter rowsEstimated: rows in scope; nil for the plan's own sum.
+    public func createRun(_ definition: RunDefinition, plan: ShardPlan, rowsEstimated: Int64? = nil) throws -> RunID {
         try KeyRange.checkTiling(plan.parts.map(\.range))
         try connection.execute("BEGIN")
         do {
@@ -90,7 +93,7 @@ extension LedgerStore {
                 """,
                 [
                     definition.name, definition.text, definition.directory, definition.fingerprint, definition.table,
-                    "\(plan.rowsEstimated)",
+                    "\(rowsEstimated ?? plan.rowsEstimated)",
                 ])
             let run = RunID(result.int(0, 0) ?? 0)
             try insertShards(run, plan)
@@ -191,7 +194,9 @@ extension LedgerStore {
     /// Takes the run over: raises its term and makes this process its coordinator. Shards that had failed get new
     /// attempts.
     /// - Throws: `LedgerError` with code `owned` while another coordinator is alive.
-    public func takeOver(_ id: RunID, as coordinator: WorkerID, host: String, pid: Int32, text: String? = nil, directory: String? = nil) throws
+    public func takeOver(
+        _ id: RunID, as coordinator: WorkerID, host: String, pid: Int32, text: String? = nil, directory: String? = nil
+    ) throws
         -> Ownership
     {
         let result = try connection.execute(

@@ -13,7 +13,14 @@ public final class LedgerStore {
 
     /// The version of the ledger in this database; 0 when there is none.
     public func installedVersion() throws -> Int {
-        let exists = try connection.execute("SELECT to_regclass('coord.migration') IS NOT NULL").bool(0, 0) ?? false
+        // Not by to_regclass, whose answer may come from a cache that is older than the lock that `install` waited for.
+        let exists =
+            try connection.execute(
+                """
+                SELECT EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+                    WHERE n.nspname = 'coord' AND c.relname = 'migration')
+                """
+            ).bool(0, 0) ?? false
         guard exists else { return 0 }
         do {
             return Int(try connection.execute("SELECT COALESCE(max(version), 0) FROM coord.migration").int(0, 0) ?? 0)

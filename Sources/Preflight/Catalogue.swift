@@ -75,7 +75,7 @@ struct Catalogue {
     private static func missing(_ name: TableName, _ connection: PostgresConnection) throws -> PreflightError {
         let near = try connection.execute(
             """
-            SELECT n.nspname || '.' || c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+            SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
             WHERE c.relkind IN ('r', 'p') AND lower(c.relname) = lower($1) AND n.nspname NOT LIKE 'pg\\_%' LIMIT 3
             """, [name.name])
         let names = (0..<near.rows).compactMap { near.text($0, 0) }

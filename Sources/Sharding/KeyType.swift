@@ -26,6 +26,20 @@ public struct Key: Hashable, Sendable, CustomStringConvertible {
     public var components: [String]
     public init(_ components: [String]) { self.components = components }
     public init(_ component: String) { components = [component] }
+
+    /// Equal byte for byte: to Swift, texts that only Unicode calls equivalent are equal, to PostgreSQL they are two.
+    public static func == (left: Key, right: Key) -> Bool {
+        left.components.count == right.components.count
+            && zip(left.components, right.components).allSatisfy { $0.utf8.elementsEqual($1.utf8) }
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        for component in components {
+            for byte in component.utf8 { hasher.combine(byte) }
+            hasher.combine(UInt8(0))
+        }
+    }
+
     public var description: String {
         components.count == 1 ? components[0] : "(" + components.joined(separator: ", ") + ")"
     }

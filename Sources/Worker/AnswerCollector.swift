@@ -13,7 +13,7 @@ struct AnswerCollector {
     /// The row that is answered next by a program that keeps the order.
     private var expected = 0
     /// Rows by key, made when the first answer comes out of order.
-    private var index: [String: Int]?
+    private var index: [[UInt8]: Int]?
 
     init(batch: RowBatch, writes: [[UInt8]], forms: [JSONLine.Form], key: String) {
         self.forms = forms
@@ -80,11 +80,14 @@ struct AnswerCollector {
         var text: [UInt8] = []
         if value.escaped { try JSONLine.unescape(raw, to: &text) } else { text.append(contentsOf: raw) }
         if index == nil {
-            var made: [String: Int] = [:]
-            for row in 0..<batch.rows { made[batch.text(row: row, column: 0) ?? ""] = row }
+            // By bytes: Swift's strings are equal where Unicode calls them equivalent.
+            var made: [[UInt8]: Int] = [:]
+            for row in 0..<batch.rows {
+                made[batch.withBytes(row: row, column: 0) { Array($0 ?? .init(start: nil, count: 0)) }] = row
+            }
             index = made
         }
-        guard let row = index?[String(decoding: text, as: UTF8.self)] else {
+        guard let row = index?[text] else {
             throw JSONLine.Fault(reason: "its key is none that the program was given")
         }
         return row

@@ -24,6 +24,8 @@ actor BatchRunner {
     private let settings: PostgresConnection.Settings
     private let worker: WorkerID
     private let transforms: [RowTransform]
+    /// This program, to start compute programs that end with it.
+    private let leash: String?
     private var run: RunID?
     private var job: Job?
     private var connection: PostgresConnection?
@@ -40,7 +42,10 @@ actor BatchRunner {
     private var searchPath: String?
     private var extras: [String] = []
 
-    init(settings: PostgresConnection.Settings, worker: WorkerID, transforms: [RowTransform]) {
+    init(
+        settings: PostgresConnection.Settings, worker: WorkerID, transforms: [RowTransform], leash: String?
+    ) {
+        self.leash = leash
         self.settings = settings
         self.worker = worker
         self.transforms = transforms
@@ -114,7 +119,7 @@ actor BatchRunner {
         case .command(let command):
             return CommandCompute(
                 command: command, directory: job.directory, timeout: wanted.timeout, target: target, read: read,
-                writes: writes, batchRows: job.batch.rows, batchBytes: job.batch.bytes)
+                writes: writes, batchRows: job.batch.rows, batchBytes: job.batch.bytes, leash: leash)
         }
     }
 

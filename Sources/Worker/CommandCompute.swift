@@ -10,6 +10,7 @@ final class CommandCompute: BatchCompute {
     private let command: [String]
     private let directory: String
     private let timeout: Duration
+    private let leash: String?
     private let environment: [String: String]
     private let key: Target.Column
     private let names: [[UInt8]]
@@ -27,8 +28,9 @@ final class CommandCompute: BatchCompute {
 
     init(
         command: [String], directory: String, timeout: Duration, target: Target, read: [Target.Column],
-        writes: [Target.Column], batchRows: Int, batchBytes: Int
+        writes: [Target.Column], batchRows: Int, batchBytes: Int, leash: String? = nil
     ) {
+        self.leash = leash
         self.command = command
         self.directory = directory
         self.timeout = timeout
@@ -114,7 +116,8 @@ final class CommandCompute: BatchCompute {
 
     private func running() throws -> CommandProcess {
         if let process { return process }
-        let fresh = try CommandProcess(command: command, directory: directory, environment: environment)
+        let fresh = try CommandProcess(
+            command: command, directory: directory, environment: environment, leash: leash)
         process = fresh
         return fresh
     }
@@ -190,7 +193,8 @@ final class CommandCompute: BatchCompute {
             incoming.removeLast(65_536 - max(count, 0))
             guard incoming.count <= answerLimit else {
                 throw ComputeError(
-                    description: "\(command[0]) answered a batch with more than \(answerLimit) bytes, eight times its limit")
+                    description:
+                        "\(command[0]) answered a batch with more than \(answerLimit) bytes, eight times its limit")
             }
             if count == 0 { return true }
             if count < 0 { return error != EAGAIN && error != EINTR }
@@ -213,7 +217,9 @@ final class CommandCompute: BatchCompute {
                 do {
                     try answers.add(line)
                 } catch let fault as JSONLine.Fault {
-                    throw ComputeError(description: "\(command[0]): an answer cannot be used: \(fault.reason)")
+                    let words = [fault.reason, process?.epitaph(waiting: false) ?? ""].filter { !$0.isEmpty }
+                    throw ComputeError(
+                        description: "\(command[0]): an answer cannot be used: \(words.joined(separator: "; "))")
                 }
             }
         }

@@ -27,7 +27,9 @@ final class CommandProcess {
     ///   - command: the program, found by `PATH` when it has no slash, and its arguments.
     ///   - directory: where it starts.
     ///   - environment: additions to this process's own.
-    init(command: [String], directory: String, environment: [String: String]) throws(ComputeError) {
+    ///   - leash: coord's own program, by which the command is started so that it ends with this process; nil to start
+    ///     it directly.
+    init(command: [String], directory: String, environment: [String: String], leash: String?) throws(ComputeError) {
         guard access(directory, X_OK) == 0 else {
             throw ComputeError(
                 description: "the job's folder \(directory) is not on host \(HostName.current): "
@@ -39,8 +41,10 @@ final class CommandProcess {
             (toProgram, fromProgram, complaints) = (try Pipe(), try Pipe(), try Pipe())
             defer { for end in [toProgram.readEnd, fromProgram.writeEnd, complaints.writeEnd] { close(end) } }
             do {
+                let words = [Self.path(of: command[0], in: directory)] + command.dropFirst()
+                let started = leash.map { [$0] + Leash.arguments(words) } ?? words
                 child = try ChildProcess.spawn(
-                    Self.path(of: command[0], in: directory), arguments: Array(command.dropFirst()),
+                    started[0], arguments: Array(started.dropFirst()),
                     environment: environment, directory: directory,
                     streams: (toProgram.readEnd, fromProgram.writeEnd, complaints.writeEnd))
             } catch {

@@ -19,6 +19,8 @@ public actor WorkerService: Service {
         public var endpoint: String
         public var connection: PostgresConnection.Settings
         public var build: String
+        /// This program, when it is coord: compute programs are then started so that they end with the worker.
+        public var executable: String?
         /// End at once when standard input comes to its end: the coordinator that spawned this process holds the
         /// other side.
         public var endsWithInput: Bool
@@ -26,12 +28,14 @@ public actor WorkerService: Service {
         public var giveUpAfter: Duration
 
         public init(
-            endpoint: String, connection: PostgresConnection.Settings, build: String, endsWithInput: Bool = false,
+            endpoint: String, connection: PostgresConnection.Settings, build: String, executable: String? = nil,
+            endsWithInput: Bool = false,
             giveUpAfter: Duration = .seconds(300)
         ) {
             self.endpoint = endpoint
             self.connection = connection
             self.build = build
+            self.executable = executable
             self.endsWithInput = endsWithInput
             self.giveUpAfter = giveUpAfter
         }
@@ -72,7 +76,8 @@ public actor WorkerService: Service {
         var generator = SystemRandomNumberGenerator()
         id = WorkerID.random(using: &generator)
         seed = generator.next()
-        runner = BatchRunner(settings: configuration.connection, worker: id, transforms: transforms)
+        runner = BatchRunner(
+            settings: configuration.connection, worker: id, transforms: transforms, leash: configuration.executable)
     }
 
     /// Works until it is drained, refused or abandoned.
@@ -112,8 +117,14 @@ public actor WorkerService: Service {
             return finish(.failure(error))
         }
         if configuration.endsWithInput {
+            let endpoint = configuration.endpoint
             loop.watch(descriptor: STDIN_FILENO) {
-                // Nothing is written to it: it can be read only at its end.
+                // Nothing is written to it: it can be read only at its end. The dead coordinator's endpoint goes too.
+                if endpoint.hasPrefix("ipc://") {
+                    let path = String(endpoint.dropFirst("ipc://".count))
+                    unlink(path)
+                    if let slash = path.lastIndex(of: "/") { rmdir(String(path[..<slash])) }
+                }
                 _exit(0)
             }
         }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import Host
 import Logging
 
 /// The command line: parse, wire up, run.
@@ -25,6 +26,7 @@ struct Coord: AsyncParsableCommand {
         ])
 
     static func main() async {
+        Leash.execIfAsked()
         // A peer that goes away is an error of the call, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
         do {

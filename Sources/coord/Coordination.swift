@@ -40,7 +40,9 @@ struct Coordination {
 
     func run(_ opening: RunOpening, _ opened: RunOpening.Opened) async throws {
         let presenter = Presenter(json: common.json)
-        for warning in opened.warnings { presenter.message("warning", "note: \(warning)", ["warning": .string(warning)]) }
+        for warning in opened.warnings {
+            presenter.message("warning", "note: \(warning)", ["warning": .string(warning)])
+        }
         let run = opened.ownership.run
         presenter.message(
             "started",

@@ -29,10 +29,12 @@ final class Presenter: Sendable {
         switch event {
         case .progressed(let snapshot): progressed(snapshot)
         case .listening(let endpoint):
-            message("listening", "workers may join: coord worker --connect \(endpoint)", ["endpoint": .string(endpoint)])
+            message(
+                "listening", "workers may join: coord worker --connect \(endpoint)", ["endpoint": .string(endpoint)])
         case .attemptEnded(let shard, let reason, let failed):
             let effect = failed ? "shard \(shard) has failed" : "shard \(shard) will be tried again"
-            message("attempt_ended", "\(effect): \(reason)", 
+            message(
+                "attempt_ended", "\(effect): \(reason)",
                 ["shard": .number(Int64(shard.rawValue)), "error": .string(reason), "failed": .boolean(failed)])
         case .workerGone(let reason): message("worker_gone", reason, ["reason": .string(reason)])
         case .ledgerLost(let reason):

@@ -32,7 +32,8 @@ struct WorkerCommand: AsyncParsableCommand {
         let service = WorkerService(
             configuration: WorkerService.Configuration(
                 endpoint: connect, connection: .batches(common.conninfo()), build: Build.version,
-                endsWithInput: leashed, giveUpAfter: .seconds(giveUpAfter)), transforms: Self.transforms,
+                executable: Coordination.executable, endsWithInput: leashed, giveUpAfter: .seconds(giveUpAfter)),
+            transforms: Self.transforms,
             log: common.logger("worker \(getpid())"))
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(

@@ -18,12 +18,13 @@ import Testing
             bench.machine.timePassed(now: .seconds(3)) == [.recordLease(shard(0), worker: alice, after: Epoch(1))])
     }
 
-    @Test func releasedShardIsGrantedAtOnce() {
+    @Test func releasedShardIsGrantedAtOnceButNotToTheWorkerThatLeaves() {
         var bench = Bench.dispatching(1, [alice])
         _ = bench.machine.attemptReported(lease(0), worker: alice, AttemptEnd(.released), now: .zero)
+        #expect(bench.machine.attemptRecorded(lease(0), state: .pending, failures: 0, now: .zero) == [])
         #expect(
-            bench.machine.attemptRecorded(lease(0), state: .pending, failures: 0, now: .zero)
-                == [.recordLease(shard(0), worker: alice, after: Epoch(1))])
+            bench.machine.workerJoined(bob, credit: 1, now: .zero)
+                == [.recordLease(shard(0), worker: bob, after: Epoch(1))])
     }
 
     @Test func shardThatWaitsForItsBackoffDoesNotHoldUpOthers() {

@@ -1,0 +1,61 @@
+import Ledger
+import Postgres
+import Sharding
+import Testing
+
+/// Without a safety mechanism its violation happens: so the tests of the mechanism test something.
+@Suite(.database) struct NegativeControlTests {
+    private let store: LedgerStore
+    private let connection: PostgresConnection
+    private let ownership: Ownership
+    private let shard: LeasedShard
+
+    init() throws {
+        store = try TestDatabase.current.ledger()
+        connection = try TestDatabase.current.connect(setup: PostgresSession.batches)
+        _ = try KeyKind.all[1].makeTable(connection, rows: 4)
+        ownership = try store.ownedRun()
+        shard = try LeasedShard(store, of: ownership)
+    }
+
+    @Test(arguments: BatchKind.allCases) func withoutTheFenceAZombieWritesTwice(_ kind: BatchKind) throws {
+        let batches = Batches(
+            connection, try kind.target(connection), mechanisms: Mechanisms.all.subtracting(.fence))
+        let next = try LeasedShard(store, of: ownership, worker: .second)
+        #expect(try kind.advance(batches, next)?.sequence == 1)
+        #expect(try kind.advance(batches, shard)?.sequence == 2, "the old lease should have been let through")
+        #expect(try connection.counts() == ["2", "2", "2", "2"])
+        #expect(try store.shard(ShardID(0), of: shard.run)?.rowsDone == 8)
+    }
+
+    @Test func withoutTheCompareAChangeIsOverwritten() throws {
+        let target = try BatchKind.rowBased.target(connection)
+        let batches = Batches(connection, target, mechanisms: Mechanisms.all.subtracting(.compare))
+        let rows = try batches.read(shard, limit: 4)
+        try store.connection.execute("UPDATE items SET n = 100")
+        let outcome = try batches.write(shard, rows, values: [["1", "1", "1", "1"]], through: rows.keys.last)
+        #expect(outcome?.deferred == [])
+        #expect(try connection.counts() == ["1", "1", "1", "1"])
+    }
+
+    @Test(arguments: BatchKind.allCases) func withoutTheCheckpointARunThatGoesOnAppliesTwice(_ kind: BatchKind) throws {
+        let batches = Batches(
+            connection, try kind.target(connection), mechanisms: Mechanisms.all.subtracting(.checkpoint))
+        #expect(try kind.advance(batches, shard)?.sequence == 0)
+        // The worker dies, and the next one asks the ledger where to go on.
+        let next = try LeasedShard(store, of: ownership, worker: .second)
+        #expect(next.checkpoint == nil)
+        #expect(try kind.advance(batches, next) != nil)
+        #expect(try connection.counts() == ["2", "2", "2", "2"])
+    }
+
+    @Test(arguments: BatchKind.allCases) func withAllMechanismsNoneOfThatHappens(_ kind: BatchKind) throws {
+        let batches = Batches(connection, try kind.target(connection), mechanisms: .all)
+        #expect(try kind.advance(batches, shard)?.sequence == 1)
+        let next = try LeasedShard(store, of: ownership, worker: .second)
+        #expect(next.checkpoint == Key("-1600000"))
+        #expect(try kind.advance(batches, shard) == nil)
+        _ = try kind.advance(batches, next)
+        #expect(try connection.counts() == ["1", "1", "1", "1"])
+    }
+}

@@ -1,0 +1,96 @@
+import Ledger
+import Postgres
+import Sharding
+import Testing
+
+/// The plans of the prepared statements, as the sessions for batches get them, on a table of 50,000 rows.
+@Suite(.database) struct PlanTests {
+    private let connection: PostgresConnection
+
+    init() throws {
+        try LedgerStore(try TestDatabase.current.connect()).install()
+        connection = try TestDatabase.current.connect(setup: PostgresSession.batches)
+    }
+
+    private func makeTable(_ column: String, _ expression: String) throws {
+        try connection.execute(
+            "CREATE TABLE items (id \(column) PRIMARY KEY, n int, note text) WITH (autovacuum_enabled = off)")
+        try connection.execute(
+            "INSERT INTO items SELECT \(expression), i, repeat('x', 100) FROM generate_series(1, 50000) AS i")
+    }
+
+    /// The generic plan of a prepared statement, run with nulls for its parameters: a generic plan does not see them.
+    private func plan(_ name: String, _ sql: String) throws -> [String] {
+        try connection.prepare(name, sql)
+        let count = try connection.execute(
+            "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = $1", [name]
+        ).int(0, 0)
+        let nulls = Array(repeating: "NULL", count: Int(try #require(count))).joined(separator: ", ")
+        let result = try connection.execute("EXPLAIN EXECUTE \"\(name)\" (\(nulls))")
+        return (0..<result.rows).compactMap { result.text($0, 0) }
+    }
+
+    /// Checks that the table is reached by its key's index, or by the rows' places, alone.
+    private func check(_ name: String, _ sql: String) throws {
+        let lines = try plan(name, sql)
+        let text = "\(name)\n" + lines.joined(separator: "\n")
+        #expect(lines.contains { $0.contains("items_pkey") || $0.contains("Tid Scan on items") }, "\(text)")
+        for line in lines {
+            #expect(!line.contains("Seq Scan on items"), "\(text)")
+            #expect(!line.contains("Hash Join"), "\(text)")
+            #expect(!line.contains("Merge Join"), "\(text)")
+            #expect(!(line.contains("Bitmap") && line.contains("items")), "\(text)")
+            // A sort of the table would be by a plan that walks it whole.
+            #expect(!line.contains("Sort Key: items.id") || name.hasPrefix("deferred"), "\(text)")
+        }
+    }
+
+    @Test(arguments: [
+        ("bigint", "i"), ("uuid", "md5(i::text)::uuid"), ("text", "md5(i::text)"), ("varchar(40)", "md5(i::text)"),
+        ("text COLLATE \"und-x-icu\"", "md5(i::text)"), ("smallint", "i - 25000"),
+    ])
+    func everyStatementGoesByTheKeysIndex(_ column: String, _ expression: String) throws {
+        try makeTable(column, expression)
+        let set = BatchStatements(target: try .setting(connection, ["n": "n + 1"]))
+        let sparse = BatchStatements(target: try .setting(connection, ["n": "n + 1"], where: "n % 7 = 0"))
+        let compute = BatchStatements(target: try .computing(connection, read: ["n"], writes: ["n", "note"]))
+        let filtered = BatchStatements(
+            target: try .computing(connection, read: ["n"], writes: ["n"], where: "note LIKE 'y%'"))
+        for analysed in [false, true] {
+            if analysed { try connection.execute("ANALYZE items") }
+            for (lower, upper) in [(true, true), (true, false), (false, true), (false, false)] {
+                let ends = "\(lower) \(upper) \(analysed)"
+                try check("apply \(ends)", set.apply(hasLower: lower, hasUpper: upper))
+                try check("apply where \(ends)", sparse.apply(hasLower: lower, hasUpper: upper))
+                try check("read \(ends)", compute.read(hasLower: lower, hasUpper: upper))
+                try check("read where \(ends)", filtered.read(hasLower: lower, hasUpper: upper))
+            }
+            try check("deferred \(analysed)", compute.readDeferred(locking: false))
+            try check("deferred locking \(analysed)", filtered.readDeferred(locking: true))
+            try check("write \(analysed)", compute.write())
+        }
+    }
+
+    /// Rows that each node of a statement's plan touched in the table.
+    private func rowsTouched(_ plan: [String]) -> Int {
+        var touched = 0
+        for line in plan where line.contains("on items") && line.contains("actual rows=") {
+            let parts = line.split(separator: "actual rows=")[1].split { !$0.isNumber && $0 != "." }
+            touched = max(touched, Int(parts[0]) ?? 0)
+        }
+        return touched
+    }
+
+    @Test func batchTouchesNoMoreRowsThanItChanges() throws {
+        try makeTable("bigint", "i")
+        let store = try TestDatabase.current.ledger()
+        let shard = try LeasedShard(store, of: try store.ownedRun(cutAt: ["40000"]))
+        let statements = BatchStatements(target: try .setting(connection, ["n": "n + 1"]))
+        try connection.prepare("apply", statements.apply(hasLower: false, hasUpper: true))
+        let result = try connection.execute(
+            "EXPLAIN (ANALYZE, TIMING off) EXECUTE apply (\(shard.run), 0, 1, '\(shard.worker)', 0, 40000, 99)")
+        let plan = (0..<result.rows).compactMap { result.text($0, 0) }
+        #expect(rowsTouched(plan) == 100, "\(plan.joined(separator: "\n"))")
+        #expect(try connection.execute("SELECT count(*) FROM items WHERE n = id + 1").int(0, 0) == 100)
+    }
+}

@@ -1,0 +1,193 @@
+import Ledger
+import Postgres
+import Sharding
+import Testing
+
+@Suite(.database) struct SetBasedTests {
+    private let store: LedgerStore
+    private let connection: PostgresConnection
+
+    init() throws {
+        store = try TestDatabase.current.ledger()
+        connection = try TestDatabase.current.connect(setup: PostgresSession.batches)
+    }
+
+    @Test(arguments: KeyKind.all) func shardsOfEveryShapeChangeTheirRowsExactlyOnce(_ kind: KeyKind) throws {
+        guard try available(collation: kind, connection) else { return }
+        let keys = try kind.makeTable(connection, rows: 40)
+        let target = try Target.setting(connection, ["n": "n + 1"])
+        let batches = Batches(connection, target)
+        // Three shards with an open lower end, none, and an open upper end; then one that is open on both.
+        let ownership = try store.ownedRun(cutAt: [keys[9], keys[29]])
+        for (id, expected) in [(Int32(1), 10..<30), (2, 30..<40), (0, 0..<10)] {
+            var shard = try LeasedShard(store, shard: id, of: ownership)
+            let before = try connection.counts()
+            let outcomes = try batches.applyAll(&shard, rows: 7)
+            check(outcomes, keys: keys, range: expected, batch: 7)
+            let after = try connection.counts()
+            for index in keys.indices {
+                #expect(after[index] == (expected.contains(index) ? "1" : before[index]), "key \(keys[index])")
+            }
+        }
+        _ = try store.conclude(ownership)
+        #expect(try store.run(ownership.run).state == .complete)
+        #expect(try store.run(ownership.run).rowsDone == 40)
+
+        var whole = try LeasedShard(store, of: try store.ownedRun("whole"))
+        check(try batches.applyAll(&whole, rows: 7), keys: keys, range: 0..<40, batch: 7)
+        #expect(Set(try connection.counts()) == ["2"])
+    }
+
+    /// Checks checkpoint, sequence, rows and end of every batch.
+    private func check(_ outcomes: [BatchOutcome], keys: [String], range: Range<Int>, batch: Int) {
+        #expect(outcomes.count == range.count / batch + 1)
+        for (index, outcome) in outcomes.enumerated() {
+            let done = min((index + 1) * batch, range.count)
+            let expected = BatchOutcome(
+                checkpoint: Key(keys[range.lowerBound + done - 1]), sequence: Int64(index + 1), rowsDone: Int64(done),
+                done: index == outcomes.count - 1)
+            #expect(outcome == expected)
+        }
+    }
+
+    private func makeItems(_ rows: Int) throws {
+        try connection.execute("CREATE TABLE items (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0, note text)")
+        try connection.execute("INSERT INTO items SELECT i, 0, 'note ' || i FROM generate_series(1, \(rows)) AS i")
+    }
+
+    @Test func batchMovesTheShardsRowInTheLedger() throws {
+        try makeItems(10)
+        let batches = Batches(connection, try .setting(connection, ["n": "1"]))
+        var shard = try LeasedShard(store, of: try store.ownedRun())
+        try store.connection.execute("UPDATE coord.shard SET failures = 2, error = 'old'")
+        let outcome = try #require(try batches.apply(shard, rows: 4))
+        shard.checkpoint = outcome.checkpoint
+        shard.sequence = outcome.sequence
+        let detail = try store.shards(of: shard.run)[0]
+        #expect(detail.checkpoint == Key("4"))
+        #expect(detail.record.sequence == 1 && detail.record.rowsDone == 4)
+        #expect(detail.record.failures == 0 && detail.record.error == nil)
+        #expect(detail.record.state == .running)
+        _ = try batches.applyAll(&shard, rows: 4)
+        #expect(try store.shard(ShardID(0), of: shard.run)?.state == .done)
+        #expect(try store.attempts(of: shard.run) == ["0 1 done true"])
+        #expect(try store.events(of: shard.run).last == "shard_done 0")
+    }
+
+    @Test func tableWithoutRowsIsDoneAtOnce() throws {
+        try makeItems(0)
+        let batches = Batches(connection, try .setting(connection, ["n": "1"]))
+        let ownership = try store.ownedRun(cutAt: ["10", "20"])
+        for id in Int32(0)...2 {
+            var shard = try LeasedShard(store, shard: id, of: ownership)
+            let outcomes = try batches.applyAll(&shard, rows: 5)
+            let through = [Key("10"), Key("20"), nil][Int(id)]
+            #expect(outcomes == [BatchOutcome(checkpoint: through, sequence: 1, rowsDone: 0, done: true)])
+        }
+    }
+
+    @Test func rangesWithoutRowsAreDoneAtOnce() throws {
+        try makeItems(10)
+        try connection.execute("DELETE FROM items WHERE id NOT BETWEEN 4 AND 6")
+        let batches = Batches(connection, try .setting(connection, ["n": "n + 1"]))
+        let ownership = try store.ownedRun(cutAt: ["3", "6", "8"])
+        for id in [Int32(0), 2] {
+            var shard = try LeasedShard(store, shard: id, of: ownership)
+            let outcomes = try batches.applyAll(&shard, rows: 5)
+            #expect(outcomes == [BatchOutcome(checkpoint: shard.range.through, sequence: 1, rowsDone: 0, done: true)])
+        }
+        var last = try LeasedShard(store, shard: 3, of: ownership)
+        let outcomes = try batches.applyAll(&last, rows: 5)
+        #expect(outcomes.map(\.done) == [true])
+        withKnownIssue("the last key of the table lies below this shard's range") {
+            #expect(outcomes[0].checkpoint == nil || outcomes[0].checkpoint == Key("8"))
+        }
+        #expect(try connection.counts() == ["0", "0", "0"])
+    }
+
+    @Test func batchOfOneRowWalksOn() throws {
+        try makeItems(3)
+        let batches = Batches(connection, try .setting(connection, ["n": "n + 1"]))
+        var shard = try LeasedShard(store, of: try store.ownedRun())
+        let outcomes = try batches.applyAll(&shard, rows: 1)
+        #expect(outcomes.map(\.rowsDone) == [1, 2, 3, 3])
+        #expect(try connection.counts() == ["1", "1", "1"])
+    }
+
+    @Test func onlyRowsThatMeetTheConditionChange() throws {
+        try makeItems(20)
+        let batches = Batches(
+            connection, try .setting(connection, ["n": "n + 1"], where: "id % 2 = 0 OR id = 3 -- odd one out"))
+        var shard = try LeasedShard(store, of: try store.ownedRun())
+        let outcomes = try batches.applyAll(&shard, rows: 6)
+        // A batch is six keys, whether they meet the condition or not.
+        #expect(outcomes.map(\.checkpoint) == ["6", "12", "18", "20"].map { Key($0) })
+        #expect(outcomes.last?.rowsDone == 11)
+        #expect(try connection.counts() == (1...20).map { $0 % 2 == 0 || $0 == 3 ? "1" : "0" })
+    }
+
+    @Test func conditionThatTheUpdateMakesFalseDoesNotHoldTheWalkUp() throws {
+        try makeItems(9)
+        let batches = Batches(connection, try .setting(connection, ["note": "NULL"], where: "note IS NOT NULL"))
+        var shard = try LeasedShard(store, of: try store.ownedRun())
+        #expect(try batches.applyAll(&shard, rows: 2).last?.rowsDone == 9)
+    }
+
+    @Test func expressionsMayHoldSubqueriesCommentsAndSeveralLines() throws {
+        try makeItems(5)
+        try connection.execute("CREATE TABLE prices (id int PRIMARY KEY, price int)")
+        try connection.execute("INSERT INTO prices SELECT i, i * 10 FROM generate_series(1, 4) AS i")
+        let batches = Batches(
+            connection,
+            try .setting(
+                connection,
+                [
+                    "n": "COALESCE((SELECT price FROM prices WHERE prices.id = items.id), -1) -- none",
+                    "note": "CASE WHEN id > 2 /* half */\n  THEN upper(note) --)\n  ELSE '--' END",
+                ], where: "EXISTS (SELECT FROM prices) -- any"))
+        var shard = try LeasedShard(store, of: try store.ownedRun())
+        _ = try batches.applyAll(&shard, rows: 2)
+        #expect(try connection.counts() == ["10", "20", "30", "40", "-1"])
+        #expect(try connection.counts("note") == ["--", "--", "NOTE 3", "NOTE 4", "NOTE 5"])
+    }
+
+    @Test func batchThatFailsChangesNothing() throws {
+        try makeItems(10)
+        let batches = Batches(connection, try .setting(connection, ["n": "10 / (5 - id)"]))
+        var shard = try LeasedShard(store, of: try store.ownedRun())
+        let first = try #require(try batches.apply(shard, rows: 4))
+        shard.checkpoint = first.checkpoint
+        shard.sequence = first.sequence
+        let before = try store.shards(of: shard.run)
+        #expect(try postgresError { _ = try batches.apply(shard, rows: 4) }.sqlState == "22012")
+        #expect(try store.shards(of: shard.run) == before)
+        #expect(try connection.counts().suffix(6) == ["0", "0", "0", "0", "0", "0"])
+        #expect(try connection.execute("SELECT 1").int(0, 0) == 1)
+    }
+
+    @Test func childTablesAreLeftAlone() throws {
+        try makeItems(3)
+        try connection.execute("CREATE TABLE more () INHERITS (items)")
+        try connection.execute("INSERT INTO more VALUES (2, 0), (7, 0)")
+        let batches = Batches(connection, try .setting(connection, ["n": "n + 1"]))
+        var shard = try LeasedShard(store, of: try store.ownedRun())
+        let outcomes = try batches.applyAll(&shard, rows: 10)
+        #expect(outcomes.map(\.checkpoint) == [Key("3")])
+        #expect(try connection.execute("SELECT sum(n) FROM more").int(0, 0) == 0)
+    }
+
+    @Test func changeThatAnotherCommitsFirstIsTheOneThatTheExpressionSees() async throws {
+        try makeItems(5)
+        let target = try Target.setting(connection, ["n": "n + 1"])
+        let shard = try LeasedShard(store, of: try store.ownedRun())
+        let worker = TestSession(TestDatabase.current.settings(setup: PostgresSession.batches))
+        let pid = try await worker.pid()
+        try store.connection.execute("BEGIN")
+        try store.connection.execute("UPDATE items SET n = 100 WHERE id = 3")
+        async let outcome = worker.with { try Batches($0, target).apply(shard, rows: 10) }
+        try await connection.awaitBlocked(pid)
+        try store.connection.execute("COMMIT")
+        #expect(try await outcome?.rowsDone == 5)
+        #expect(try connection.counts() == ["1", "1", "101", "1", "1"])
+    }
+}
