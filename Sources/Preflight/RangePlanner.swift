@@ -4,8 +4,10 @@ public import Sharding
 
 /// Cuts a table's key space into ranges with about equal numbers of rows. Reads only.
 public enum RangePlanner {
-    /// Rows up to which the whole index is walked for exact quantiles.
-    static let exactLimit: Int64 = 3_000_000
+    /// Rows up to which the whole index is walked for exact quantiles: about a second at the most.
+    static let exactLimit: Int64 = 5_000_000
+    /// Steps of the walk for each shard, so that boundaries are right also when the number of rows was a guess.
+    static let stepsPerShard = 4
     /// Samples for each shard: their number bounds how uneven the shards can be.
     static let samplesPerShard = 32
     /// Pages to sample for each shard, since neighbouring keys often share a page.
@@ -29,19 +31,23 @@ public enum RangePlanner {
         return plan
     }
 
-    /// Every n-th key of the key's index.
+    /// Every n-th key, by a walk along the key's index that skips n - 1 entries at a time.
     private static func exact(_ target: Target, rows: Int64, shards: Int, _ connection: PostgresConnection) throws
         -> [Key]
     {
-        let step = max(rows / Int64(shards * samplesPerShard), 1)
+        let step = max(rows / Int64(shards * stepsPerShard), 1)
+        let key = target.key.quoted
         return keys(
             try connection.execute(
                 """
-                SELECT k FROM (
-                    SELECT \(target.key.quoted) AS k, row_number() OVER (ORDER BY \(target.key.quoted)) AS n
-                    FROM ONLY \(target.table)
-                ) AS numbered WHERE n % $1::bigint = 0 ORDER BY k
-                """, ["\(step)"]))
+                WITH RECURSIVE walk (k) AS (
+                    (SELECT \(key) FROM ONLY \(target.table) ORDER BY \(key) OFFSET $1::bigint LIMIT 1)
+                    UNION ALL
+                    SELECT (SELECT \(key) FROM ONLY \(target.table) WHERE \(key) > walk.k
+                            ORDER BY \(key) OFFSET $1::bigint LIMIT 1)
+                    FROM walk WHERE k IS NOT NULL
+                ) SELECT k FROM walk WHERE k IS NOT NULL
+                """, ["\(step - 1)"]))
     }
 
     /// The bounds of the statistics' histogram, which for a unique column hold equal numbers of rows, when they are
