@@ -16,8 +16,10 @@ help: ## this list
 install: ## install missing system packages (nothing to do: says nothing)
 	@Cluster/local/install.sh
 
+# The Swift runtime is linked in: a worker then needs less memory, and the file runs where no toolchain is. lld is the
+# toolchain's own linker.
 build: install ## build the release: .build/release/coord
-	swift build -c release --static-swift-stdlib --product coord
+	swift build -c release --static-swift-stdlib -Xswiftc -use-ld=lld --product coord
 
 test: ## run all tests on a private PostgreSQL; ARGS="--filter X" for some
 	@Cluster/local/test.sh $(ARGS)

@@ -35,7 +35,7 @@ program=(Tests/Benchmarks/bench.py "$@")
 if [[ ${1:-} == --self-test ]]; then
     program=(-m unittest discover -s Tests/Benchmarks -v)
 elif [[ -z ${BENCH_COORD:-} ]]; then
-    swift build -c release --static-swift-stdlib --product coord >&2
+    make --no-print-directory build >&2
     BENCH_COORD=$(swift build -c release --show-bin-path)/coord
     export BENCH_COORD
 fi

@@ -14,7 +14,7 @@ import Testing
 
     init() throws {
         store = try TestDatabase.current.ledger()
-        connection = try TestDatabase.current.connect(setup: PostgresSession.batches)
+        connection = try TestDatabase.current.connect(setup: PostgresSession.batches + PostgresSession.rowBatches)
         try connection.execute("CREATE TABLE items (id int PRIMARY KEY, n int NOT NULL DEFAULT 0)")
         try connection.execute("INSERT INTO items SELECT generate_series(1, 5)")
         target = try .computing(connection, read: ["n"], writes: ["n"])
@@ -152,7 +152,8 @@ import Testing
     // MARK: - While the write waits for the row's lock
 
     private func writeWhile(_ change: String, end: String) async throws -> BatchOutcome {
-        let worker = TestSession(TestDatabase.current.settings(setup: PostgresSession.batches))
+        let worker = TestSession(
+            TestDatabase.current.settings(setup: PostgresSession.batches + PostgresSession.rowBatches))
         let pid = try await worker.pid()
         let (target, shard) = (target, shard)
         let rows = try batches.read(shard, limit: 10)

@@ -86,7 +86,8 @@ enum BatchKind: CaseIterable, Sendable {
         #expect(try everything() == before)
     }
 
-    @Test(arguments: BatchKind.allCases) func batchThatWasCommittedIsRefusedWhenItIsSentAgain(_ kind: BatchKind) throws {
+    @Test(arguments: BatchKind.allCases) func batchThatWasCommittedIsRefusedWhenItIsSentAgain(_ kind: BatchKind) throws
+    {
         let batches = Batches(connection, try kind.target(connection))
         #expect(try kind.advance(batches, shard)?.sequence == 1)
         let after = try everything()
@@ -95,7 +96,9 @@ enum BatchKind: CaseIterable, Sendable {
         #expect(try connection.counts() == ["1", "1", "1", "1", "0", "0", "0", "0", "0", "0"])
     }
 
-    @Test(arguments: BatchKind.allCases) func zombieThatWaitsForTheNextLeaseChangesNothing(_ kind: BatchKind) async throws {
+    @Test(arguments: BatchKind.allCases) func zombieThatWaitsForTheNextLeaseChangesNothing(_ kind: BatchKind)
+        async throws
+    {
         let target = try kind.target(connection)
         let before = try everything()
         let (zombie, shard) = (TestSession(TestDatabase.current.settings(setup: PostgresSession.batches)), shard)
@@ -111,7 +114,9 @@ enum BatchKind: CaseIterable, Sendable {
         #expect(try store.shard(ShardID(0), of: shard.run)?.sequence == 0)
     }
 
-    @Test(arguments: BatchKind.allCases) func copyOfABatchThatWaitsForTheFirstChangesNothing(_ kind: BatchKind) async throws {
+    @Test(arguments: BatchKind.allCases) func copyOfABatchThatWaitsForTheFirstChangesNothing(_ kind: BatchKind)
+        async throws
+    {
         let target = try kind.target(connection)
         let (copy, shard) = (TestSession(TestDatabase.current.settings(setup: PostgresSession.batches)), shard)
         let pid = try await copy.pid()
@@ -125,7 +130,9 @@ enum BatchKind: CaseIterable, Sendable {
         #expect(try store.shard(ShardID(0), of: shard.run)?.rowsDone == 4)
     }
 
-    @Test(arguments: BatchKind.allCases) func batchThatWaitsForALeaseThatIsRolledBackGoesOn(_ kind: BatchKind) async throws {
+    @Test(arguments: BatchKind.allCases) func batchThatWaitsForALeaseThatIsRolledBackGoesOn(_ kind: BatchKind)
+        async throws
+    {
         let target = try kind.target(connection)
         let (worker, shard) = (TestSession(TestDatabase.current.settings(setup: PostgresSession.batches)), shard)
         let pid = try await worker.pid()
@@ -154,7 +161,9 @@ enum BatchKind: CaseIterable, Sendable {
 
     // MARK: - Deadlock
 
-    @Test(arguments: BatchKind.allCases) func deadlockSurfacesAsRetryableAndLeavesNothing(_ kind: BatchKind) async throws {
+    @Test(arguments: BatchKind.allCases) func deadlockSurfacesAsRetryableAndLeavesNothing(_ kind: BatchKind)
+        async throws
+    {
         // The batch stops at its third row until it is let go on: by then another session holds the fourth and waits
         // for the first.
         try connection.execute(

@@ -13,10 +13,13 @@ import Testing
         connection = try TestDatabase.current.connect(setup: PostgresSession.batches)
     }
 
-    private static let ledgerNames = ["id", "k", "n", "s", "state", "epoch", "owner", "sequence", "checkpoint", "run_id"]
+    private static let ledgerNames = [
+        "id", "k", "n", "s", "state", "epoch", "owner", "sequence", "checkpoint", "run_id",
+    ]
     private static let quotedNames = ["Weird \"Name\"", "select", "a.b", "ä ö", "UPPER", "x'y", "$1"]
     private static let ownNames = [
-        "coord_k", "coord_x", "coord_t", "coord_u", "coord_v0", "coord_end", "coord_c0", "coord_n", "coord_through", "coord_last",
+        "coord_k", "coord_x", "coord_t", "coord_u", "coord_v0", "coord_end", "coord_c0", "coord_n", "coord_through",
+        "coord_last",
         "coord_key", "coord_deferred", "coord_d",
     ]
 
@@ -51,12 +54,16 @@ import Testing
         #expect(try connection.execute("SELECT sum(\(quoted)) FROM \(table)").int(0, 0) == 18)
     }
 
-    @Test(arguments: ledgerNames + quotedNames) func columnsMayHaveNamesOfTheLedgerAndSuchThatNeedQuotes(_ name: String) throws {
+    @Test(arguments: ledgerNames + quotedNames) func columnsMayHaveNamesOfTheLedgerAndSuchThatNeedQuotes(_ name: String)
+        throws
+    {
         try make(table: "items", key: "key", column: name)
         try check(table: "items", key: "key", column: name)
     }
 
-    @Test(arguments: ledgerNames + quotedNames) func keysMayHaveNamesOfTheLedgerAndSuchThatNeedQuotes(_ name: String) throws {
+    @Test(arguments: ledgerNames + quotedNames) func keysMayHaveNamesOfTheLedgerAndSuchThatNeedQuotes(_ name: String)
+        throws
+    {
         try make(table: "items", key: name, column: "v")
         try check(table: "items", key: name, column: "v")
     }
@@ -69,16 +76,20 @@ import Testing
 
     @Test(arguments: ownNames) func columnsMayHaveNamesThatTheStatementsUse(_ name: String) throws {
         try make(table: "items", key: "id", column: name)
-        withKnownIssue("unqualified names inside the statements", isIntermittent: true) {
+        try withKnownIssue("unqualified names inside the statements") {
             try check(table: "items", key: "id", column: name)
+        } when: {
+            ["coord_k", "coord_x", "coord_t", "coord_v0", "coord_end"].contains(name)
         }
     }
 
     @Test(arguments: ["coord_fence", "coord_u", "coord_changed", "coord_bound", "coord_window", "coord_rows"])
     func tablesMayHaveNamesThatTheStatementsUse(_ name: String) throws {
         try make(table: name, key: "id", column: "v")
-        withKnownIssue("a table named as a part of the statement", isIntermittent: true) {
+        try withKnownIssue("a table named as a part of the statement") {
             try check(table: name, key: "id", column: "v")
+        } when: {
+            ["coord_fence", "coord_u"].contains(name)
         }
     }
 }

@@ -93,7 +93,8 @@ import Testing
         #expect(shards[1].owner == leased.worker && shards[1].epoch == leased.lease.epoch)
     }
 
-    @Test(arguments: [RunRecord.State.complete, .cancelled]) func finishedRunIsNotTaken(_ state: RunRecord.State) throws {
+    @Test(arguments: [RunRecord.State.complete, .cancelled]) func finishedRunIsNotTaken(_ state: RunRecord.State) throws
+    {
         let ownership = try store.ownedRun()
         try store.release(ownership, as: state)
         let error = try ledgerError { _ = try store.takeOver(ownership.run, as: .rival, host: "other", pid: 8) }
@@ -161,7 +162,9 @@ import Testing
         #expect(try store.renew(new, rowsPerSecond: 0) != nil)
     }
 
-    @Test(arguments: [RunRecord.State.paused, .cancelled, .failed]) func ownerGivesTheRunBack(_ state: RunRecord.State) throws {
+    @Test(arguments: [RunRecord.State.paused, .cancelled, .failed]) func ownerGivesTheRunBack(_ state: RunRecord.State)
+        throws
+    {
         let ownership = try store.ownedRun()
         try store.release(ownership, as: state)
         let record = try store.run(ownership.run)

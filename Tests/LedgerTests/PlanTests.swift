@@ -5,11 +5,15 @@ import Testing
 
 /// The plans of the prepared statements, as the sessions for batches get them, on a table of 50,000 rows.
 @Suite(.database) struct PlanTests {
+    /// Set up for set-based batches, and for row-based ones.
     private let connection: PostgresConnection
+    private let rowConnection: PostgresConnection
 
     init() throws {
         try LedgerStore(try TestDatabase.current.connect()).install()
         connection = try TestDatabase.current.connect(setup: PostgresSession.batches)
+        rowConnection = try TestDatabase.current.connect(
+            setup: PostgresSession.batches + PostgresSession.rowBatches)
     }
 
     private func makeTable(_ column: String, _ expression: String) throws {
@@ -20,7 +24,7 @@ import Testing
     }
 
     /// The generic plan of a prepared statement, run with nulls for its parameters: a generic plan does not see them.
-    private func plan(_ name: String, _ sql: String) throws -> [String] {
+    private func plan(_ name: String, _ sql: String, _ connection: PostgresConnection) throws -> [String] {
         try connection.prepare(name, sql)
         let count = try connection.execute(
             "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = $1", [name]
@@ -32,7 +36,8 @@ import Testing
 
     /// Checks that the table is reached by its key's index, or by the rows' places, alone.
     private func check(_ name: String, _ sql: String) throws {
-        let lines = try plan(name, sql)
+        let isSetBased = name.hasPrefix("apply")
+        let lines = try plan(name, sql, isSetBased ? connection : rowConnection)
         let text = "\(name)\n" + lines.joined(separator: "\n")
         #expect(lines.contains { $0.contains("items_pkey") || $0.contains("Tid Scan on items") }, "\(text)")
         for line in lines {

@@ -9,7 +9,7 @@ import Testing
 
     init() throws {
         store = try TestDatabase.current.ledger()
-        connection = try TestDatabase.current.connect(setup: PostgresSession.batches)
+        connection = try TestDatabase.current.connect(setup: PostgresSession.batches + PostgresSession.rowBatches)
     }
 
     /// Reads, adds one to each `n` and writes, until the shard is done.
@@ -81,7 +81,8 @@ import Testing
         #expect(again.values == [["10"], ["10"], ["10"]])
         let second = try #require(
             try batches.write(
-                shard, again, values: [["11", "11", "11"]], through: nil, exhausted: true, deferredRead: first.deferred))
+                shard, again, values: [["11", "11", "11"]], through: nil, exhausted: true, deferredRead: first.deferred)
+        )
         #expect(second.deferred.isEmpty && second.done)
         #expect(second.checkpoint == Key(keys[5]))
         #expect(second.rowsDone == 6)
@@ -90,7 +91,8 @@ import Testing
 
     @Test func rowsAreReadWithWhatTheJobNames() throws {
         try connection.execute("CREATE TABLE items (id int PRIMARY KEY, a text, b jsonb, c numeric(6,2))")
-        try connection.execute("INSERT INTO items VALUES (1, 'x', '{\"k\": 1}', 1.5), (2, NULL, NULL, NULL), (3, '', '1', -2)")
+        try connection.execute(
+            "INSERT INTO items VALUES (1, 'x', '{\"k\": 1}', 1.5), (2, NULL, NULL, NULL), (3, '', '1', -2)")
         let batches = Batches(connection, try .computing(connection, read: ["c", "a", "b"], writes: ["a"]))
         let shard = try LeasedShard(store, of: try store.ownedRun())
         let rows = try batches.read(shard, limit: 10)
@@ -99,14 +101,18 @@ import Testing
         #expect(Set(rows.xmins).count == 1 && Set(rows.ctids).count == 3)
         let nothing = Batches(connection, try .computing(connection, read: [], writes: ["a"]))
         try connection.execute("DEALLOCATE ALL")
-        let other = Batches(try TestDatabase.current.connect(setup: PostgresSession.batches), nothing.statements.target)
+        let other = Batches(
+            try TestDatabase.current.connect(setup: PostgresSession.batches + PostgresSession.rowBatches),
+            nothing.statements.target)
         #expect(try other.read(shard, limit: 10).values == [[], [], []])
     }
 
     /// A type of column, a value to write and how it reads afterwards.
     static let written: [(type: String, value: String?, read: String?)] = [
-        ("smallint", "-7", "-7"), ("integer", "8", "8"), ("bigint", "9000000000", "9000000000"), ("boolean", "t", "true"),
-        ("uuid", "00000000-0000-4000-8000-00000000000a", "00000000-0000-4000-8000-00000000000a"), ("text", "ä\n\"", "ä\n\""),
+        ("smallint", "-7", "-7"), ("integer", "8", "8"), ("bigint", "9000000000", "9000000000"),
+        ("boolean", "t", "true"),
+        ("uuid", "00000000-0000-4000-8000-00000000000a", "00000000-0000-4000-8000-00000000000a"),
+        ("text", "ä\n\"", "ä\n\""),
         ("text", "", ""), ("text", nil, nil), ("integer", nil, nil), ("uuid", nil, nil),
         ("varchar(5)", "abcde", "abcde"), ("char(3)", "ab", "ab"), ("numeric(6,2)", "1.239", "1.24"),
         ("jsonb", "{\"a\":1}", "{\"a\": 1}"), ("timestamptz(0)", "2026-01-02 03:04:05.6+00", "2026-01-02 03:04:06+00"),

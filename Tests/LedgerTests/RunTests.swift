@@ -94,7 +94,9 @@ import Testing
         _ = try store.createRun(.sample("other"), plan: .cut(at: []))
     }
 
-    @Test(arguments: RunRecord.State.allCases) func onlyCompleteAndCancelledRunsAreFinished(_ state: RunRecord.State) throws {
+    @Test(arguments: RunRecord.State.allCases) func onlyCompleteAndCancelledRunsAreFinished(_ state: RunRecord.State)
+        throws
+    {
         let run = try store.createRun(.sample(), plan: .cut(at: []))
         try store.connection.execute("UPDATE coord.run SET state = '\(state.rawValue)'")
         #expect(try store.run(run).state == state)

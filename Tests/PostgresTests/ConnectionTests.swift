@@ -100,7 +100,8 @@ import Testing
 
     @Test func resultTellsRowsNullsAndCommandsApart() throws {
         let connection = try database.connect()
-        let result = try connection.execute("SELECT 1::bigint, NULL, '', true, false UNION ALL SELECT 2, 'x', 'y', true, NULL")
+        let result = try connection.execute(
+            "SELECT 1::bigint, NULL, '', true, false UNION ALL SELECT 2, 'x', 'y', true, NULL")
         #expect(result.rows == 2)
         #expect(result.columns == 5)
         #expect(result.int(1, 0) == 2)

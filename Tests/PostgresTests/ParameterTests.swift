@@ -98,7 +98,8 @@ import Testing
         parameters.appendNullElement()
         parameters.endArray()
         let sql = "SELECT $1::\(array.type)[] = '{}', cardinality($1::\(array.type)[]), $2::\(array.type)[]::text"
-        let result = try connection.executePrepared("empty", sql.replacing("xid[] =", with: "xid[]::text ="), parameters)
+        let result = try connection.executePrepared(
+            "empty", sql.replacing("xid[] =", with: "xid[]::text ="), parameters)
         #expect(result.bool(0, 0) == true)
         #expect(result.int(0, 1) == 0)
         #expect(result.text(0, 2) == "{NULL,NULL}")

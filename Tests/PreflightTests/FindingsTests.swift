@@ -1,0 +1,54 @@
+import Job
+import Ledger
+import Postgres
+import Preflight
+import Testing
+
+@Suite(.database) struct FindingsTests {
+    private let job = "table: items\nset: { v: v + 1 }\n"
+
+    private func make(_ rows: Int, _ more: String...) throws -> PreflightFixture {
+        let fixture = try PreflightFixture(
+            "CREATE TABLE items (id int PRIMARY KEY, v int, note text) WITH (autovacuum_enabled = off)",
+            "INSERT INTO items SELECT i, i % 10, repeat('x', 80) FROM generate_series(1, \(rows)) AS i")
+        for statement in more { try fixture.connection.execute(statement) }
+        return fixture
+    }
+
+    @Test func tableThatWasNeverAnalysedIsCounted() throws {
+        let findings = try make(1234).check(job)
+        #expect(findings.tableRows == 1234)
+        #expect(findings.rowsEstimated == 1234)
+        #expect((80...200).contains(findings.rowBytes))
+    }
+
+    @Test func tableThatWasAnalysedIsEstimated() throws {
+        let fixture = try make(1000, "ANALYZE items", "INSERT INTO items SELECT generate_series(2001, 2010)")
+        #expect(try fixture.check(job).tableRows == 1000)
+    }
+
+    @Test func conditionIsEstimatedByThePlanner() throws {
+        let fixture = try make(1000, "ANALYZE items")
+        let findings = try fixture.check(job + "where: v = 3\n")
+        #expect(findings.tableRows == 1000)
+        #expect((80...120).contains(findings.rowsEstimated))
+    }
+
+    @Test func emptyTableHasNoRows() throws {
+        let findings = try make(0).check(job)
+        #expect(findings.tableRows == 0 && findings.rowsEstimated == 0 && findings.rowBytes == 0)
+    }
+
+    @Test func indexesAndTriggersThatSlowTheUpdateAreToldOf() throws {
+        let fixture = try make(
+            10, "CREATE INDEX by_v ON items (v)", "CREATE INDEX by_note ON items (note)",
+            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+            "CREATE TRIGGER each AFTER UPDATE ON items FOR EACH ROW EXECUTE FUNCTION f()",
+            "CREATE TRIGGER inserts AFTER INSERT ON items FOR EACH ROW EXECUTE FUNCTION f()",
+            "CREATE TRIGGER statements AFTER UPDATE ON items FOR EACH STATEMENT EXECUTE FUNCTION f()",
+            "CREATE TRIGGER off AFTER UPDATE ON items FOR EACH ROW EXECUTE FUNCTION f()",
+            "ALTER TABLE items DISABLE TRIGGER off")
+        let warnings = try fixture.check(job).warnings
+        #expect(warnings == ["v is in index by_v: no update of it can be HOT", "trigger each fires for every row"])
+    }
+}
