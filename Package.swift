@@ -85,6 +85,9 @@ let package = Package(
         tests("WorkerLoopTests", ["WorkerLoop", "Sharding"]),
         tests("SimulationTests", ["Dispatching", "WorkerLoop", "Sharding"]),
         tests("ProgressTests", ["Progress", "Sharding"]),
+        tests("PostgresTests", ["Postgres"]),
+        tests("LedgerTests", ["Ledger", "Postgres", "Sharding"]),
+        tests("PreflightTests", ["Preflight", "Job", "Ledger", "Postgres", "Sharding"]),
         .testTarget(
             name: "ClusteredTests", dependencies: ["Postgres", "Host"], exclude: ["Programs"], swiftSettings: settings),
         tests("WireTests", ["Wire", "Sharding"]),

@@ -18,8 +18,8 @@ public enum CoordinatorError: Error, Sendable, Equatable, CustomStringConvertibl
         case .ousted: "another coordinator has taken the run over"
         case .ledgerAway(let reason): "the ledger cannot be reached: \(reason)"
         case .openEndpoint(let endpoint):
-            "\(endpoint) would let any host on the network join: only ipc:// and tcp://127.0.0.1 are taken "
-                + "as long as peers are not authenticated"
+            "cannot listen on \(endpoint): as long as peers are not authenticated, only this host may join, "
+                + "at ipc://PATH or tcp://127.0.0.1:PORT"
         }
     }
 }

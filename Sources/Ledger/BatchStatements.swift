@@ -23,12 +23,15 @@ package struct Mechanisms: OptionSet, Sendable {
 public struct BatchStatements: Sendable {
     public let target: Target
     let mechanisms: Mechanisms
+    /// What the statements' own names begin with, which no table of that name can collide with.
+    private let own: String
 
     public init(target: Target) { self.init(target: target, mechanisms: .all) }
 
     package init(target: Target, mechanisms: Mechanisms) {
         self.target = target
         self.mechanisms = mechanisms
+        own = target.alias.contains("coord_") ? "own_" : "coord_"
     }
 
     // MARK: - Set-based
@@ -53,33 +56,32 @@ public struct BatchStatements: Sendable {
         let offset = next()
         let inRange = [lower, upper.map { "\(key) <= \($0)" }].compactMap { $0 }
         let inRangeClause = inRange.isEmpty ? "" : "WHERE " + inRange.joined(separator: " AND ")
-        // With an open end, the last row that there is now bounds the batch.
-        let last = upper ?? "(SELECT \(key) FROM ONLY \(target.table) ORDER BY \(key) DESC LIMIT 1)"
-        var conditions = [lower, "\(key) <= (SELECT coord_through FROM coord_bound)"].compactMap { $0 }
+        let last = upper ?? lastKey(above: lower)
+        var conditions = [lower, "\(key) <= (SELECT \(own)bound.\(own)through FROM \(own)bound)"].compactMap { $0 }
         if let predicate = target.predicate { conditions.append("(\(predicate)\n)") }
         let values = assignments.map { "\($0.column.quoted) = (\($0.expression)\n)" }.joined(separator: ", ")
         return """
-            WITH coord_fence AS MATERIALIZED (\(fence)),
-            coord_nth AS MATERIALIZED (
+            WITH \(own)fence AS MATERIALIZED (\(fence)),
+            \(own)nth AS MATERIALIZED (
                 SELECT (SELECT \(key) FROM ONLY \(target.table) \(inRangeClause)
-                        ORDER BY \(key) OFFSET \(offset)::bigint LIMIT 1) AS coord_key
-                FROM coord_fence
-            ), coord_bound AS MATERIALIZED (
-                SELECT COALESCE(coord_key, \(last)) AS coord_through, coord_key IS NULL AS coord_last FROM coord_nth
-            ), coord_changed AS (
+                        ORDER BY \(key) OFFSET \(offset)::bigint LIMIT 1) AS \(own)key
+                FROM \(own)fence
+            ), \(own)bound AS MATERIALIZED (
+                SELECT COALESCE(\(own)key, \(last)) AS \(own)through, \(own)key IS NULL AS \(own)last FROM \(own)nth
+            ), \(own)changed AS (
                 UPDATE ONLY \(target.table) SET \(values)
                 WHERE \(conditions.joined(separator: " AND "))
                 RETURNING 1
             )
             UPDATE coord.shard AS s SET
-                \(advance("CASE WHEN coord_through IS NULL THEN s.checkpoint ELSE ARRAY[coord_through::text] END"))
-                rows_done = s.rows_done + (SELECT count(*) FROM coord_changed),
+                \(advance("CASE WHEN \(own)through IS NULL THEN s.checkpoint ELSE ARRAY[\(own)through::text] END"))
+                rows_done = s.rows_done + (SELECT count(*) FROM \(own)changed),
                 failures = 0, error = NULL,
-                state = CASE WHEN coord_last THEN 'done' ELSE s.state END
-            FROM coord_bound
+                state = CASE WHEN \(own)last THEN 'done' ELSE s.state END
+            FROM \(own)bound
             WHERE s.run_id = $1::bigint AND s.id = $2::int
-            RETURNING s.checkpoint[1] AS coord_checkpoint, s.sequence AS coord_sequence, s.rows_done AS coord_rows,
-                s.state = 'done' AS coord_done
+            RETURNING s.checkpoint[1] AS \(own)checkpoint, s.sequence AS \(own)sequence, s.rows_done AS \(own)rows,
+                s.state = 'done' AS \(own)done
             """
     }
 
@@ -100,9 +102,9 @@ public struct BatchStatements: Sendable {
             return "$\(parameter)"
         }
         let lower = hasLower ? "\(key) > \(next())::\(type)" : nil
-        let upper = hasUpper ? "\(key) <= \(next())::\(type)" : nil
+        let end = hasUpper ? "\(next())::\(type)" : nil
         let limit = next()
-        let range = [lower, upper].compactMap { $0 }
+        let range = [lower, end.map { "\(key) <= \($0)" }].compactMap { $0 }
         guard let predicate = target.predicate else {
             let filter = range.isEmpty ? "" : "WHERE " + range.joined(separator: " AND ")
             return """
@@ -112,15 +114,19 @@ public struct BatchStatements: Sendable {
         }
         let window = next()
         let filter = range.isEmpty ? "" : "WHERE " + range.joined(separator: " AND ")
-        let conditions = range + ["(coord_end IS NULL OR \(key) <= coord_end)", "(\(predicate)\n)"]
+        let last = end ?? lastKey(above: lower)
+        let conditions = [lower, "\(key) <= \(own)window.\(own)stop", "(\(predicate)\n)"].compactMap { $0 }
         return """
-            SELECT coord_end, coord_rows.*
-            FROM (SELECT (SELECT \(key) FROM ONLY \(target.table) \(filter)
-                          ORDER BY \(key) OFFSET \(window)::bigint LIMIT 1) AS coord_end) AS coord_window
-            LEFT JOIN LATERAL (
+            SELECT \(own)window.\(own)end, \(own)rows.*
+            FROM (
+                SELECT \(own)nth.\(own)end, COALESCE(\(own)nth.\(own)end, \(last)) AS \(own)stop
+                FROM (SELECT (SELECT \(key) FROM ONLY \(target.table) \(filter)
+                              ORDER BY \(key) OFFSET \(window)::bigint LIMIT 1) AS \(own)end OFFSET 0) AS \(own)nth
+                OFFSET 0
+            ) AS \(own)window LEFT JOIN LATERAL (
                 SELECT \(readColumns) FROM ONLY \(target.table) WHERE \(conditions.joined(separator: " AND "))
                 ORDER BY \(key) LIMIT \(limit)::bigint
-            ) AS coord_rows ON true
+            ) AS \(own)rows ON true
             """
     }
 
@@ -146,42 +152,42 @@ public struct BatchStatements: Sendable {
     public func write() -> String {
         guard case .compute(_, let writes) = target.change else { preconditionFailure("a set job writes no arrays") }
         let arrays = writes.enumerated().map { "$\($0.offset + 12)::\(ElementType.of($0.element).sqlName)[]" }
-        let names = writes.indices.map { "coord_v\($0)" }
+        let names = writes.indices.map { "\(own)v\($0)" }
         let values = zip(writes, names).map { column, name in
             ElementType.of(column).isExact
-                ? "\(column.quoted) = \(name)" : "\(column.quoted) = \(name)::\(column.typeName)"
+                ? "\(column.quoted) = \(own)u.\(name)" : "\(column.quoted) = \(own)u.\(name)::\(column.castName)"
         }
         let compare =
             mechanisms.contains(.compare)
-            ? " AND \(target.alias).ctid = coord_t AND \(target.alias).xmin = coord_x" : ""
+            ? " AND \(target.alias).ctid = \(own)u.\(own)t AND \(target.alias).xmin = \(own)u.\(own)x" : ""
         let type = target.keyType.sqlName
         return """
-            WITH coord_fence AS MATERIALIZED (\(fence)),
-            coord_changed AS (
+            WITH \(own)fence AS MATERIALIZED (\(fence)),
+            \(own)changed AS (
                 UPDATE ONLY \(target.table) SET \(values.joined(separator: ", "))
-                FROM coord_fence, unnest($9::\(type)[], $10::xid[], $11::tid[],
+                FROM \(own)fence, unnest($9::\(type)[], $10::xid[], $11::tid[],
                     \(arrays.joined(separator: ", ")))
-                    AS coord_u(coord_k, coord_x, coord_t, \(names.joined(separator: ", ")))
-                WHERE \(target.qualifiedKey) = coord_k\(compare)
-                RETURNING \(target.qualifiedKey) AS coord_k
-            ), coord_count AS MATERIALIZED (
-                SELECT count(*) AS coord_n FROM coord_changed
-            ), coord_left AS MATERIALIZED (
-                SELECT ARRAY(SELECT coord_d FROM unnest(s.deferred) AS coord_d WHERE coord_d <> ALL ($8::text[]))
-                    || CASE WHEN coord_n = cardinality($9::\(type)[]) THEN '{}'::text[]
-                       ELSE ARRAY(SELECT coord_k::text FROM unnest($9::\(type)[]) AS coord_k
-                                  EXCEPT SELECT coord_k::text FROM coord_changed) END AS coord_deferred
-                FROM coord_count, coord_fence JOIN coord.shard AS s ON s.run_id = $1::bigint AND s.id = $2::int
+                    AS \(own)u(\(own)k, \(own)x, \(own)t, \(names.joined(separator: ", ")))
+                WHERE \(target.qualifiedKey) = \(own)u.\(own)k\(compare)
+                RETURNING \(target.qualifiedKey) AS \(own)k
+            ), \(own)count AS MATERIALIZED (
+                SELECT count(*) AS \(own)n FROM \(own)changed
+            ), \(own)left AS MATERIALIZED (
+                SELECT ARRAY(SELECT \(own)d FROM unnest(s.deferred) AS \(own)d WHERE \(own)d <> ALL ($8::text[]))
+                    || CASE WHEN \(own)n = cardinality($9::\(type)[]) THEN '{}'::text[]
+                       ELSE ARRAY(SELECT \(own)k::text FROM unnest($9::\(type)[]) AS \(own)k
+                                  EXCEPT SELECT \(own)k::text FROM \(own)changed) END AS \(own)deferred
+                FROM \(own)count, \(own)fence JOIN coord.shard AS s ON s.run_id = $1::bigint AND s.id = $2::int
             )
             UPDATE coord.shard AS s SET
                 \(advance("CASE WHEN $6::text IS NULL THEN s.checkpoint ELSE ARRAY[$6::text] END"))
-                deferred = coord_deferred,
-                rows_done = s.rows_done + coord_n,
+                deferred = \(own)deferred,
+                rows_done = s.rows_done + \(own)n,
                 failures = 0, error = NULL,
-                state = CASE WHEN $7::boolean AND coord_deferred = '{}' THEN 'done' ELSE s.state END
-            FROM coord_left, coord_count
+                state = CASE WHEN $7::boolean AND \(own)deferred = '{}' THEN 'done' ELSE s.state END
+            FROM \(own)left, \(own)count
             WHERE s.run_id = $1::bigint AND s.id = $2::int
-            RETURNING s.checkpoint[1], s.sequence, s.rows_done, s.state = 'done', s.deferred, coord_n
+            RETURNING s.checkpoint[1], s.sequence, s.rows_done, s.state = 'done', s.deferred, \(own)n
             """
     }
 
@@ -198,8 +204,18 @@ public struct BatchStatements: Sendable {
             + "FOR NO KEY UPDATE"
     }
 
+    /// With an open end, the last row that there is now bounds a batch.
+    private func lastKey(above lower: String?) -> String {
+        let key = target.qualifiedKey
+        let condition = lower.map { " WHERE \($0)" } ?? ""
+        return "(SELECT \(key) FROM ONLY \(target.table)\(condition) ORDER BY \(key) DESC LIMIT 1)"
+    }
+
     private func advance(_ checkpoint: String) -> String {
-        mechanisms.contains(.checkpoint) ? "checkpoint = \(checkpoint), sequence = s.sequence + 1," : ""
+        // Without the mechanism the parameters are used all the same, so that they have their types.
+        mechanisms.contains(.checkpoint)
+            ? "checkpoint = \(checkpoint), sequence = s.sequence + 1,"
+            : "checkpoint = CASE WHEN \(checkpoint) IS NULL THEN s.checkpoint ELSE s.checkpoint END,"
     }
 
     private var readColumns: String {
@@ -207,6 +223,6 @@ public struct BatchStatements: Sendable {
         let columns =
             ["\(target.qualifiedKey)", "\(target.alias).xmin", "\(target.alias).ctid"]
             + read.map { "\(target.alias).\($0.quoted)" }
-        return columns.enumerated().map { "\($0.element) AS coord_c\($0.offset)" }.joined(separator: ", ")
+        return columns.enumerated().map { "\($0.element) AS \(own)c\($0.offset)" }.joined(separator: ", ")
     }
 }

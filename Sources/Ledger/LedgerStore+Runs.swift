@@ -84,27 +84,25 @@ extension LedgerStore {
     /// - Parameter rowsEstimated: rows in scope; nil for the plan's own sum.
     public func createRun(_ definition: RunDefinition, plan: ShardPlan, rowsEstimated: Int64? = nil) throws -> RunID {
         try KeyRange.checkTiling(plan.parts.map(\.range))
-        try connection.execute("BEGIN")
         do {
-            let result = try connection.execute(
-                """
-                INSERT INTO coord.run (name, definition, directory, fingerprint, table_name, rows_estimated)
-                VALUES ($1, $2, $3, $4, $5, $6::bigint) RETURNING id
-                """,
-                [
-                    definition.name, definition.text, definition.directory, definition.fingerprint, definition.table,
-                    "\(rowsEstimated ?? plan.rowsEstimated)",
-                ])
-            let run = RunID(result.int(0, 0) ?? 0)
-            try insertShards(run, plan)
-            try connection.execute("COMMIT")
-            return run
-        } catch {
-            // Closing the transaction is all that is left to do, and a broken connection has done it.
-            _ = try? connection.execute("ROLLBACK")
-            guard (error as? PostgresError)?.sqlState == "23505" else { throw error }
+            return try transaction {
+                let result = try connection.execute(
+                    """
+                    INSERT INTO coord.run (name, definition, directory, fingerprint, table_name, rows_estimated)
+                    VALUES ($1, $2, $3, $4, $5, $6::bigint) RETURNING id
+                    """,
+                    [
+                        definition.name, definition.text, definition.directory, definition.fingerprint,
+                        definition.table, "\(rowsEstimated ?? plan.rowsEstimated)",
+                    ])
+                let run = RunID(result.int(0, 0) ?? 0)
+                try insertShards(run, plan)
+                return run
+            }
+        } catch let error as PostgresError where error.sqlState == "23505" {
             throw LedgerError(
-                .owned(by: "?"), "another coordinator has just made a run of \(definition.name): nothing was started",
+                .owned(by: "?"),
+                "a run of \(definition.name) has just been made under another coordinator: nothing was started",
                 mend: "coord status")
         }
     }
@@ -199,6 +197,25 @@ extension LedgerStore {
     ) throws
         -> Ownership
     {
+        if let ownership = try transaction({
+            try own(id, as: coordinator, host: host, pid: pid, text: text, directory: directory)
+        }) {
+            return ownership
+        }
+        let run = try run(id)
+        if let owner = run.coordinator {
+            throw LedgerError(
+                .owned(by: owner), "run \(id) is at work under another coordinator, \(owner)",
+                mend: "coord status \(id)")
+        }
+        throw LedgerError(
+            .wrongState(run.state.rawValue), "run \(id) is \(run.state.rawValue): nothing is left to do",
+            mend: "coord start JOB --new")
+    }
+
+    private func own(
+        _ id: RunID, as coordinator: WorkerID, host: String, pid: Int32, text: String?, directory: String?
+    ) throws -> Ownership? {
         let result = try connection.execute(
             """
             UPDATE coord.run AS r SET term = term + 1, coordinator = $2::uuid, coordinator_host = $3,
@@ -211,24 +228,14 @@ extension LedgerStore {
                 AND state NOT IN ('complete', 'cancelled')
             RETURNING term
             """, [id.description, coordinator.rawValue, host, "\(pid)", text, directory])
-        if let term = result.rows == 1 ? result.int(0, 0) : nil {
-            try connection.execute(
-                """
-                UPDATE coord.shard SET state = 'pending', failures = 0, owner = NULL
-                WHERE run_id = $1::bigint AND state = 'failed'
-                """, [id.description])
-            try noteAllLeft(id)
-            return Ownership(run: id, coordinator: coordinator, term: term)
-        }
-        let run = try run(id)
-        if let owner = run.coordinator {
-            throw LedgerError(
-                .owned(by: owner), "run \(id) is at work under another coordinator, \(owner)",
-                mend: "coord status \(id)")
-        }
-        throw LedgerError(
-            .wrongState(run.state.rawValue), "run \(id) is \(run.state.rawValue): nothing is left to do",
-            mend: "coord start JOB --new")
+        guard result.rows == 1, let term = result.int(0, 0) else { return nil }
+        try connection.execute(
+            """
+            UPDATE coord.shard SET state = 'pending', failures = 0, owner = NULL
+            WHERE run_id = $1::bigint AND state = 'failed'
+            """, [id.description])
+        try noteAllLeft(id)
+        return Ownership(run: id, coordinator: coordinator, term: term)
     }
 
     /// What the coordinator reads at each renewal.
@@ -254,21 +261,28 @@ extension LedgerStore {
 
     /// Gives the run back in a state from which it can be resumed, or ends it as cancelled.
     public func release(_ ownership: Ownership, as state: RunRecord.State) throws {
-        try connection.execute(
-            """
-            UPDATE coord.run SET state = $4, coordinator = NULL, lease_until = NULL, rows_per_second = 0,
-                finished_at = CASE WHEN $4 = 'cancelled' THEN clock_timestamp() END
-            WHERE id = $1::bigint AND coordinator = $2::uuid AND term = $3::bigint
-            """, ownership.parameters + [state.rawValue])
-        if state == .cancelled { try takeBackLeases(of: ownership.run) }
+        try transaction {
+            if state == .cancelled { try takeBackLeases(of: ownership.run) }
+            try connection.execute(
+                """
+                UPDATE coord.run SET state = $4, coordinator = NULL, lease_until = NULL, rows_per_second = 0,
+                    finished_at = CASE WHEN $4 = 'cancelled' THEN clock_timestamp() END
+                WHERE id = $1::bigint AND coordinator = $2::uuid AND term = $3::bigint
+                """, ownership.parameters + [state.rawValue])
+        }
     }
 
-    /// Raises the epoch of every leased shard of a cancelled run: a worker that still has one is refused by the fence.
+    /// Raises the epoch of every leased shard of a run that is cancelled: a worker that still has one is refused by the
+    /// fence. A batch under way is waited for.
     private func takeBackLeases(of run: RunID) throws {
         try connection.execute(
             """
-            UPDATE coord.shard AS s SET epoch = epoch + 1, owner = NULL, state = 'pending' FROM coord.run AS r
-            WHERE s.run_id = $1::bigint AND r.id = s.run_id AND r.state = 'cancelled' AND s.state = 'running'
+            WITH taken AS (
+                UPDATE coord.shard SET epoch = epoch + 1, owner = NULL, state = 'pending'
+                WHERE run_id = $1::bigint AND state = 'running' RETURNING id
+            )
+            UPDATE coord.attempt SET ended_at = clock_timestamp(), outcome = 'superseded' FROM taken
+            WHERE run_id = $1::bigint AND shard_id = taken.id AND ended_at IS NULL
             """, [run.description])
     }
 
@@ -301,23 +315,25 @@ extension LedgerStore {
     /// Asks the run's coordinator to cancel; where none is alive, the run is cancelled here.
     /// - Returns: the coordinator that will obey, or nil.
     public func cancel(_ id: RunID) throws -> String? {
-        let run = try run(id)
-        guard run.state.isUnfinished else {
-            throw LedgerError(.wrongState(run.state.rawValue), "run \(id) is \(run.state.rawValue) already")
-        }
-        let result = try connection.execute(
-            """
-            UPDATE coord.run AS r SET desired = 'cancelled',
-                state = CASE WHEN alive THEN state ELSE 'cancelled' END,
-                finished_at = CASE WHEN alive THEN finished_at ELSE clock_timestamp() END
-            FROM (SELECT COALESCE(\(Self.ownerIsAlive), false) AS alive FROM coord.run AS r WHERE id = $1::bigint) AS o
-            WHERE id = $1::bigint RETURNING alive
-            """, [id.description])
-        guard result.bool(0, 0) == true else {
+        try transaction {
+            // Whether the owner is alive is asked of the row as it is after any lock wait.
+            let result = try connection.execute(
+                """
+                UPDATE coord.run AS r SET desired = 'cancelled',
+                    state = CASE WHEN COALESCE(\(Self.ownerIsAlive), false) THEN state ELSE 'cancelled' END,
+                    finished_at = CASE WHEN COALESCE(\(Self.ownerIsAlive), false) THEN finished_at
+                        ELSE clock_timestamp() END
+                WHERE id = $1::bigint AND state NOT IN ('complete', 'cancelled')
+                RETURNING state = 'cancelled', coordinator_host || ' pid ' || coordinator_pid
+                """, [id.description])
+            guard result.rows == 1 else {
+                let run = try run(id)
+                throw LedgerError(.wrongState(run.state.rawValue), "run \(id) is \(run.state.rawValue) already")
+            }
+            guard result.bool(0, 0) == true else { return result.text(0, 1) ?? "its coordinator" }
             try takeBackLeases(of: id)
             return nil
         }
-        return run.coordinator ?? "its coordinator"
     }
 }
 

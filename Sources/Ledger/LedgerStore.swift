@@ -47,12 +47,13 @@ public final class LedgerStore {
                     .newer(version: version), "the ledger has version \(version), this coord knows \(Schema.version)",
                     mend: "use the coord that made it, or a newer one")
             }
-            for next in version..<Schema.version {
+            let missing = version..<Schema.version
+            for next in missing {
                 for statement in Self.statements(Schema.migrations[next]) { try connection.execute(statement) }
                 try connection.execute("INSERT INTO coord.migration (version) VALUES ($1::int)", ["\(next + 1)"])
             }
             try connection.execute("COMMIT")
-            return true
+            return !missing.isEmpty
         } catch let error as PostgresError {
             // The connection may be gone as well; then there is nothing to roll back.
             _ = try? connection.execute("ROLLBACK")
@@ -95,6 +96,21 @@ public final class LedgerStore {
                 mend: "coord cancel \(owned.text(0, 0) ?? "RUN")")
         }
         try connection.execute("DROP SCHEMA coord CASCADE")
+    }
+
+    /// Runs `body` in one transaction, or in the one that is open.
+    func transaction<R>(_ body: () throws -> R) throws -> R {
+        if connection.isInTransaction { return try body() }
+        try connection.execute("BEGIN")
+        do {
+            let result = try body()
+            try connection.execute("COMMIT")
+            return result
+        } catch {
+            // Closing the transaction is all that is left to do, and a broken connection has done it.
+            _ = try? connection.execute("ROLLBACK")
+            throw error
+        }
     }
 
     /// Splits a migration into statements: libpq's extended protocol takes one at a time.

@@ -32,7 +32,7 @@ public enum PostgresArray {
                     let text = String(current)
                     elements.append(!quoted && text == "NULL" ? nil : text)
                 }
-                if character == "}" { return elements }
+                if character == "}" { return characters.next() == nil ? elements : nil }
                 current = String.UnicodeScalarView()
                 quoted = false
                 any = true
@@ -40,6 +40,7 @@ public enum PostgresArray {
                 guard let escaped = characters.next() else { return nil }
                 current.append(escaped)
                 any = true
+            case "{": return nil
             default:
                 current.append(character)
                 any = true

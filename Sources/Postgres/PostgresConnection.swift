@@ -66,9 +66,11 @@ public final class PostgresConnection {
         if message.contains("role \""), message.contains("does not exist") { return "28000" }
         if message.contains("database \""), message.contains("does not exist") { return "3D000" }
         if message.contains("definition of service") || message.contains("invalid URI")
-            || message.contains("invalid connection option") || message.contains("missing \"=\"")
+            || message.contains("invalid connection option") || message.contains("percent-encoded")
+            || message.contains("missing \"=\"")
         {
-            return "08001.config"
+            // config_file_error: no retry helps.
+            return "F0000"
         }
         return nil
     }
@@ -180,6 +182,8 @@ public final class PostgresConnection {
 
     // MARK: - State
 
+    /// Whether a transaction block is open.
+    public var isInTransaction: Bool { PQtransactionStatus(raw) == PQTRANS_INTRANS }
     public var isAlive: Bool { PQstatus(raw) == CONNECTION_OK }
     public var backendPID: Int32 { PQbackendPID(raw) }
     /// For example 150018.

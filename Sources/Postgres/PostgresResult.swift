@@ -34,6 +34,9 @@ public final class PostgresResult {
         return UnsafeRawBufferPointer(start: value, count: Int(PQgetlength(raw, Int32(row), Int32(column))))
     }
 
-    /// OID of a column's type, or of a parameter's in the description of a statement.
+    /// Number of parameters, in the description of a statement.
+    public var parameters: Int { Int(PQnparams(raw)) }
+
+    /// OID of a column's type.
     public func type(_ column: Int) -> UInt32 { PQftype(raw, Int32(column)) }
 }

@@ -26,6 +26,10 @@ struct Catalogue {
     /// Rows as the statistics have them; nil when the table was never analysed.
     var rows: Int64?
     var bytes: Int64
+    /// There is a primary key that is not listed, since it is deferrable.
+    var hasDeferrableKey: Bool
+    /// The role may read the rows' xmin and ctid.
+    var versionsReadable: Bool
 
     /// - Parameter resolved: the table's quoted name with its schema, when it is known already.
     static func read(_ name: TableName, resolved: String? = nil, _ connection: PostgresConnection) throws -> Catalogue {
@@ -34,7 +38,10 @@ struct Catalogue {
             SELECT c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), quote_ident(c.relname), c.relkind,
                 row_security_active(c.oid), EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid), c.reltuples,
                 pg_table_size(c.oid), n.nspname = 'coord' OR n.nspname LIKE 'pg\\_%' OR
-                    n.nspname = 'information_schema'
+                    n.nspname = 'information_schema',
+                CASE WHEN c.relkind = 'r' THEN has_column_privilege(c.oid, 'xmin', 'SELECT')
+                    AND has_column_privilege(c.oid, 'ctid', 'SELECT') END,
+                EXISTS (SELECT FROM pg_index WHERE indrelid = c.oid AND indisprimary AND NOT indimmediate)
             FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
             WHERE c.oid = to_regclass(COALESCE($3::text,
                 CASE WHEN $1::text IS NULL THEN '' ELSE quote_ident($1) || '.' END || quote_ident($2)))
@@ -68,8 +75,16 @@ struct Catalogue {
         return Catalogue(
             oid: oid, table: text(1), alias: text(2), columns: try columns(oid, connection),
             primaryKey: try indexColumns(oid, "indisprimary", connection),
-            uniqueColumns: Set(try indexColumns(oid, "indisunique AND indnkeyatts = 1", connection)),
-            rows: tuples > 0 ? Int64(tuples) : nil, bytes: result.int(0, 7) ?? 0)
+            uniqueColumns: Set(
+                try indexColumns(
+                    oid,
+                    """
+                    indisunique AND indnkeyatts = 1 AND i.indcollation[0] = a.attcollation
+                        AND (SELECT opcdefault FROM pg_opclass WHERE oid = i.indclass[0])
+                    """, connection)),
+            rows: tuples > 0 ? Int64(tuples) : nil, bytes: result.int(0, 7) ?? 0,
+            hasDeferrableKey: result.bool(0, 10) ?? false,
+            versionsReadable: result.bool(0, 9) ?? false)
     }
 
     private static func missing(_ name: TableName, _ connection: PostgresConnection) throws -> PreflightError {
@@ -93,14 +108,15 @@ struct Catalogue {
             """
             SELECT attname, quote_ident(attname), attnum, atttypid, format_type(atttypid, atttypmod), attnotnull,
                 attgenerated <> '', attidentity = 'a', has_column_privilege(attrelid, attnum, 'UPDATE'),
-                has_column_privilege(attrelid, attnum, 'SELECT')
+                has_column_privilege(attrelid, attnum, 'SELECT'), format_type(atttypid, -1)
             FROM pg_attribute WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum
             """, ["\(oid)"])
         return (0..<result.rows).map { row in
             Column(
                 target: Target.Column(
                     name: result.text(row, 0) ?? "", quoted: result.text(row, 1) ?? "",
-                    type: UInt32(result.int(row, 3) ?? 0), typeName: result.text(row, 4) ?? ""),
+                    type: UInt32(result.int(row, 3) ?? 0), typeName: result.text(row, 4) ?? "",
+                    castName: result.text(row, 10)),
                 number: Int(result.int(row, 2) ?? 0), notNull: result.bool(row, 5) ?? false,
                 generated: result.bool(row, 6) ?? false, identityAlways: result.bool(row, 7) ?? false,
                 updatable: result.bool(row, 8) ?? false, readable: result.bool(row, 9) ?? false)

@@ -28,6 +28,18 @@ public enum Preflight {
     public static func check(
         _ job: Job, file: String, table: String? = nil, _ connection: PostgresConnection
     ) throws -> Findings {
+        do {
+            return try findings(job, file: file, table: table, connection)
+        } catch let error as PostgresError where error.recovery == .authorize {
+            throw PreflightError(
+                .permission, "this role may not do what the job needs: \(error.message)",
+                mend: "grant it, or use another role")
+        }
+    }
+
+    private static func findings(
+        _ job: Job, file: String, table: String?, _ connection: PostgresConnection
+    ) throws -> Findings {
         try requireWritable(connection)
         let catalogue = try Catalogue.read(job.table, resolved: table, connection)
         let target = try resolve(job, catalogue)
@@ -92,6 +104,11 @@ public enum Preflight {
     {
         let names = job.key ?? catalogue.primaryKey
         guard let name = names.first else {
+            if catalogue.hasDeferrableKey {
+                throw PreflightError(
+                    .job, "the primary key of \(job.table) is deferrable, so it may hold a key twice for a while",
+                    mend: "make it NOT DEFERRABLE, or name another unique column: key: COLUMN")
+            }
             let unique = catalogue.uniqueColumns.sorted()
             throw PreflightError(
                 .job, "\(job.table) has no primary key, so coord cannot tell its rows apart",
@@ -166,6 +183,12 @@ public enum Preflight {
             throw PreflightError(
                 .permission, "this role may not \(right) \(list) of \(job.table)",
                 mend: "GRANT \(right) (\(list)) ON \(target.table) TO the role")
+        }
+        if case .compute = target.change, !catalogue.versionsReadable {
+            throw PreflightError(
+                .permission,
+                "this role may not SELECT xmin and ctid of \(job.table), by which a change made meanwhile is seen",
+                mend: "GRANT SELECT (xmin, ctid) ON \(target.table) TO the role")
         }
     }
 

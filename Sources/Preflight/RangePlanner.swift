@@ -36,17 +36,18 @@ public enum RangePlanner {
         -> [Key]
     {
         let step = max(rows / Int64(shards * stepsPerShard), 1)
-        let key = target.key.quoted
+        let key = "\(target.alias).\(target.key.quoted)"
+        let walk = target.alias == "coord_walk" ? "own_walk" : "coord_walk"
         return keys(
             try connection.execute(
                 """
-                WITH RECURSIVE walk (k) AS (
+                WITH RECURSIVE \(walk) (k) AS (
                     (SELECT \(key) FROM ONLY \(target.table) ORDER BY \(key) OFFSET $1::bigint LIMIT 1)
                     UNION ALL
-                    SELECT (SELECT \(key) FROM ONLY \(target.table) WHERE \(key) > walk.k
+                    SELECT (SELECT \(key) FROM ONLY \(target.table) WHERE \(key) > \(walk).k
                             ORDER BY \(key) OFFSET $1::bigint LIMIT 1)
-                    FROM walk WHERE k IS NOT NULL
-                ) SELECT k FROM walk WHERE k IS NOT NULL
+                    FROM \(walk) WHERE k IS NOT NULL
+                ) SELECT k FROM \(walk) WHERE k IS NOT NULL
                 """, ["\(step - 1)"]))
     }
 

@@ -17,16 +17,33 @@ struct SQLExpressionCheck {
             pieces += assignments.map { ("set \($0.column)", $0.expression) }
         }
         for piece in pieces {
-            let prefix = piece.name == "where" ? "SELECT 1 FROM ONLY \(target.table) WHERE (" : "SELECT ("
-            let suffix = piece.name == "where" ? "\n)" : "\n) FROM ONLY \(target.table)"
-            do {
-                _ = try connection.describe(prefix + piece.expression.sql + suffix)
-            } catch {
-                throw located(error, in: piece.expression, name: piece.name, offset: prefix.unicodeScalars.count)
+            // With parentheses and without: what parses both ways is balanced, and cannot leave the ones around it.
+            for (opening, closing) in [("(", "\n)"), ("", "\n")] {
+                let isCondition = piece.name == "where"
+                let prefix = (isCondition ? "SELECT 1 FROM ONLY \(target.table) WHERE " : "SELECT ") + opening
+                let suffix = closing + (isCondition ? "" : " FROM ONLY \(target.table)")
+                try parse(piece.expression, named: piece.name, prefix, suffix, connection)
             }
         }
         guard case .set(let assignments) = target.change else { return }
         try explain(assignments, connection)
+    }
+
+    private func parse(
+        _ expression: Job.Expression, named name: String, _ prefix: String, _ suffix: String,
+        _ connection: PostgresConnection
+    ) throws {
+        do {
+            let parsed = try connection.describe(prefix + expression.sql + suffix)
+            guard parsed.parameters == 0 else {
+                throw PreflightError(
+                    .job,
+                    "\(file):\(expression.line):\(expression.column): \(name): there are no parameters such as $1",
+                    mend: "write the value into the expression")
+            }
+        } catch let error as PostgresError {
+            throw located(error, in: expression, name: name, offset: prefix.unicodeScalars.count)
+        }
     }
 
     private func explain(_ assignments: [Target.Assignment], _ connection: PostgresConnection) throws {
@@ -58,7 +75,8 @@ struct SQLExpressionCheck {
         let newline: Unicode.Scalar = "\n"
         let line = before.count { $0 == newline }
         let start = before.lastIndex(of: newline).map { $0 + 1 } ?? 0
-        let column = line == 0 ? expression.column + index : index - start + 1
+        // A later line of a block begins where the first does, less the block's indentation.
+        let column = expression.column + index - start
         place = "\(file):\(expression.line + line):\(column): \(name): \(error.message)"
         let end = scalars[start...].firstIndex(of: newline) ?? scalars.count
         var text = String.UnicodeScalarView()

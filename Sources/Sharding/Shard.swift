@@ -1,7 +1,8 @@
 /// The state of a shard, as the ledger holds it.
 ///
-/// - `pending`: leaves by a lease, to `running`; by a cancel nothing changes here, the run ends instead.
-/// - `running`: leaves by its last batch, to `done`; by a failed, expired or released attempt, to `pending`; by the
+/// - `pending`: leaves by a lease, to `running`.
+/// - `running`: leaves by its last batch, to `done`; by a failed, expired or released attempt or a
+///   cancel, to `pending`; by the
 ///   last attempt that failed, to `failed`.
 /// - `done`: never left.
 /// - `failed`: left by `coord resume`, to `pending`.

@@ -97,12 +97,15 @@ actor BatchRunner {
         default:
             let width = try connection.execute(
                 """
-                SELECT CASE WHEN reltuples > 0 THEN (pg_relation_size(oid) / reltuples)::bigint ELSE 1 END
+                SELECT CASE WHEN reltuples > 0 THEN (pg_relation_size(oid) / reltuples)::bigint END
                 FROM pg_class WHERE oid = $1::oid
                 """, ["\(target.oid)"])
             // Rows stay in the server: the byte limit bounds what a transaction rewrites, by the average row.
-            let average = max(Int(width.int(0, 0) ?? 1), 1)
-            setBasedRows = max(1, min(job.batch.rows, job.batch.bytes / min(average, job.batch.bytes)))
+            guard let average = width.int(0, 0), average > 0 else {
+                setBasedRows = job.batch.rows
+                return Assignment(mode: .setBased, retry: retry)
+            }
+            setBasedRows = max(1, min(job.batch.rows, job.batch.bytes / max(Int(average), 1)))
             return Assignment(mode: .setBased, retry: retry)
         }
     }
@@ -336,7 +339,7 @@ actor BatchRunner {
             let translated = onError(error) ?? StepError(error)
             let isRollback = (error as? PostgresError).map { $0.recovery != .reconnect } ?? false
             // In doubt about the connection's state, a new one is cheap.
-            if !isRollback || held != nil { connection = nil }
+            if !isRollback || held != nil || reader != nil { connection = nil }
             throw translated
         }
     }

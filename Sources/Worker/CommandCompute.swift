@@ -92,7 +92,7 @@ final class CommandCompute: BatchCompute {
             guard elapsed < limit else {
                 throw ComputeError(
                     description: "\(command[0]) answered \(batch.rows - answers.missing) of \(batch.rows) rows within "
-                        + "\(timeout): it hangs, skips rows or keeps its answers in a buffer. "
+                        + "\(timeout): it hangs, skips rows or keeps its answers in a buffer; "
                         + process.epitaph(waiting: false))
             }
             sent = try send(process, from: sent)

@@ -103,6 +103,7 @@ final class CommandProcess {
         if let status {
             parts.append(ChildProcess.describe(status: status))
         }
+        if parts.isEmpty { parts.append("it still runs") }
         let lines = String(decoding: tail, as: UTF8.self).split(separator: "\n").suffix(Self.errorLines)
         if !lines.isEmpty { parts.append("its last lines on stderr:\n    " + lines.joined(separator: "\n    ")) }
         return parts.joined(separator: "; ")

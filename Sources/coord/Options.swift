@@ -38,7 +38,7 @@ struct CoordinationOptions: ParsableArguments {
     @Option(help: "Local worker processes; 0 waits for workers that join by --connect. Default: one a core.")
     var workers: Int = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
 
-    @Option(help: "Endpoint where other workers may join: ipc://PATH, or tcp:// on a loopback address.")
+    @Option(help: "Endpoint where other workers may join: ipc://PATH, or tcp://127.0.0.1:PORT.")
     var listen: String?
 
     static let workerLimit = 512

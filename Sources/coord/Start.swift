@@ -99,7 +99,13 @@ struct Resume: AsyncParsableCommand {
         let coordination = Coordination(common: common, options: options)
         try coordination.checkListen()
         let opening = RunOpening(settings: .ledger(common.conninfo()), host: HostName.current, pid: getpid())
-        let opened = try await opening.resume(RunID(number)) { try coordination.checkCompute($0) }
+        let opened: RunOpening.Opened
+        do {
+            opened = try await opening.resume(RunID(number)) { try coordination.checkCompute($0) }
+        } catch let error as LedgerError where error.code == .wrongState("complete") {
+            // What was asked for is so: a script may resume until it gets 0.
+            return Terminal.complain("\(error)")
+        }
         try await coordination.run(opening, opened)
     }
 }

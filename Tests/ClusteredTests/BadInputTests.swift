@@ -22,7 +22,8 @@ struct Refused: Sendable, CustomTestStringConvertible {
     @Test(arguments: [
         Refused("table: absent\nset: { n: 1 }", names: "there is no table absent"),
         Refused("table: other.items\nset: { n: 1 }", names: "other.items"),
-        Refused("table: Things\nset: { n: 1 }", names: "there is no table things", "public.\"Things\"", "quote capitals"),
+        Refused(
+            "table: Things\nset: { n: 1 }", names: "there is no table things", "public.\"Things\"", "quote capitals"),
         Refused("table: items\nset: { m: 1 }", names: "set: there is no column m", "id, n"),
         Refused("table: items\nread: [m]\ncompute: { transform: passthrough, writes: [n] }", names: "read", "column m"),
         Refused(

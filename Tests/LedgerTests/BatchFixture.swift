@@ -19,13 +19,14 @@ extension Target {
         func column(_ name: String) throws -> Column {
             let result = try connection.execute(
                 """
-                SELECT quote_ident(attname), atttypid, format_type(atttypid, atttypmod) FROM pg_attribute
+                SELECT quote_ident(attname), atttypid, format_type(atttypid, atttypmod), format_type(atttypid, -1)
+                FROM pg_attribute
                 WHERE attrelid = $1::oid AND attname = $2
                 """, [oid, name])
             try #require(result.rows == 1, "no column \(name)")
             return Column(
                 name: name, quoted: result.text(0, 0) ?? "", type: UInt32(result.int(0, 1) ?? 0),
-                typeName: result.text(0, 2) ?? "")
+                typeName: result.text(0, 2) ?? "", castName: result.text(0, 3))
         }
         let keyColumn = try column(key)
         let types: [UInt32: KeyType] = [

@@ -76,20 +76,12 @@ import Testing
 
     @Test(arguments: ownNames) func columnsMayHaveNamesThatTheStatementsUse(_ name: String) throws {
         try make(table: "items", key: "id", column: name)
-        try withKnownIssue("unqualified names inside the statements") {
-            try check(table: "items", key: "id", column: name)
-        } when: {
-            ["coord_k", "coord_x", "coord_t", "coord_v0", "coord_end"].contains(name)
-        }
+        try check(table: "items", key: "id", column: name)
     }
 
     @Test(arguments: ["coord_fence", "coord_u", "coord_changed", "coord_bound", "coord_window", "coord_rows"])
     func tablesMayHaveNamesThatTheStatementsUse(_ name: String) throws {
         try make(table: name, key: "id", column: "v")
-        try withKnownIssue("a table named as a part of the statement") {
-            try check(table: name, key: "id", column: "v")
-        } when: {
-            ["coord_fence", "coord_u"].contains(name)
-        }
+        try check(table: name, key: "id", column: "v")
     }
 }

@@ -39,21 +39,17 @@ import Testing
     }
 
     @Test(arguments: BatchKind.allCases) func withoutTheCheckpointARunThatGoesOnAppliesTwice(_ kind: BatchKind) throws {
-        try withKnownIssue("$6 of write has no type when the checkpoint does not use it") {
-            let batches = Batches(
-                connection, try kind.target(connection), mechanisms: Mechanisms.all.subtracting(.checkpoint))
-            let sequence = try kind.advance(batches, shard)?.sequence
-            #expect(sequence == 0)
-            // The worker dies, and the next one asks the ledger where to go on.
-            let next = try LeasedShard(store, of: ownership, worker: .second)
-            #expect(next.checkpoint == nil)
-            let again = try kind.advance(batches, next)
-            #expect(again != nil)
-            let counts = try connection.counts()
-            #expect(counts == ["2", "2", "2", "2"])
-        } when: {
-            kind == .rowBased
-        }
+        let batches = Batches(
+            connection, try kind.target(connection), mechanisms: Mechanisms.all.subtracting(.checkpoint))
+        let sequence = try kind.advance(batches, shard)?.sequence
+        #expect(sequence == 0)
+        // The worker dies, and the next one asks the ledger where to go on.
+        let next = try LeasedShard(store, of: ownership, worker: .second)
+        #expect(next.checkpoint == nil)
+        let again = try kind.advance(batches, next)
+        #expect(again != nil)
+        let counts = try connection.counts()
+        #expect(counts == ["2", "2", "2", "2"])
     }
 
     @Test(arguments: BatchKind.allCases) func withAllMechanismsNoneOfThatHappens(_ kind: BatchKind) throws {

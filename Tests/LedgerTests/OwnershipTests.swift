@@ -287,10 +287,8 @@ import Testing
         let answer = try await cancelled
         let record = try store.run(run)
         #expect(record.state == .complete)
-        withKnownIssue("cancel's UPDATE has no condition on the state") {
-            #expect(answer == nil, "nobody obeys any more")
-            #expect(!record.cancelAsked)
-        }
+        #expect(answer == nil, "nobody obeys any more")
+        #expect(!record.cancelAsked)
     }
 
     @Test func cancelThatMeetsATakeOverAsksTheNewCoordinator() async throws {
@@ -306,9 +304,7 @@ import Testing
         let answer = try await cancelled
         #expect(try store.renew(ownership, rowsPerSecond: 0)?.cancelAsked == true)
         let state = try store.run(run).state
-        withKnownIssue("whether the owner is alive comes from before the lock wait") {
-            #expect(answer != nil)
-            #expect(state == .running)
-        }
+        #expect(answer != nil)
+        #expect(state == .running)
     }
 }

@@ -145,10 +145,8 @@ import Testing
         let batches = Batches(connection, try .computing(connection, read: [], writes: ["v"]))
         let shard = try LeasedShard(store, of: try store.ownedRun())
         let rows = try batches.read(shard, limit: 1)
-        withKnownIssue("the explicit cast to the type with its modifier cuts in silence") {
-            let error = try postgresError { _ = try batches.write(shard, rows, values: [[value]], through: "1") }
-            #expect(error.sqlState == sqlState)
-        }
+        let error = try postgresError { _ = try batches.write(shard, rows, values: [[value]], through: "1") }
+        #expect(error.sqlState == sqlState)
     }
 
     @Test func valueThatItsColumnCannotTakeRollsTheBatchBack() throws {
@@ -233,9 +231,7 @@ import Testing
         let removed = lines.compactMap { line in
             line.contains("Rows Removed by Filter: ") ? Int(line.filter(\.isNumber)) : nil
         }
-        withKnownIssue("an OR cannot end an index scan, so the read goes on to the end of the shard") {
-            #expect(removed.reduce(0, +) <= 10, "\(lines.joined(separator: "\n"))")
-        }
+        #expect(removed.reduce(0, +) <= 10, "\(lines.joined(separator: "\n"))")
     }
 
     @Test func deferredRowThatMeetsTheConditionNoLongerIsRemoved() throws {

@@ -99,9 +99,7 @@ import Testing
         var last = try LeasedShard(store, shard: 3, of: ownership)
         let outcomes = try batches.applyAll(&last, rows: 5)
         #expect(outcomes.map(\.done) == [true])
-        withKnownIssue("the last key of the table lies below this shard's range") {
-            #expect(outcomes[0].checkpoint == nil || outcomes[0].checkpoint == Key("8"))
-        }
+        #expect(outcomes[0].checkpoint == nil || outcomes[0].checkpoint == Key("8"))
         #expect(try connection.counts() == ["0", "0", "0"])
     }
 

@@ -33,9 +33,7 @@ import Testing
 
     @Test(arguments: ["{{a,b},{c,d}}", "{{}}", "{a}b"])
     func whatIsNoArrayOfOneDimensionIsRefused(_ text: String) {
-        withKnownIssue("an unquoted { and what follows the closing } are taken") {
-            #expect(PostgresArray.parse(text) == nil)
-        }
+        #expect(PostgresArray.parse(text) == nil)
     }
 
     @Test(.database) func nastyTextsSurviveTheWayThroughTheServer() throws {

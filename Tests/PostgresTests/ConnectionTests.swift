@@ -44,9 +44,7 @@ import Testing
     func settingsThatLibPQCannotReadAreNotWorthATryAgain(_ conninfo: String) throws {
         // A word without "=" is a database's name.
         let error = try failure(conninfo == "dbname" ? "dbname =x y" : conninfo)
-        withKnownIssue("08001.config begins with 08, so Recovery.of calls it reconnect") {
-            #expect(error.recovery == .permanent)
-        }
+        #expect(error.recovery == .permanent)
     }
 
     @Test func sessionWhoseSetupFailsIsClosed() async throws {

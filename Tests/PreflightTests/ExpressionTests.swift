@@ -93,9 +93,7 @@ import Testing
         if let excerpt = located.excerpt { #expect(error.mend?.hasPrefix(excerpt) == true, "\(error)") }
         let line = located.place.prefix { $0 != ":" }
         #expect(error.message.hasPrefix("job.yaml:\(line):"), "\(error)")
-        withKnownIssue("the column is without the block's indentation") {
-            #expect(error.message.hasPrefix("job.yaml:\(located.place): "), "\(error)")
-        }
+        #expect(error.message.hasPrefix("job.yaml:\(located.place): "), "\(error)")
     }
 
     @Test func hintOfTheServerFollowsTheCaret() throws {
@@ -116,23 +114,17 @@ import Testing
 
     @Test(arguments: ["w), id = (id + 1", "w), v = (1", "w) + (1"])
     func expressionThatLeavesItsParenthesesIsRefused(_ expression: String) throws {
-        withKnownIssue("another column, even the key, could be set: the halves parse also in the check") {
-            _ = try fixture.refusal(of: "table: items\nset:\n  w: |\n    \(expression)\n")
-        }
+        _ = try fixture.refusal(of: "table: items\nset:\n  w: |\n    \(expression)\n")
     }
 
     @Test(arguments: ["true) OR (true", "w > 1) OR (w < 0"])
     func conditionThatLeavesItsParenthesesIsRefused(_ condition: String) throws {
-        withKnownIssue("the batch's range would not hold any more: the halves parse also in the check") {
-            _ = try fixture.refusal(of: "table: items\nwhere: |\n  \(condition)\nset: { v: 1 }\n")
-        }
+        _ = try fixture.refusal(of: "table: items\nwhere: |\n  \(condition)\nset: { v: 1 }\n")
     }
 
     @Test func conditionThatAddsAQueryIsRefusedForComputeJobsToo() throws {
-        withKnownIssue("the halves parse also in the check and in the estimate") {
-            _ = try fixture.refusal(
-                of: "table: items\nwhere: true) UNION (SELECT 1\ncompute: { command: [x], writes: [v] }\n")
-        }
+        _ = try fixture.refusal(
+            of: "table: items\nwhere: true) UNION (SELECT 1\ncompute: { command: [x], writes: [v] }\n")
     }
 
     @Test(arguments: ["w > 1)", "(w > 1", "w > 1 LIMIT 1", "true; DELETE FROM items"])
@@ -146,10 +138,8 @@ import Testing
         "set: { v: w + $1 }\n",
     ])
     func parameterIsRefused(_ rest: String) throws {
-        withKnownIssue("describe takes it; EXPLAIN then fails with 08P01, which means reconnect") {
-            let error = try fixture.refusal(of: "table: items\n" + rest)
-            #expect(error.message.hasPrefix("job.yaml:2:"))
-        }
+        let error = try fixture.refusal(of: "table: items\n" + rest)
+        #expect(error.message.hasPrefix("job.yaml:2:"))
     }
 
     @Test(arguments: [

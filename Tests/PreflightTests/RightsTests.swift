@@ -61,10 +61,8 @@ import Testing
     @Test func conditionOfAComputeJobNeedsTheRightToReadWhatItNames() throws {
         try grant("UPDATE, SELECT (id, w)")
         try grant("SELECT (xmin, ctid)")
-        withKnownIssue("the error of the estimate comes through as the server's") {
-            let error = try fixture.refusal(of: compute + "where: v > 1\n", as: role)
-            #expect(error.code == .permission)
-        }
+        let error = try fixture.refusal(of: compute + "where: v > 1\n", as: role)
+        #expect(error.code == .permission)
     }
 
     @Test func rowBasedJobNeedsTheRightToReadTheRowsVersion() throws {
@@ -72,10 +70,8 @@ import Testing
         // What a worker would be told at its first read.
         let worker = try fixture.database.connect(role: role)
         #expect(try postgresError { try worker.execute("SELECT id, xmin, ctid, w FROM items") }.sqlState == "42501")
-        withKnownIssue("rights on xmin and ctid are not checked") {
-            let error = try fixture.refusal(of: compute, as: role)
-            #expect(error.code == .permission)
-        }
+        let error = try fixture.refusal(of: compute, as: role)
+        #expect(error.code == .permission)
         try grant("SELECT (xmin, ctid)")
         try fixture.check(compute, as: role)
     }
@@ -83,10 +79,8 @@ import Testing
     @Test func roleWithoutTheSchemaIsTold() throws {
         try fixture.connection.execute("CREATE SCHEMA shop")
         try fixture.connection.execute("CREATE TABLE shop.items (id int PRIMARY KEY, v int)")
-        withKnownIssue("to_regclass raises the server's own error") {
-            let error = try fixture.refusal(of: "table: shop.items\nset: { v: 1 }\n", as: role)
-            #expect(error.code == .permission)
-        }
+        let error = try fixture.refusal(of: "table: shop.items\nset: { v: 1 }\n", as: role)
+        #expect(error.code == .permission)
     }
 
     @Test func rowSecurityThatHidesRowsIsRefused() throws {

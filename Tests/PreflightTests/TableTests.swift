@@ -226,18 +226,14 @@ import Testing
             "CREATE UNIQUE INDEX ON items (id COLLATE \"und-x-icu\")",
             "CREATE UNIQUE INDEX ON items (uid text_pattern_ops)")
         for key in ["id", "uid"] {
-            withKnownIssue("an index of another collation or operator class is taken for the key's") {
-                _ = try fixture.refusal(of: "table: items\nkey: \(key)\nset: { v: 1 }\n")
-            }
+            _ = try fixture.refusal(of: "table: items\nkey: \(key)\nset: { v: 1 }\n")
         }
     }
 
     @Test func deferrablePrimaryKeyIsNamedAsTheReason() throws {
         let fixture = try PreflightFixture("CREATE TABLE items (id int PRIMARY KEY DEFERRABLE, v int)")
         let error = try fixture.refusal(of: "table: items\nset: { v: 1 }\n")
-        withKnownIssue("the message says that there is no primary key") {
-            #expect(error.message.contains("deferrable"))
-        }
+        #expect(error.message.contains("deferrable"))
     }
 
     @Test func tableOfAnEarlierRunIsFoundByItsResolvedName() throws {

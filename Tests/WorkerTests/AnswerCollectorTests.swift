@@ -12,7 +12,8 @@ struct AnswerCollectorTests {
             batch.append(key)
             batch.append("100")
         }
-        return AnswerCollector(batch: batch, writes: writes.map { Array($0.utf8) }, forms: writes.map { _ in form }, key: "id")
+        return AnswerCollector(
+            batch: batch, writes: writes.map { Array($0.utf8) }, forms: writes.map { _ in form }, key: "id")
     }
 
     static func add(_ line: String, to collector: inout AnswerCollector) throws {
