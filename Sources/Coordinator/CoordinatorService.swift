@@ -525,7 +525,11 @@ public actor CoordinatorService: Service {
         case .dispatch(let action): try await carryOut(action)
         case .renew:
             let (ownership, rate) = (opened.ownership, snapshot().rowsPerSecond)
-            guard let renewal = try await ledger.with({ try $0.renew(ownership, rowsPerSecond: rate) }) else {
+            guard !isOver else { return }
+            let answer = try await ledger.with { try $0.renew(ownership, rowsPerSecond: rate) }
+            guard let renewal = answer else {
+                // While this process gives the run back, it is nobody's.
+                if isOver { return }
                 throw CoordinatorError.ousted
             }
             if renewal.cancelAsked {
@@ -641,6 +645,8 @@ public actor CoordinatorService: Service {
     }
 
     // MARK: - The end
+
+    private var isOver: Bool { finishing != nil || outcome != nil }
 
     private func conclude(_ result: DispatchOutcome) {
         finishing = now

@@ -1,3 +1,4 @@
+import Glibc
 public import Job
 public import Ledger
 public import Postgres
@@ -66,6 +67,7 @@ public struct RunOpening: Sendable {
         return try await ledger.with { store in
             let findings = try Preflight.check(job, file: file, store.connection)
             try store.install()
+            try Self.outlast(try store.unfinishedRun(named: job.name), store, host: host)
             if let unfinished = try store.unfinishedRun(named: job.name) {
                 if let owner = unfinished.coordinator {
                     throw LedgerError(
@@ -122,6 +124,7 @@ public struct RunOpening: Sendable {
         let (coordinator, host, pid) = (coordinator, host, pid)
         return try await ledger.with { store in
             try store.require()
+            try Self.outlast(try store.run(id), store, host: host)
             let record = try store.run(id)
             let job = try Job.parse(
                 text: record.definition.text, file: record.definition.name, directory: record.definition.directory)
@@ -135,6 +138,21 @@ public struct RunOpening: Sendable {
                 job, file: record.definition.name, table: record.definition.table, store.connection)
             return try Self.take(
                 id, job, findings, store, coordinator: coordinator, host: host, pid: pid, resumed: true)
+        }
+    }
+
+    /// How long a dead coordinator's session may take to end, in tries of 100 ms.
+    private static let mourning = 50
+
+    /// Waits for the session of a coordinator of this host whose process is dead: the server notices a moment later.
+    private static func outlast(_ run: RunRecord?, _ store: LedgerStore, host: String) throws {
+        guard let run else { return }
+        for _ in 0..<mourning {
+            guard let owner = try store.run(run.id).coordinator, owner.hasPrefix("\(host) pid "),
+                let pid = pid_t(owner.dropFirst("\(host) pid ".count)), kill(pid, 0) != 0, errno == ESRCH
+            else { return }
+            var pause = timespec(tv_sec: 0, tv_nsec: 100_000_000)
+            nanosleep(&pause, nil)
         }
     }
 

@@ -33,7 +33,8 @@ import Testing
 
     @Test func runWithoutCoordinatorIsCancelledOnTheSpot() async throws {
         try await Scenario.run { scenario in
-            let items = try await Items.make(scenario, rows: 2_000, pace: 0.05)
+            // So many that the run is not over before the signal comes, however busy the machine.
+            let items = try await Items.make(scenario, rows: 50_000, pace: 0.05)
             let job = try items.setJob()
             let coordinator = try scenario.coord("start", job, "--workers", "1")
             let run = try await scenario.newestRun()

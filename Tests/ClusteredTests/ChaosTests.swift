@@ -21,7 +21,15 @@ import Testing
             var coordinator = try scenario.coord("start", try items.job(kind), "--workers", "2")
             let run = try await scenario.newestRun()
             for moment in moments {
-                try await eventually("\(moment) rows are done") { try await scenario.rowsDone(run) >= moment }
+                try await eventually("\(moment) rows are done") {
+                    // A coordinator that gave up would leave nothing to wait for.
+                    if coordinator.exitStatus != nil {
+                        let ended = try await coordinator.ended()
+                        #expect(ended.status == 0, "\(ended.errors)")
+                        return true
+                    }
+                    return try await scenario.rowsDone(run) >= moment
+                }
                 switch Fault.allCases.randomElement(using: &random) ?? .workerKilled {
                 case .workerKilled:
                     kill(try await first("there is a worker") { scenario.workers.first }, SIGKILL)
