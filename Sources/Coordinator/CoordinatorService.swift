@@ -77,44 +77,44 @@ public actor CoordinatorService: Service {
     /// How long workers may take to leave once the run is over.
     static let farewell = Duration.seconds(5)
 
-    private enum LedgerTask {
+    enum LedgerTask {
         case dispatch(DispatchAction)
         case renew
         case note
         case left(WorkerID)
     }
 
-    private nonisolated let loop = SocketLoop(name: "coordinator")
+    nonisolated let loop = SocketLoop(name: "coordinator")
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
     let configuration: Configuration
     let opened: RunOpening.Opened
     let ledger: LedgerService
     let log: Logger
-    private let notify: @Sendable (Event) -> Void
-    private let origin = MonotonicTime.now()
+    let notify: @Sendable (Event) -> Void
+    let origin = MonotonicTime.now()
     /// Time that this process spent frozen, when it could not hear its workers.
-    private var paused = Duration.zero
-    private var tickedAt = Duration.zero
-    private var machine: DispatchStateMachine
-    private var progress: ProgressModel
-    private var local: LocalWorkers?
-    private var folder: String?
-    private var socket: ZeroMQSocket?
-    private var addresses: [WorkerID: [UInt8]] = [:]
-    private var people: [WorkerID: (host: String, pid: Int32)] = [:]
-    private var queue: [LedgerTask] = []
-    private var ledgerBusy = false
-    private var renewedAt = Duration.zero
-    private var notedAt = Duration.zero
-    private var shownAt = Duration.zero
-    private var lastGoodbye = ""
-    private var finishing: Duration?
-    private var outcome: RunRecord.State?
-    private var continuation: CheckedContinuation<Void, any Error>?
-    private let shardsDone: Counter
-    private let attemptsEnded: Counter
-    private let rowsGauge: Gauge
+    var paused = Duration.zero
+    var tickedAt = Duration.zero
+    var machine: DispatchStateMachine
+    var progress: ProgressModel
+    var local: LocalWorkers?
+    var folder: String?
+    var socket: ZeroMQSocket?
+    var addresses: [WorkerID: [UInt8]] = [:]
+    var people: [WorkerID: (host: String, pid: Int32)] = [:]
+    var queue: [LedgerTask] = []
+    var ledgerBusy = false
+    var renewedAt = Duration.zero
+    var notedAt = Duration.zero
+    var shownAt = Duration.zero
+    var lastGoodbye = ""
+    var finishing: Duration?
+    var outcome: RunRecord.State?
+    var continuation: CheckedContinuation<Void, any Error>?
+    let shardsDone: Counter
+    let attemptsEnded: Counter
+    let rowsGauge: Gauge
 
     public init(
         configuration: Configuration, opening: RunOpening, opened: RunOpening.Opened, log: Logger,
@@ -199,7 +199,7 @@ public actor CoordinatorService: Service {
             })
     }
 
-    private func start() {
+    func start() {
         do {
             let endpoints = try listen()
             loop.onTick { [unowned self] in assumeIsolated { $0.tick() } }
@@ -223,7 +223,7 @@ public actor CoordinatorService: Service {
         enqueue(.dispatch(.reload))
     }
 
-    private func listen() throws -> [String] {
+    func listen() throws -> [String] {
         let socket = try loop.makeSocket(.router)
         self.socket = socket
         var endpoints: [String] = []
@@ -242,13 +242,13 @@ public actor CoordinatorService: Service {
         return endpoints
     }
 
-    private func removeFolder() {
+    func removeFolder() {
         guard let folder else { return }
         unlink("\(folder)/run")
         rmdir(folder)
     }
 
-    private func end(_ result: Result<Void, any Error>) {
+    func end(_ result: Result<Void, any Error>) {
         guard let continuation else { return }
         self.continuation = nil
         local?.killAll()
@@ -264,134 +264,16 @@ public actor CoordinatorService: Service {
         continuation.resume(with: result)
     }
 
-    // MARK: - Workers' messages
-
-    private func receive() {
-        do {
-            while let frames = try socket?.receive() {
-                guard frames.count == 2 else { continue }
-                do {
-                    take(try FromWorker.decode(frames[1]), from: frames[0])
-                } catch {
-                    log.warning("a message was dropped: \(error)")
-                }
-            }
-        } catch {
-            log.error("cannot receive: \(error)")
-        }
-    }
-
-    private func take(_ message: FromWorker, from address: [UInt8]) {
-        let worker = WorkerID(message.worker)
-        switch message.body {
-        case .hello(let hello): greet(worker, hello, at: address)
-        case .heartbeat(let heartbeat):
-            guard addresses[worker] != nil else { return send(.rejoin(.init()), to: address) }
-            addresses[worker] = address
-            report(worker, heartbeat)
-            send(.alive(.init()), to: address)
-            let held = heartbeat.held.map {
-                HeldLease(lease: $0.lease.value, sequence: $0.sequence, rowsDone: $0.rowsDone)
-            }
-            react { $0.workerReported(worker, held: held, now: $1) }
-        case .shardDone(let done): react { $0.shardReportedDone(done.lease.value, worker: worker, now: $1) }
-        case .shardFailed(let failed):
-            let end = AttemptEnd(.failed, error: failed.error, permanent: failed.permanent)
-            react { $0.attemptReported(failed.lease.value, worker: worker, end, now: $1) }
-        case .leaseReleased(let released):
-            react { $0.attemptReported(released.lease.value, worker: worker, AttemptEnd(.released), now: $1) }
-        case .leaseLost(let lost): react { $0.leaseReportedLost(lost.lease.value, worker: worker, now: $1) }
-        case .goodbye(let goodbye):
-            if !goodbye.reason.isEmpty {
-                lastGoodbye = goodbye.reason
-                log.warning("a worker left: \(goodbye.reason)")
-            }
-            forget(worker)
-            react { $0.workerLeft(worker, now: $1) }
-        case nil: break
-        }
-    }
-
-    private func greet(_ worker: WorkerID, _ hello: Hello, at address: [UInt8]) {
-        guard hello.protocol == protocolVersion else {
-            var refused = Coord_Wire_V1_Refused()
-            refused.reason = "it speaks protocol \(hello.protocol), the coordinator \(protocolVersion)"
-            refused.mend = "install the same version of coord on both hosts"
-            return send(.refused(refused), to: address)
-        }
-        if let name = opened.job.transform, !hello.transforms.contains(name) {
-            var refused = Coord_Wire_V1_Refused()
-            refused.reason = "the job needs the transform \(name), which this worker does not have"
-            refused.mend = "it has: \(hello.transforms.joined(separator: ", "))"
-            lastGoodbye = refused.reason
-            return send(.refused(refused), to: address)
-        }
-        if hello.ready, hello.run != opened.ownership.run.rawValue {
-            var refused = Coord_Wire_V1_Refused()
-            refused.reason = "it worked for run \(hello.run), and the coordinator leads run \(runNumber)"
-            refused.mend = "start the worker again"
-            return send(.refused(refused), to: address)
-        }
-        addresses[worker] = address
-        var welcome = Coord_Wire_V1_Welcome()
-        welcome.protocol = protocolVersion
-        welcome.run = opened.ownership.run.rawValue
-        welcome.systemIdentifier = opened.systemIdentifier
-        welcome.database = opened.database
-        welcome.heartbeatMs = UInt32(configuration.heartbeatInterval / .milliseconds(1))
-        send(.welcome(welcome), to: address)
-        guard hello.ready else { return }
-        people[worker] = (hello.host, hello.pid)
-        let isLocal = hello.host == HostName.current && local?.contains(hello.pid) == true
-        if isLocal { local?.joined(hello.pid) }
-        progress.workerJoined(worker, host: hello.host, pid: hello.pid, local: isLocal, now: now)
-        progress.noted(machine.phase == .draining ? "draining: each worker finishes its batch" : nil)
-        log.info("worker joined", metadata: ["host": "\(hello.host)", "pid": "\(hello.pid)"])
-        react { $0.workerJoined(worker, credit: Int(hello.credit), now: $1) }
-    }
-
-    private func report(_ worker: WorkerID, _ heartbeat: Heartbeat) {
-        let held = heartbeat.held.first
-        progress.workerReported(
-            worker, shard: held.map { ShardID($0.lease.shard) }, shardRowsDone: held?.rowsDone ?? 0,
-            rssBytes: heartbeat.rssBytes, peakRSSBytes: heartbeat.peakRssBytes, now: now)
-    }
-
-    private func forget(_ worker: WorkerID) {
-        addresses[worker] = nil
-        people[worker] = nil
-        progress.workerLeft(worker, now: now)
-        enqueue(.left(worker))
-    }
-
-    private func send(_ body: FromCoordinator.OneOf_Body, to address: [UInt8]) {
-        var message = FromCoordinator()
-        message.body = body
-        do {
-            try socket?.send([address, message.encoded()])
-        } catch let error as ZeroMQError where error.isUnreachable || error.isFull {
-            // The worker is gone or stuck: its heartbeats, or their absence, say what follows.
-            log.debug("not sent: \(error)")
-        } catch {
-            log.error("not sent: \(error)")
-        }
-    }
-
-    private func send(_ body: FromCoordinator.OneOf_Body, to worker: WorkerID) {
-        guard let address = addresses[worker] else { return }
-        send(body, to: address)
-    }
-
     // MARK: - The machine
 
     /// The machine's time: it stands still while this process does.
     var now: Duration { MonotonicTime.now() - origin - paused }
 
-    private func react(_ event: (inout DispatchStateMachine, Duration) -> [DispatchAction]) {
+    func react(_ event: (inout DispatchStateMachine, Duration) -> [DispatchAction]) {
         for action in event(&machine, now) { perform(action) }
     }
 
-    private func perform(_ action: DispatchAction) {
+    func perform(_ action: DispatchAction) {
         switch action {
         case .assign(let worker, let lease):
             var message = Coord_Wire_V1_Assign()
@@ -415,7 +297,7 @@ public actor CoordinatorService: Service {
         }
     }
 
-    private func tick() {
+    func tick() {
         if now - tickedAt > Self.pauseLimit { paused += now - tickedAt }
         let now = now
         tickedAt = now
@@ -448,7 +330,7 @@ public actor CoordinatorService: Service {
         }
     }
 
-    private func exited(_ exit: LocalWorkers.Exit) {
+    func exited(_ exit: LocalWorkers.Exit) {
         if exit.joined, machine.phase == .dispatching {
             notify(.workerGone("worker pid \(exit.pid) ended (\(exit.reason)): starting another"))
         }
@@ -461,241 +343,13 @@ public actor CoordinatorService: Service {
         }
     }
 
-    private func snapshot() -> ProgressSnapshot {
+    func snapshot() -> ProgressSnapshot {
         let counts = machine.counts
         progress.shardsCounted(
             pending: counts.pending, running: counts.running, done: counts.done, failed: counts.failed)
         let snapshot = progress.snapshot(now: now)
         rowsGauge.record(snapshot.rowsDone)
         return snapshot
-    }
-
-    // MARK: - The ledger
-
-    private func enqueue(_ task: LedgerTask) {
-        queue.append(task)
-        guard !ledgerBusy else { return }
-        ledgerBusy = true
-        Task { await workQueue() }
-    }
-
-    private func workQueue() async {
-        while !queue.isEmpty, continuation != nil {
-            let task = queue.removeFirst()
-            do {
-                try await attempt(task)
-            } catch let error as PostgresError {
-                guard await ledgerFailed(error) else { break }
-            } catch {
-                end(.failure(error))
-            }
-        }
-        ledgerBusy = false
-    }
-
-    /// Deadlocks and lock timeouts pass; a lease that waits for its row's lock ends the session that holds it.
-    private func attempt(_ task: LedgerTask) async throws {
-        var tries = 0
-        while true {
-            do {
-                return try await carryOut(task)
-            } catch let error as PostgresError where error.recovery == .retry && tries < Self.ledgerRetries {
-                tries += 1
-                log.info("the ledger is busy, trying again: \(error)")
-                if case .dispatch(.recordLease(let shard, _, _)) = task { await endHolder(of: shard) }
-                // A cancelled task only shortens the pause.
-                try? await Task.sleep(for: .milliseconds(50 * tries))
-            }
-        }
-    }
-
-    /// The row of a shard that is to be leased is locked: its last worker's session may be stuck in a statement.
-    private func endHolder(of shard: ShardID) async {
-        let run = opened.ownership.run
-        do {
-            try await ledger.with { try $0.terminateHolder(of: shard, run: run) }
-        } catch {
-            // This role may not end that session; its statement timeout will.
-            log.info("the session that holds shard \(shard) could not be ended: \(error)")
-        }
-    }
-
-    private func carryOut(_ task: LedgerTask) async throws {
-        switch task {
-        case .dispatch(let action): try await carryOut(action)
-        case .renew:
-            let (ownership, rate) = (opened.ownership, snapshot().rowsPerSecond)
-            guard !isOver else { return }
-            let answer = try await ledger.with { try $0.renew(ownership, rowsPerSecond: rate) }
-            guard let renewal = answer else {
-                // While this process gives the run back, it is nobody's.
-                if isOver { return }
-                throw CoordinatorError.ousted
-            }
-            if renewal.cancelAsked {
-                progress.noted("cancelling: each worker finishes its batch")
-                react { $0.cancelRequested(now: $1) }
-            }
-        case .note:
-            let records = progress.snapshot(now: now).workers.map { worker in
-                WorkerRecord(
-                    id: worker.id, host: worker.host, pid: worker.pid, shard: worker.shard, rowsDone: worker.rowsDone,
-                    rowsPerSecond: worker.rowsPerSecond, rssBytes: worker.rssBytes, peakRSSBytes: worker.peakRSSBytes)
-            }
-            let run = opened.ownership.run
-            try await ledger.with { try $0.note(records, of: run) }
-        case .left(let worker):
-            let run = opened.ownership.run
-            try await ledger.with { try $0.noteLeft(worker, of: run) }
-        }
-    }
-
-    private func carryOut(_ action: DispatchAction) async throws {
-        let ownership = opened.ownership
-        switch action {
-        case .recordLease(let shard, let worker, let epoch):
-            let leased = try await ledger.with { try $0.lease(shard, to: worker, after: epoch, ownership) }
-            if let leased {
-                react { $0.leaseRecorded(leased.lease, worker: worker, sequence: leased.sequence, now: $1) }
-            } else {
-                react { $0.leaseRefused(shard, worker: worker, now: $1) }
-            }
-        case .recordAttempt(let lease, let worker, let end):
-            let attempts = end.outcome == .released ? 0 : opened.job.retry.attempts
-            let recorded = try await ledger.with {
-                try $0.recordAttempt(
-                    lease, worker: worker, outcome: end.outcome.rawValue, error: end.error, permanent: end.permanent,
-                    attempts: attempts, ownership)
-            }
-            if end.outcome != .released {
-                attemptsEnded.increment()
-                notify(
-                    .attemptEnded(lease.shard, end.error ?? end.outcome.rawValue, failed: recorded?.state == .failed))
-            }
-            if let recorded {
-                react { $0.attemptRecorded(lease, state: recorded.state, failures: recorded.failures, now: $1) }
-            } else {
-                try await carryOut(.confirm(lease.shard))
-            }
-        case .confirm(let shard):
-            guard let record = try await ledger.with({ try $0.shard(shard, of: ownership.run) }) else { return }
-            progress.shardRowsKnown(shard, rowsDone: record.rowsDone, by: record.owner)
-            if record.state == .done { shardsDone.increment() }
-            react { $0.shardRead(record, now: $1) }
-        case .reload:
-            let records = try await ledger.with { try $0.shards(of: ownership.run).map(\.record) }
-            for record in records { progress.shardRowsKnown(record.id, rowsDone: record.rowsDone) }
-            react { $0.shardsLoaded(records, now: $1) }
-        case .conclude:
-            guard let counts = try await ledger.with({ try $0.conclude(ownership) }) else {
-                throw CoordinatorError.ousted
-            }
-            react {
-                $0.runConcluded(
-                    done: counts.done, failed: counts.failed, open: counts.pending + counts.running, now: $1)
-            }
-        case .assign, .revoke, .rejoin, .drain, .dismiss, .finish: break
-        }
-    }
-
-    /// Waits until the ledger can be reached again, then reads it anew.
-    /// - Returns: false when the coordinator has ended meanwhile.
-    private func ledgerFailed(_ error: PostgresError) async -> Bool {
-        queue.removeAll()
-        machine.ledgerLost()
-        guard error.recovery == .reconnect || error.recovery == .retry else {
-            end(.failure(error))
-            return false
-        }
-        notify(.ledgerLost(error.description))
-        progress.noted("the database is away: trying again")
-        let lostAt = now
-        var pause = Duration.milliseconds(100)
-        while continuation != nil {
-            let ownership = opened.ownership
-            do {
-                guard try await ledger.with({ try $0.renew(ownership, rowsPerSecond: 0) }) != nil else {
-                    try await notOurs()
-                    return false
-                }
-                progress.noted(nil)
-                queue.insert(.dispatch(.reload), at: 0)
-                return true
-            } catch {
-                guard now - lostAt < configuration.ledgerPatience else {
-                    end(.failure(CoordinatorError.ledgerAway(reason: "\(error)")))
-                    return false
-                }
-                // A cancelled task only shortens the pause.
-                try? await Task.sleep(for: pause)
-                pause = min(pause * 2, .seconds(2))
-            }
-        }
-        return false
-    }
-
-    /// The run has no owner or another. It may be this process that ended it, in a commit whose answer was lost.
-    private func notOurs() async throws {
-        let run = opened.ownership.run
-        let record = try await ledger.with { try $0.run(run) }
-        guard record.coordinator == nil, [.complete, .partial, .failed].contains(record.state) else {
-            return end(.failure(CoordinatorError.ousted))
-        }
-        conclude(.concluded(done: record.counts.done, failed: record.counts.failed))
-    }
-
-    // MARK: - The end
-
-    private var isOver: Bool { finishing != nil || outcome != nil }
-
-    private func conclude(_ result: DispatchOutcome) {
-        finishing = now
-        for address in addresses.values { send(.drain(.init()), to: address) }
-        let ownership = opened.ownership
-        let state: RunRecord.State? =
-            switch result {
-            case .concluded: nil
-            case .drained: .paused
-            case .cancelled: .cancelled
-            }
-        Task {
-            do {
-                if let state { try await ledger.with { try $0.release(ownership, as: state) } }
-            } catch {
-                log.error("the run's state could not be written: \(error)")
-            }
-            outcome = state ?? .complete
-        }
-    }
-
-    /// Workers leave by themselves; the ones that do not are ended.
-    private func finishTick(_ now: Duration) {
-        guard let finishing, outcome != nil else { return }
-        if var workers = local {
-            _ = workers.reap(now: now)
-            local = workers
-            guard workers.children.isEmpty || now - finishing > Self.farewell else { return }
-        }
-        let records = progress.peaks.map { worker in
-            WorkerRecord(
-                id: worker.id, host: worker.host, pid: worker.pid, rowsDone: worker.rowsDone,
-                rssBytes: worker.rssBytes, peakRSSBytes: worker.peakRSSBytes)
-        }
-        let run = opened.ownership.run
-        self.finishing = nil
-        loop.onTick {}
-        Task {
-            // For `coord status` after the end; the run's own state is written already.
-            do {
-                try await ledger.with { store in
-                    try store.note(records, of: run)
-                    try store.noteAllLeft(run)
-                }
-            } catch {
-                log.warning("the workers' last figures could not be written: \(error)")
-            }
-            end(.success(()))
-        }
     }
 }
 

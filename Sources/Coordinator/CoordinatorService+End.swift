@@ -1,0 +1,61 @@
+import Dispatching
+import Ledger
+import Logging
+import Progress
+import Wire
+import ZeroMQ
+
+// From the machine's last action to the end of the service.
+extension CoordinatorService {
+    var isOver: Bool { finishing != nil || outcome != nil }
+
+    func conclude(_ result: DispatchOutcome) {
+        finishing = now
+        for address in addresses.values { send(.drain(.init()), to: address) }
+        let ownership = opened.ownership
+        let state: RunRecord.State? =
+            switch result {
+            case .concluded: nil
+            case .drained: .paused
+            case .cancelled: .cancelled
+            }
+        Task {
+            do {
+                if let state { try await ledger.with { try $0.release(ownership, as: state) } }
+            } catch {
+                log.error("the run's state could not be written: \(error)")
+            }
+            outcome = state ?? .complete
+        }
+    }
+
+    /// Workers leave by themselves; the ones that do not are ended.
+    func finishTick(_ now: Duration) {
+        guard let finishing, outcome != nil else { return }
+        if var workers = local {
+            _ = workers.reap(now: now)
+            local = workers
+            guard workers.children.isEmpty || now - finishing > Self.farewell else { return }
+        }
+        let records = progress.peaks.map { worker in
+            WorkerRecord(
+                id: worker.id, host: worker.host, pid: worker.pid, rowsDone: worker.rowsDone,
+                rssBytes: worker.rssBytes, peakRSSBytes: worker.peakRSSBytes)
+        }
+        let run = opened.ownership.run
+        self.finishing = nil
+        loop.onTick {}
+        Task {
+            // For `coord status` after the end; the run's own state is written already.
+            do {
+                try await ledger.with { store in
+                    try store.note(records, of: run)
+                    try store.noteAllLeft(run)
+                }
+            } catch {
+                log.warning("the workers' last figures could not be written: \(error)")
+            }
+            end(.success(()))
+        }
+    }
+}

@@ -1,0 +1,183 @@
+import Dispatching
+import Job
+import Ledger
+import Logging
+import Metrics
+import Postgres
+import Progress
+import Sharding
+
+// The actions that touch the ledger, one after another.
+extension CoordinatorService {
+    func enqueue(_ task: LedgerTask) {
+        queue.append(task)
+        guard !ledgerBusy else { return }
+        ledgerBusy = true
+        Task { await workQueue() }
+    }
+
+    func workQueue() async {
+        while !queue.isEmpty, continuation != nil {
+            let task = queue.removeFirst()
+            do {
+                try await attempt(task)
+            } catch let error as PostgresError {
+                guard await ledgerFailed(error) else { break }
+            } catch {
+                end(.failure(error))
+            }
+        }
+        ledgerBusy = false
+    }
+
+    /// Deadlocks and lock timeouts pass; a lease that waits for its row's lock ends the session that holds it.
+    func attempt(_ task: LedgerTask) async throws {
+        var tries = 0
+        while true {
+            do {
+                return try await carryOut(task)
+            } catch let error as PostgresError where error.recovery == .retry && tries < Self.ledgerRetries {
+                tries += 1
+                log.info("the ledger is busy, trying again: \(error)")
+                if case .dispatch(.recordLease(let shard, _, _)) = task { await endHolder(of: shard) }
+                // A cancelled task only shortens the pause.
+                try? await Task.sleep(for: .milliseconds(50 * tries))
+            }
+        }
+    }
+
+    /// The row of a shard that is to be leased is locked: its last worker's session may be stuck in a statement.
+    func endHolder(of shard: ShardID) async {
+        let run = opened.ownership.run
+        do {
+            try await ledger.with { try $0.terminateHolder(of: shard, run: run) }
+        } catch {
+            // This role may not end that session; its statement timeout will.
+            log.info("the session that holds shard \(shard) could not be ended: \(error)")
+        }
+    }
+
+    func carryOut(_ task: LedgerTask) async throws {
+        switch task {
+        case .dispatch(let action): try await carryOut(action)
+        case .renew:
+            let (ownership, rate) = (opened.ownership, snapshot().rowsPerSecond)
+            guard !isOver else { return }
+            let answer = try await ledger.with { try $0.renew(ownership, rowsPerSecond: rate) }
+            guard let renewal = answer else {
+                // While this process gives the run back, it is nobody's.
+                if isOver { return }
+                throw CoordinatorError.ousted
+            }
+            if renewal.cancelAsked {
+                progress.noted("cancelling: each worker finishes its batch")
+                react { $0.cancelRequested(now: $1) }
+            }
+        case .note:
+            let records = progress.snapshot(now: now).workers.map { worker in
+                WorkerRecord(
+                    id: worker.id, host: worker.host, pid: worker.pid, shard: worker.shard, rowsDone: worker.rowsDone,
+                    rowsPerSecond: worker.rowsPerSecond, rssBytes: worker.rssBytes, peakRSSBytes: worker.peakRSSBytes)
+            }
+            let run = opened.ownership.run
+            try await ledger.with { try $0.note(records, of: run) }
+        case .left(let worker):
+            let run = opened.ownership.run
+            try await ledger.with { try $0.noteLeft(worker, of: run) }
+        }
+    }
+
+    func carryOut(_ action: DispatchAction) async throws {
+        let ownership = opened.ownership
+        switch action {
+        case .recordLease(let shard, let worker, let epoch):
+            let leased = try await ledger.with { try $0.lease(shard, to: worker, after: epoch, ownership) }
+            if let leased {
+                react { $0.leaseRecorded(leased.lease, worker: worker, sequence: leased.sequence, now: $1) }
+            } else {
+                react { $0.leaseRefused(shard, worker: worker, now: $1) }
+            }
+        case .recordAttempt(let lease, let worker, let end):
+            let attempts = end.outcome == .released ? 0 : opened.job.retry.attempts
+            let recorded = try await ledger.with {
+                try $0.recordAttempt(
+                    lease, worker: worker, outcome: end.outcome.rawValue, error: end.error, permanent: end.permanent,
+                    attempts: attempts, ownership)
+            }
+            if end.outcome != .released {
+                attemptsEnded.increment()
+                notify(
+                    .attemptEnded(lease.shard, end.error ?? end.outcome.rawValue, failed: recorded?.state == .failed))
+            }
+            if let recorded {
+                react { $0.attemptRecorded(lease, state: recorded.state, failures: recorded.failures, now: $1) }
+            } else {
+                try await carryOut(.confirm(lease.shard))
+            }
+        case .confirm(let shard):
+            guard let record = try await ledger.with({ try $0.shard(shard, of: ownership.run) }) else { return }
+            progress.shardRowsKnown(shard, rowsDone: record.rowsDone, by: record.owner)
+            if record.state == .done { shardsDone.increment() }
+            react { $0.shardRead(record, now: $1) }
+        case .reload:
+            let records = try await ledger.with { try $0.shards(of: ownership.run).map(\.record) }
+            for record in records { progress.shardRowsKnown(record.id, rowsDone: record.rowsDone) }
+            react { $0.shardsLoaded(records, now: $1) }
+        case .conclude:
+            guard let counts = try await ledger.with({ try $0.conclude(ownership) }) else {
+                throw CoordinatorError.ousted
+            }
+            react {
+                $0.runConcluded(
+                    done: counts.done, failed: counts.failed, open: counts.pending + counts.running, now: $1)
+            }
+        case .assign, .revoke, .rejoin, .drain, .dismiss, .finish: break
+        }
+    }
+
+    /// Waits until the ledger can be reached again, then reads it anew.
+    /// - Returns: false when the coordinator has ended meanwhile.
+    func ledgerFailed(_ error: PostgresError) async -> Bool {
+        queue.removeAll()
+        machine.ledgerLost()
+        guard error.recovery == .reconnect || error.recovery == .retry else {
+            end(.failure(error))
+            return false
+        }
+        notify(.ledgerLost(error.description))
+        progress.noted("the database is away: trying again")
+        let lostAt = now
+        var pause = Duration.milliseconds(100)
+        while continuation != nil {
+            let ownership = opened.ownership
+            do {
+                guard try await ledger.with({ try $0.renew(ownership, rowsPerSecond: 0) }) != nil else {
+                    try await notOurs()
+                    return false
+                }
+                progress.noted(nil)
+                queue.insert(.dispatch(.reload), at: 0)
+                return true
+            } catch {
+                guard now - lostAt < configuration.ledgerPatience else {
+                    end(.failure(CoordinatorError.ledgerAway(reason: "\(error)")))
+                    return false
+                }
+                // A cancelled task only shortens the pause.
+                try? await Task.sleep(for: pause)
+                pause = min(pause * 2, .seconds(2))
+            }
+        }
+        return false
+    }
+
+    /// The run has no owner or another. It may be this process that ended it, in a commit whose answer was lost.
+    func notOurs() async throws {
+        let run = opened.ownership.run
+        let record = try await ledger.with { try $0.run(run) }
+        guard record.coordinator == nil, [.complete, .partial, .failed].contains(record.state) else {
+            return end(.failure(CoordinatorError.ousted))
+        }
+        conclude(.concluded(done: record.counts.done, failed: record.counts.failed))
+    }
+}
