@@ -16,7 +16,7 @@ import Testing
             let run = try await scenario.newestRun()
             for share in [1, 2] {
                 try await eventually("a part of the rows is done") {
-                    try await scenario.rowsDone(run) >= rows * share / 4
+                    try await scenario.rowsDone(run) >= rows * share / 8
                 }
                 coordinator.send(SIGKILL)
                 #expect(try await coordinator.ended().status == 128 + SIGKILL)

@@ -70,7 +70,7 @@ import Testing
             try scenario.program("copy_hits.py")
             try await scenario.session.execute(
                 "CREATE TABLE hot (id bigint PRIMARY KEY, hits int NOT NULL DEFAULT 0, copy int)",
-                "INSERT INTO hot SELECT generate_series(1, 2000)",
+                "INSERT INTO hot SELECT generate_series(1, 6000)",
                 "CREATE TABLE history (id bigint, hits int, copy int)",
                 """
                 CREATE FUNCTION remember() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -93,7 +93,7 @@ import Testing
             var made: [Int: Int] = [:]
             while coordinator.exitStatus == nil {
                 // Every tenth row is hot.
-                let id = Int.random(in: 0..<200, using: &random) * 10 + 1
+                let id = Int.random(in: 0..<600, using: &random) * 10 + 1
                 try await user.execute("UPDATE hot SET hits = hits + 1 WHERE id = \(id)")
                 made[id, default: 0] += 1
             }
