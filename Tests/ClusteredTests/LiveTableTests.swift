@@ -4,8 +4,8 @@ import Testing
 
 /// A change that somebody else commits during the run is never overwritten (I6).
 @Suite struct LiveTableTests {
-    /// pgbench's size: COORD_TEST_SCALE, or one that keeps the suite short.
-    private static let scale = getenv("COORD_TEST_SCALE").flatMap { Int(String(cString: $0)) } ?? 2
+    /// pgbench's size: COORD_TEST_SCALE, or a million accounts.
+    private static let scale = getenv("COORD_TEST_SCALE").flatMap { Int(String(cString: $0)) } ?? 10
 
     @Test func pgbenchLosesNoUpdateWhileRunsPassOverItsAccounts() async throws {
         try await Scenario.run { scenario in
