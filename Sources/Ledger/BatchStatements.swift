@@ -149,10 +149,15 @@ public struct BatchStatements: Sendable {
     /// Rows are found by their ctid, which spares the way through the key's index. A row that is no longer there, or
     /// whose xmin or key is another, was changed by somebody else: it is left alone and its key deferred. After a lock
     /// wait PostgreSQL checks xmin and key again on the row's new version; of a ctid it would not.
+    ///
+    /// The arrays are unnested side by side in a SELECT list, which hands on one row after the other, where the
+    /// function in FROM would first store each array's rows and then all of them together.
     public func write() -> String {
         guard case .compute(_, let writes) = target.change else { preconditionFailure("a set job writes no arrays") }
-        let arrays = writes.enumerated().map { "$\($0.offset + 12)::\(ElementType.of($0.element).sqlName)[]" }
         let names = writes.indices.map { "\(own)v\($0)" }
+        let arrays = zip(writes, names).enumerated().map { index, written in
+            "unnest($\(index + 12)::\(ElementType.of(written.0).sqlName)[]) AS \(written.1)"
+        }
         let values = zip(writes, names).map { column, name in
             ElementType.of(column).isExact
                 ? "\(column.quoted) = \(own)u.\(name)" : "\(column.quoted) = \(own)u.\(name)::\(column.castName)"
@@ -165,9 +170,9 @@ public struct BatchStatements: Sendable {
             WITH \(own)fence AS MATERIALIZED (\(fence)),
             \(own)changed AS (
                 UPDATE ONLY \(target.table) SET \(values.joined(separator: ", "))
-                FROM \(own)fence, unnest($9::\(type)[], $10::xid[], $11::tid[],
-                    \(arrays.joined(separator: ", ")))
-                    AS \(own)u(\(own)k, \(own)x, \(own)t, \(names.joined(separator: ", ")))
+                FROM (SELECT unnest($9::\(type)[]) AS \(own)k, unnest($10::xid[]) AS \(own)x,
+                        unnest($11::tid[]) AS \(own)t, \(arrays.joined(separator: ", "))
+                    FROM \(own)fence) AS \(own)u
                 WHERE \(target.qualifiedKey) = \(own)u.\(own)k\(compare)
                 RETURNING \(target.qualifiedKey) AS \(own)k
             ), \(own)count AS MATERIALIZED (
