@@ -52,7 +52,8 @@ public final class PostgresConnection {
         }
         // Notices are for people at a psql prompt.
         PQsetNoticeReceiver(connection, { _, _ in }, nil)
-        for statement in settings.setup { _ = try execute(statement) }
+        // All of them in one round trip.
+        if !settings.setup.isEmpty { _ = try check(PQexec(connection, settings.setup.joined(separator: ";\n"))) }
     }
 
     deinit { PQfinish(raw) }

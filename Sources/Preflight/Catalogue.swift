@@ -72,16 +72,11 @@ struct Catalogue {
         }
         let oid = UInt32(result.int(0, 0) ?? 0)
         let tuples = Double(text(6)) ?? -1
+        let keys = try keyColumns(oid, connection)
         return Catalogue(
             oid: oid, table: text(1), alias: text(2), columns: try columns(oid, connection),
-            primaryKey: try indexColumns(oid, "indisprimary", connection),
-            uniqueColumns: Set(
-                try indexColumns(
-                    oid,
-                    """
-                    indisunique AND indnkeyatts = 1 AND i.indcollation[0] = a.attcollation
-                        AND (SELECT opcdefault FROM pg_opclass WHERE oid = i.indclass[0])
-                    """, connection)),
+            primaryKey: keys.filter(\.isPrimary).map(\.name),
+            uniqueColumns: Set(keys.filter(\.isUniqueAlone).map(\.name)),
             rows: tuples > 0 ? Int64(tuples) : nil, bytes: result.int(0, 7) ?? 0,
             hasDeferrableKey: result.bool(0, 10) ?? false,
             versionsReadable: result.bool(0, 9) ?? false)
@@ -123,18 +118,31 @@ struct Catalogue {
         }
     }
 
-    private static func indexColumns(_ oid: UInt32, _ condition: String, _ connection: PostgresConnection) throws
-        -> [String]
-    {
+    /// A column of an index that could tell rows apart.
+    private struct KeyColumn {
+        var name: String
+        var isPrimary: Bool
+        /// It is unique by itself, in the column's own collation and its type's usual order.
+        var isUniqueAlone: Bool
+    }
+
+    private static func keyColumns(_ oid: UInt32, _ connection: PostgresConnection) throws -> [KeyColumn] {
         let result = try connection.execute(
             """
-            SELECT a.attname FROM pg_index AS i CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(n, o)
+            SELECT a.attname, i.indisprimary,
+                i.indnkeyatts = 1 AND i.indcollation[0] = a.attcollation
+                    AND (SELECT opcdefault FROM pg_opclass WHERE oid = i.indclass[0])
+            FROM pg_index AS i CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(n, o)
             JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.n
-            WHERE i.indrelid = $1::oid AND i.indisvalid AND i.indpred IS NULL AND k.o <= i.indnkeyatts
-                AND i.indimmediate AND \(condition)
+            WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND k.o <= i.indnkeyatts
+                AND i.indimmediate
             ORDER BY i.indexrelid, k.o
             """, ["\(oid)"])
-        return (0..<result.rows).compactMap { result.text($0, 0) }
+        return (0..<result.rows).map { row in
+            KeyColumn(
+                name: result.text(row, 0) ?? "", isPrimary: result.bool(row, 1) ?? false,
+                isUniqueAlone: result.bool(row, 2) ?? false)
+        }
     }
 
     func column(_ name: String, for purpose: String, table: TableName) throws -> Column {
