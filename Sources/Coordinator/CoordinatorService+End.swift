@@ -26,36 +26,40 @@ extension CoordinatorService {
                 log.error("the run's state could not be written: \(error)")
             }
             outcome = state ?? .complete
+            finishTick(self.now)
         }
     }
 
-    /// Workers leave by themselves; the ones that do not are ended.
+    /// Workers leave by themselves; the ones that do not are ended. Meanwhile their last figures are written.
     func finishTick(_ now: Duration) {
         guard let finishing, outcome != nil else { return }
-        if var workers = local {
-            _ = workers.reap(now: now)
-            local = workers
-            guard workers.children.isEmpty || now - finishing > Self.farewell else { return }
+        reapLocalWorkers()
+        let isLate = now - finishing > Self.farewell
+        let processesAreGone = local?.children.isEmpty ?? true
+        switch lastFigures {
+        case .due where addresses.isEmpty || processesAreGone || isLate: writeLastFigures()
+        case .written where processesAreGone || isLate: end(.success(()))
+        case .due, .underWay, .written: break
         }
+    }
+
+    /// For `coord status` after the end; the run's own state is written already.
+    private func writeLastFigures() {
+        lastFigures = .underWay
         let records = progress.peaks.map { worker in
             WorkerRecord(
                 id: worker.id, host: worker.host, pid: worker.pid, rowsDone: worker.rowsDone,
                 rssBytes: worker.rssBytes, peakRSSBytes: worker.peakRSSBytes)
         }
         let run = opened.ownership.run
-        self.finishing = nil
-        loop.onTick {}
         Task {
-            // For `coord status` after the end; the run's own state is written already.
             do {
-                try await ledger.with { store in
-                    try store.note(records, of: run)
-                    try store.noteAllLeft(run)
-                }
+                try await ledger.with { try $0.noteEnd(records, of: run) }
             } catch {
                 log.warning("the workers' last figures could not be written: \(error)")
             }
-            end(.success(()))
+            lastFigures = .written
+            finishTick(self.now)
         }
     }
 }

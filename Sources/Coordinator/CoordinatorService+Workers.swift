@@ -105,7 +105,8 @@ extension CoordinatorService {
         addresses[worker] = nil
         people[worker] = nil
         progress.workerLeft(worker, now: now)
-        enqueue(.left(worker))
+        // At the end, one statement is written for all of them.
+        if isOver { finishTick(now) } else { enqueue(.left(worker)) }
     }
 
     func send(_ body: FromCoordinator.OneOf_Body, to address: [UInt8]) {

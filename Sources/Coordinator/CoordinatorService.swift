@@ -18,26 +18,18 @@ import ZeroMQ
 /// another on the ledger's own thread; everything else at once.
 public actor CoordinatorService: Service {
     public struct Configuration: Sendable {
-        /// Local worker processes to spawn and keep; 0 to wait for workers that join.
-        public var workers: Int
+        /// Local worker processes to keep at their number; nil to wait for workers that join.
+        public var workers: LocalWorkers?
         /// Where other workers may join; nil for a private ipc endpoint alone.
         public var listen: String?
-        /// This program, to spawn workers from.
-        public var executable: String
-        /// Added to the environment of local workers.
-        public var workerEnvironment: [String: String]
         public var heartbeatInterval = Duration.seconds(1)
         public var leaseDuration = Duration.seconds(10)
         /// How long the ledger may be away before the coordinator stops. The run can be resumed.
         public var ledgerPatience = Duration.seconds(600)
 
-        public init(
-            workers: Int, listen: String? = nil, executable: String, workerEnvironment: [String: String] = [:]
-        ) {
+        public init(workers: LocalWorkers?, listen: String? = nil) {
             self.workers = workers
             self.listen = listen
-            self.executable = executable
-            self.workerEnvironment = workerEnvironment
         }
     }
 
@@ -84,6 +76,11 @@ public actor CoordinatorService: Service {
         case left(WorkerID)
     }
 
+    /// What is written about the workers once the run is over.
+    enum LastFigures {
+        case due, underWay, written
+    }
+
     nonisolated let loop = SocketLoop(name: "coordinator")
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
@@ -110,6 +107,7 @@ public actor CoordinatorService: Service {
     var shownAt = Duration.zero
     var lastGoodbye = ""
     var finishing: Duration?
+    var lastFigures: LastFigures = .due
     var outcome: RunRecord.State?
     var continuation: CheckedContinuation<Void, any Error>?
     let shardsDone: Counter
@@ -121,6 +119,7 @@ public actor CoordinatorService: Service {
         notify: @escaping @Sendable (Event) -> Void
     ) {
         self.configuration = configuration
+        local = configuration.workers
         self.opened = opened
         self.log = log
         self.notify = notify
@@ -203,20 +202,13 @@ public actor CoordinatorService: Service {
         do {
             let endpoints = try listen()
             loop.onTick { [unowned self] in assumeIsolated { $0.tick() } }
-            if configuration.workers > 0 {
-                var workers = LocalWorkers(
-                    executable: configuration.executable,
-                    arguments: ["worker", "--connect", endpoints[0], "--leashed"]
-                        + (log.logLevel <= .debug ? ["--verbose"] : []),
-                    environment: configuration.workerEnvironment, count: configuration.workers)
-                try workers.fill(now: now)
-                local = workers
+            if local != nil {
+                local?.admit()
+                watchExits(local?.exitDescriptors ?? [])
             } else {
                 progress.noted("waiting for workers")
             }
-            for endpoint in configuration.workers > 0 ? Array(endpoints.dropFirst()) : endpoints {
-                notify(.listening(endpoint))
-            }
+            for endpoint in local != nil ? Array(endpoints.dropFirst()) : endpoints { notify(.listening(endpoint)) }
         } catch {
             return end(.failure(error))
         }
@@ -227,11 +219,11 @@ public actor CoordinatorService: Service {
         let socket = try loop.makeSocket(.router)
         self.socket = socket
         var endpoints: [String] = []
-        if configuration.workers > 0 || configuration.listen == nil {
-            let folder = try Endpoint.makePrivateFolder()
+        if local != nil || configuration.listen == nil {
+            let folder = try local?.folder ?? Endpoint.makePrivateFolder()
             self.folder = folder
-            try socket.bind("ipc://\(folder)/run")
-            endpoints.append("ipc://\(folder)/run")
+            try socket.bind(Endpoint.inside(folder))
+            endpoints.append(Endpoint.inside(folder))
         }
         if let listen = configuration.listen {
             guard Endpoint.isLocal(listen) else { throw CoordinatorError.openEndpoint(listen) }
@@ -243,9 +235,7 @@ public actor CoordinatorService: Service {
     }
 
     func removeFolder() {
-        guard let folder else { return }
-        unlink("\(folder)/run")
-        rmdir(folder)
+        if let folder { Endpoint.removePrivateFolder(folder) }
     }
 
     func end(_ result: Result<Void, any Error>) {
@@ -302,18 +292,16 @@ public actor CoordinatorService: Service {
         let now = now
         tickedAt = now
         guard finishing == nil else { return finishTick(now) }
-        if var workers = local {
-            for exit in workers.reap(now: now) { exited(exit) }
-            if workers.failures >= LocalWorkers.failureLimit {
-                local = workers
-                return end(.failure(CoordinatorError.workersCannotStart(reason: lastGoodbye)))
+        reapLocalWorkers()
+        if let local, local.failures >= LocalWorkers.failureLimit {
+            return end(.failure(CoordinatorError.workersCannotStart(reason: lastGoodbye)))
+        }
+        do {
+            if machine.phase == .dispatching || machine.phase == .loading {
+                watchExits(try local?.fill(now: now) ?? [])
             }
-            do {
-                if machine.phase == .dispatching || machine.phase == .loading { try workers.fill(now: now) }
-            } catch {
-                log.error("\(error)")
-            }
-            local = workers
+        } catch {
+            log.error("\(error)")
         }
         react { $0.timePassed(now: $1) }
         if now - renewedAt >= Self.renewInterval {
@@ -327,6 +315,20 @@ public actor CoordinatorService: Service {
         if now - shownAt >= Self.progressInterval {
             shownAt = now
             notify(.progressed(snapshot()))
+        }
+    }
+
+    /// Has `tick` called as soon as a local worker's process has ended.
+    func watchExits(_ descriptors: [Int32]) {
+        for descriptor in descriptors {
+            loop.watch(descriptor: descriptor) { [unowned self] in assumeIsolated { $0.tick() } }
+        }
+    }
+
+    func reapLocalWorkers() {
+        for exit in local?.reap(now: now) ?? [] {
+            loop.unwatch(descriptor: exit.descriptor)
+            if !isOver { exited(exit) }
         }
     }
 

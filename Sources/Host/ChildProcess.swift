@@ -76,6 +76,9 @@ package enum ChildProcess {
         return inherited + environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
     }
 
+    /// A descriptor that can be read once the child has ended; -1 where the kernel has none.
+    package static func exitDescriptor(of child: pid_t) -> Int32 { coord_pidfd_open(child) }
+
     /// How a process ended, in words, from the status that `waitpid` gave.
     package static func describe(status: Int32) -> String {
         let signal = status & 0x7F

@@ -11,6 +11,16 @@ package enum Leash {
     /// What to start this program with, to become `command`.
     package static func arguments(_ command: [String]) -> [String] { [word, "\(getpid())"] + command }
 
+    /// Waits until the process that holds the other end of standard input admits this one, by a byte.
+    /// - Returns: false when it ended instead.
+    package static func awaitAdmission() -> Bool {
+        var byte: UInt8 = 0
+        while true {
+            let count = read(STDIN_FILENO, &byte, 1)
+            if count >= 0 || errno != EINTR { return count == 1 }
+        }
+    }
+
     /// Becomes the other program, when this process was started for that. Call it first thing.
     package static func execIfAsked() {
         let arguments = CommandLine.arguments

@@ -71,6 +71,17 @@ extension LedgerStore {
             """, [run.description])
     }
 
+    /// The last figures of a run's workers, which have all left.
+    ///
+    /// Nothing hangs on them, so the commit does not wait for the disk.
+    public func noteEnd(_ workers: [WorkerRecord], of run: RunID) throws {
+        try transaction {
+            try connection.execute("SET LOCAL synchronous_commit = off")
+            try note(workers, of: run)
+            try noteAllLeft(run)
+        }
+    }
+
     /// The workers of a run: those at work, or, when the run has ended, all that it had.
     public func workers(of run: RunID, includeGone: Bool) throws -> [WorkerRecord] {
         let gone = includeGone ? "" : "AND left_at IS NULL AND seen_at > clock_timestamp() - interval '30 seconds'"

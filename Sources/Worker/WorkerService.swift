@@ -108,6 +108,16 @@ public actor WorkerService: Service {
         react { machine, now in machine.drainRequested(now: now) }
     }
 
+    /// Ends this process after the coordinator that spawned it, whose endpoint goes too.
+    public static func endWithoutCoordinator(endpoint: String) -> Never {
+        if endpoint.hasPrefix("ipc://") {
+            let path = String(endpoint.dropFirst("ipc://".count))
+            unlink(path)
+            if let slash = path.lastIndex(of: "/") { rmdir(String(path[..<slash])) }
+        }
+        _exit(0)
+    }
+
     // MARK: - Socket
 
     private func start() {
@@ -118,15 +128,8 @@ public actor WorkerService: Service {
         }
         if configuration.endsWithInput {
             let endpoint = configuration.endpoint
-            loop.watch(descriptor: STDIN_FILENO) {
-                // Nothing is written to it: it can be read only at its end. The dead coordinator's endpoint goes too.
-                if endpoint.hasPrefix("ipc://") {
-                    let path = String(endpoint.dropFirst("ipc://".count))
-                    unlink(path)
-                    if let slash = path.lastIndex(of: "/") { rmdir(String(path[..<slash])) }
-                }
-                _exit(0)
-            }
+            // Nothing more is written to it: it can be read only at its end.
+            loop.watch(descriptor: STDIN_FILENO) { Self.endWithoutCoordinator(endpoint: endpoint) }
         }
         loop.onTick { [unowned self] in assumeIsolated { $0.tick() } }
         greet()

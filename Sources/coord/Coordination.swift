@@ -38,7 +38,17 @@ struct Coordination {
         throw CoordinatorError.openEndpoint(listen)
     }
 
-    func run(_ opening: RunOpening, _ opened: RunOpening.Opened) async throws {
+    /// Spawns the local workers, who wait to be admitted; nil when there are to be none.
+    func spawnWorkers(_ job: Job) throws -> LocalWorkers? {
+        guard options.workers > 0 else { return nil }
+        var environment: [String: String] = [:]
+        if let conninfo = common.conninfo(job) { environment[CommonOptions.variable] = conninfo }
+        return try LocalWorkers(
+            executable: Self.executable, environment: environment, count: options.workers, verbose: common.verbose)
+    }
+
+    /// Runs the coordinator of a run that this process owns.
+    func run(_ opening: RunOpening, _ opened: RunOpening.Opened, workers: LocalWorkers?) async throws {
         let presenter = Presenter(json: common.json)
         for warning in opened.warnings {
             presenter.message("warning", "note: \(warning)", ["warning": .string(warning)])
@@ -53,12 +63,9 @@ struct Coordination {
                 "run": .number(run.rawValue), "job": .string(opened.job.name), "resumed": .boolean(opened.resumed),
                 "shards": .number(Int64(opened.shards)), "rows_estimated": .number(opened.rowsEstimated),
             ])
-        var environment: [String: String] = [:]
-        if let conninfo = common.conninfo(opened.job) { environment[CommonOptions.variable] = conninfo }
         let service = CoordinatorService(
-            configuration: CoordinatorService.Configuration(
-                workers: options.workers, listen: options.listen, executable: Self.executable,
-                workerEnvironment: environment), opening: opening, opened: opened,
+            configuration: CoordinatorService.Configuration(workers: workers, listen: options.listen),
+            opening: opening, opened: opened,
             log: common.logger("coordinator"), notify: { presenter.show($0) })
         let started = MonotonicTime.now()
         do {

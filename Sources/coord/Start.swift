@@ -82,8 +82,17 @@ struct Start: AsyncParsableCommand {
         try coordination.checkListen()
         try coordination.checkCompute(job)
         let opening = RunOpening(settings: .ledger(common.conninfo(job)), host: HostName.current, pid: getpid())
-        let opened = try await opening.start(job, file: file, workers: options.workers, new: new)
-        try await coordination.run(opening, opened)
+        // Processes take as long to start as a plan takes to make: both at once.
+        async let plan = opening.start(job, file: file, workers: options.workers, new: new)
+        var workers = try coordination.spawnWorkers(job)
+        let opened: RunOpening.Opened
+        do {
+            opened = try await plan
+        } catch {
+            workers?.abandon()
+            throw error
+        }
+        try await coordination.run(opening, opened, workers: workers)
     }
 }
 
@@ -106,6 +115,6 @@ struct Resume: AsyncParsableCommand {
             // What was asked for is so: a script may resume until it gets 0.
             return Terminal.complain("\(error)")
         }
-        try await coordination.run(opening, opened)
+        try await coordination.run(opening, opened, workers: try coordination.spawnWorkers(opened.job))
     }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import CoordKit
 import Coordinator
 import Glibc
+import Host
 import Postgres
 import ServiceLifecycle
 import UnixSignals
@@ -29,6 +30,7 @@ struct WorkerCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        if leashed, !Leash.awaitAdmission() { WorkerService.endWithoutCoordinator(endpoint: connect) }
         let service = WorkerService(
             configuration: WorkerService.Configuration(
                 endpoint: connect, connection: .batches(common.conninfo()), build: Build.version,

@@ -40,6 +40,27 @@ import Testing
         }
     }
 
+    /// Workers are spawned while the job is planned, and wait to be admitted.
+    @Test(arguments: [SIGKILL, SIGTERM])
+    func workersOfACoordinatorThatEndsWhileItPlansEndToo(signal: Int32) async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 100)
+            let holder = scenario.connect()
+            _ = try await holder.execute("BEGIN", "LOCK TABLE items IN ACCESS EXCLUSIVE MODE")
+            let coordinator = try scenario.coord("start", try items.setJob(), "--workers", "3")
+            try await eventually("the workers wait to be admitted") { scenario.workers.count == 3 }
+            let words = LiveProcess.commandLine(of: try #require(scenario.workers.first))
+            let endpoint = try #require(words.first { $0.hasPrefix("ipc://") })
+            let folder = String(endpoint.dropFirst("ipc://".count).dropLast("/run".count))
+            coordinator.send(signal)
+            #expect(try await coordinator.ended().status == 128 + signal)
+            try await eventually("the workers are gone, and their folder", within: .seconds(5)) {
+                scenario.workers.isEmpty && access(folder, F_OK) != 0
+            }
+            await holder.close()
+        }
+    }
+
     @Test func runWhoseCoordinatorWasKilledSaysInStatusHowToGoOn() async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 2_000, pace: 0.02)
