@@ -1,11 +1,16 @@
 """coord itself, through its command line alone: three kinds of compute, each with several numbers of workers."""
 
+import os
+import sys
 from functools import partial
 from pathlib import Path
 
 from contenders import PROGRAMS, Contender
 from dataset import PASSTHROUGH_EXPRESSION, UPDATE_EXPRESSION
 from processes import ProcessPeak
+
+# The interpreter itself that the other Python contenders have too, not a launcher that finds it.
+_PYTHON = os.path.realpath(sys.executable)
 
 _JOB_HEAD = """\
 name: {name}
@@ -28,7 +33,7 @@ compute:
 _COMMAND = f"""\
 read: [field1, field2]
 compute:
-  command: [python3, {PROGRAMS / "compute.py"}]
+  command: [{_PYTHON}, {PROGRAMS / "compute.py"}]
   writes: [field3]
 """
 
