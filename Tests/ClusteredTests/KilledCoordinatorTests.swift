@@ -48,7 +48,14 @@ import Testing
             let holder = scenario.connect()
             _ = try await holder.execute("BEGIN", "LOCK TABLE items IN ACCESS EXCLUSIVE MODE")
             let coordinator = try scenario.coord("start", try items.setJob(), "--workers", "3")
-            try await eventually("the workers wait to be admitted") { scenario.workers.count == 3 }
+            try await eventually("the workers wait to be admitted, and the plan for the table") {
+                let waits = try await holder.bool(
+                    "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'items'::regclass)")
+                return waits && scenario.workers.count == 3
+            }
+            let sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            #expect(try await holder.int(sessions + " AND application_name = 'coord ledger'") == 1)
+            #expect(try await holder.int(sessions + " AND application_name = 'coord worker'") == 0)
             let words = LiveProcess.commandLine(of: try #require(scenario.workers.first))
             let endpoint = try #require(words.first { $0.hasPrefix("ipc://") })
             let folder = String(endpoint.dropFirst("ipc://".count).dropLast("/run".count))
