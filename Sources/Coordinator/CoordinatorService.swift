@@ -222,8 +222,8 @@ public actor CoordinatorService: Service {
         if local != nil || configuration.listen == nil {
             let folder = try local?.folder ?? Endpoint.makePrivateFolder()
             self.folder = folder
-            try socket.bind(Endpoint.inside(folder))
-            endpoints.append(Endpoint.inside(folder))
+            try socket.bind(PrivateEndpoint.inside(folder))
+            endpoints.append(PrivateEndpoint.inside(folder))
         }
         if let listen = configuration.listen {
             guard Endpoint.isLocal(listen) else { throw CoordinatorError.openEndpoint(listen) }
@@ -235,7 +235,7 @@ public actor CoordinatorService: Service {
     }
 
     func removeFolder() {
-        if let folder { Endpoint.removePrivateFolder(folder) }
+        if let folder { PrivateEndpoint.remove(PrivateEndpoint.inside(folder)) }
     }
 
     func end(_ result: Result<Void, any Error>) {

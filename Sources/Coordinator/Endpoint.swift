@@ -20,12 +20,4 @@ public enum Endpoint {
         guard mkdtemp(&template) != nil else { throw CoordinatorError.folder(String(cString: strerror(errno))) }
         return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
-
-    /// The endpoint of a private folder.
-    static func inside(_ folder: String) -> String { "ipc://\(folder)/run" }
-
-    static func removePrivateFolder(_ folder: String) {
-        unlink("\(folder)/run")
-        rmdir(folder)
-    }
 }

@@ -62,7 +62,7 @@ public struct LocalWorkers: Sendable {
     }
 
     /// Where they connect to.
-    var endpoint: String { Endpoint.inside(folder) }
+    var endpoint: String { PrivateEndpoint.inside(folder) }
 
     /// Lets the workers connect: the endpoint is there.
     mutating func admit() {
@@ -73,7 +73,7 @@ public struct LocalWorkers: Sendable {
     /// Ends what was spawned for a run that did not come about.
     public mutating func abandon() {
         killAll()
-        Endpoint.removePrivateFolder(folder)
+        PrivateEndpoint.remove(endpoint)
     }
 
     /// Spawns what is missing.

@@ -110,11 +110,7 @@ public actor WorkerService: Service {
 
     /// Ends this process after the coordinator that spawned it, whose endpoint goes too.
     public static func endWithoutCoordinator(endpoint: String) -> Never {
-        if endpoint.hasPrefix("ipc://") {
-            let path = String(endpoint.dropFirst("ipc://".count))
-            unlink(path)
-            if let slash = path.lastIndex(of: "/") { rmdir(String(path[..<slash])) }
-        }
+        PrivateEndpoint.remove(endpoint)
         _exit(0)
     }
 

@@ -1,0 +1,16 @@
+import Glibc
+
+/// The ipc endpoint in a folder that only this user can enter.
+package enum PrivateEndpoint {
+    private static let scheme = "ipc://"
+
+    package static func inside(_ folder: String) -> String { "\(scheme)\(folder)/run" }
+
+    /// Removes the socket and its folder, when nothing else is in it. Nothing happens for endpoints that are no files.
+    package static func remove(_ endpoint: String) {
+        guard endpoint.hasPrefix(scheme) else { return }
+        let path = String(endpoint.dropFirst(scheme.count))
+        unlink(path)
+        if let slash = path.lastIndex(of: "/") { rmdir(String(path[..<slash])) }
+    }
+}
