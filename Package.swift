@@ -21,7 +21,8 @@ let package = Package(
     name: "coord",
     products: [
         .executable(name: "coord", targets: ["coord"]),
-        .library(name: "CoordKit", targets: ["CoordKit"]),
+        // For a program of one's own: coord with transforms that are compiled into it.
+        .library(name: "CoordKit", targets: ["CoordKit", "CoordCLI"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -69,15 +70,15 @@ let package = Package(
                 "WorkerLoop", "CoordKit", "Host", "Job", "Ledger", "Postgres", "Preflight", "Wire", "ZeroMQ", log,
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
-        .executableTarget(
-            name: "coord",
-            dependencies: [
+        module(
+            "CoordCLI",
+            [
                 "CoordKit", "Coordinator", "Host", "Job", "Ledger", "Preflight", "Progress", "Worker", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
-            ],
-            swiftSettings: settings),
+            ]),
+        .executableTarget(name: "coord", dependencies: ["CoordCLI"], swiftSettings: settings),
 
         tests("JobTests", ["Job"]),
         tests("ShardingTests", ["Sharding"]),
@@ -90,10 +91,15 @@ let package = Package(
         tests("PreflightTests", ["Preflight", "Job", "Ledger", "Postgres", "Sharding"]),
         .testTarget(
             name: "ClusteredTests", dependencies: ["Postgres", "Host"], exclude: ["Programs"], swiftSettings: settings),
+        // A program as a user would write it, with a transform of its own; the clustered tests run it.
+        .executableTarget(
+            name: "own-transforms", dependencies: ["CoordKit", "CoordCLI"], path: "Tests/OwnTransforms",
+            swiftSettings: settings),
         tests("WireTests", ["Wire", "Sharding"]),
         tests("ZeroMQTests", ["ZeroMQ"]),
         tests("WorkerTests", ["Worker", "CoordKit", "Ledger", "Postgres", "Sharding"]),
         tests("CoordinatorTests", ["Coordinator"]),
+        tests("CoordCLITests", ["CoordCLI"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -68,7 +68,8 @@ public struct RunOpening: Sendable {
             let findings = try Preflight.check(job, file: file, store.connection)
             try store.install()
             try Self.outlast(try store.unfinishedRun(named: job.name), store, host: host)
-            if let unfinished = try store.unfinishedRun(named: job.name) {
+            let unfinished = try store.unfinishedRun(named: job.name)
+            if let unfinished {
                 if let owner = unfinished.coordinator {
                     throw LedgerError(
                         .owned(by: owner),
@@ -97,9 +98,10 @@ public struct RunOpening: Sendable {
                         unfinished.id, job, findings, store, coordinator: coordinator, host: host, pid: pid,
                         resumed: true)
                 }
-                _ = try store.cancel(unfinished.id)
             }
             let plan = try Self.plan(job, findings, workers: workers, store.connection)
+            // Not before the new run can be made.
+            if let unfinished { _ = try store.cancel(unfinished.id) }
             var weighted = plan
             if findings.tableRows > 0, findings.rowsEstimated < findings.tableRows {
                 let share = Double(findings.rowsEstimated) / Double(findings.tableRows)

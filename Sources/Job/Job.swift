@@ -95,6 +95,16 @@ public struct Job: Sendable, Equatable {
 }
 
 extension Job {
+    static let transformNameRule = "1 to \(maximumNameLength) of letters, digits, '_', '.', '-'"
+
+    /// Whether a job file can name a transform so.
+    public static func isTransformName(_ text: String) -> Bool {
+        (1...maximumNameLength).contains(text.utf8.count)
+            && text.utf8.allSatisfy {
+                "_.-".utf8.contains($0) || Character(Unicode.Scalar($0)).isASCIIAlphanumeric
+            }
+    }
+
     /// The largest job file, in bytes: 1 MiB. The text goes to the ledger and to every worker.
     public static let maximumFileBytes = 1 << 20
     /// The longest name of a job or a transform, in characters.

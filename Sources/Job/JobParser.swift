@@ -188,13 +188,8 @@ struct JobParser {
         case (nil, let transform?):
             let example = "transform: passthrough"
             return reader.value(transform, wanted: "text", example: example) { text throws(Complaint) in
-                guard (1...Job.maximumNameLength).contains(text.utf8.count),
-                    text.utf8.allSatisfy({
-                        "_.-".utf8.contains($0) || Character(Unicode.Scalar($0)).isASCIIAlphanumeric
-                    })
-                else {
-                    let rule = "1 to \(Job.maximumNameLength) of letters, digits, '_', '.', '-'"
-                    throw Complaint("\(text.shown) is not a transform's name", mend: "Write \(rule).")
+                guard Job.isTransformName(text) else {
+                    throw Complaint("\(text.shown) is not a transform's name", mend: "Write \(Job.transformNameRule).")
                 }
                 return .transform(text)
             }

@@ -268,6 +268,13 @@ actor BatchRunner {
         computed = nil
     }
 
+    /// Ends the compute program and the session, so that neither outlives the worker.
+    func end() {
+        discard()
+        compute = nil
+        connection = nil
+    }
+
     // MARK: - Private
 
     private func ready() throws -> (PostgresConnection, BatchStatements) {

@@ -83,14 +83,14 @@ public actor WorkerService: Service {
     /// Works until it is drained, refused or abandoned.
     /// - Throws: `WorkerError` when it cannot work for this coordinator.
     public func run() async throws {
-        let stop = try await withGracefulShutdownHandler {
-            try await withCheckedThrowingContinuation { continuation in
-                self.continuation = continuation
-                start()
-            }
-        } onGracefulShutdown: {
-            Task { await self.drain() }
+        let stop: WorkerStop
+        do {
+            stop = try await work()
+        } catch {
+            await runner.end()
+            throw error
         }
+        await runner.end()
         switch stop {
         case .drained: log.info("drained")
         case .refused(let reason): throw WorkerError(description: "the coordinator refused this worker: \(reason)")
@@ -98,6 +98,17 @@ public actor WorkerService: Service {
             throw WorkerError(
                 description: problem.map { "cannot prepare for the run: \($0)" }
                     ?? "no coordinator was heard at \(configuration.endpoint) for \(configuration.giveUpAfter)")
+        }
+    }
+
+    private func work() async throws -> WorkerStop {
+        try await withGracefulShutdownHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                self.continuation = continuation
+                start()
+            }
+        } onGracefulShutdown: {
+            Task { await self.drain() }
         }
     }
 

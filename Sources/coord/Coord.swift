@@ -1,64 +1,7 @@
-import ArgumentParser
-import Glibc
-import Host
-import Logging
+import CoordCLI
 
-/// The command line: parse, wire up, run.
+/// The program `coord`: the command line with the transforms that come with it.
 @main
-struct Coord: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "coord",
-        abstract: "Changes very many rows of a live PostgreSQL table, exactly once, whatever dies on the way.",
-        discussion: """
-            A coordinator cuts the table's key space into ranges and hands them to worker processes, which change their \
-            rows in small fenced transactions. A run can be stopped and resumed at any time.
-
-            Connection settings come from libpq's environment (PGHOST, PGDATABASE, PGSERVICE, PGPASSFILE, …), from \
-            --database, or from the job file.
-
-            Exit codes: 0 complete, 1 error, 2 usage or job file, 3 some rows or shards failed, 4 authentication or \
-            permission, 5 another coordinator owns the run, 130 interrupted (resumable).
-            """,
-        version: Build.version,
-        subcommands: [
-            Plan.self, Start.self, WorkerCommand.self, Status.self, Resume.self, Cancel.self, Shards.self,
-            LedgerCommand.self, BatchStatement.self,
-        ])
-
-    static func main() async {
-        Leash.execIfAsked()
-        // A peer that goes away is an error of the call, not the end of the process.
-        signal(SIGPIPE, SIG_IGN)
-        do {
-            var command = try parseAsRoot()
-            if var command = command as? any AsyncParsableCommand {
-                try await command.run()
-            } else {
-                try command.run()
-            }
-        } catch let status as ExitCode {
-            Glibc.exit(status.rawValue)
-        } catch {
-            fail(error)
-        }
-    }
-
-    private static func fail(_ error: any Error) -> Never {
-        let code = exitCode(for: error)
-        if code == .success {
-            // Help and version.
-            print(fullMessage(for: error))
-            Glibc.exit(0)
-        }
-        if code == .validationFailure {
-            Terminal.complain(fullMessage(for: error))
-            Glibc.exit(ExitStatus.usage.rawValue)
-        }
-        Terminal.complain("coord: \(error)")
-        Glibc.exit(ExitStatus.of(error).rawValue)
-    }
-}
-
-enum Build {
-    static let version = "0.1.0"
+enum Coord {
+    static func main() async { await CoordTool.main() }
 }

@@ -53,8 +53,21 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
             #expect(ended.status == 2)
             #expect(ended.output.isEmpty)
             #expect(ended.errors.contains("compute.command cannot be started"))
+            #expect(!ended.errors.contains("Usage:"))
             #expect(ended.errors.contains(program.split(separator: "/").last ?? ""))
             #expect(try await scenario.session.bool("SELECT to_regnamespace('coord') IS NULL"))
+        }
+    }
+
+    @Test func programsHaveEndedWhenTheirRunHas() async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 400)
+            try scenario.program("plus_one.py")
+            let ended = try await scenario.run(
+                "start", try items.programJob("python3, plus_one.py"), "--workers", "4")
+            let left = scenario.pids.map { LiveProcess.commandLine(of: $0) }
+            #expect(ended.status == 0, "\(ended.errors)")
+            #expect(left == [])
         }
     }
 

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Testing
 
@@ -65,6 +66,32 @@ import Testing
                 scenario.workers.isEmpty && access(folder, F_OK) != 0
             }
             await holder.close()
+        }
+    }
+
+    @Test func coordinatorThatCannotSpawnWorkersSaysHowToGoOn() async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 100)
+            let copy = "\(scenario.folder)/coord"
+            try FileManager.default.copyItem(atPath: TestServer.coord(), toPath: copy)
+            // Its own file is gone, as after an upgrade in the wrong moment.
+            let script = """
+                import os, sys
+                program = os.open(sys.argv[1], os.O_RDONLY)
+                os.unlink(sys.argv[1])
+                os.execve(program, sys.argv[1:], os.environ)
+                """
+            let job = try items.setJob()
+            let stopped = try await scenario.start("/usr/bin/env", ["python3", "-c", script, copy, "start", job])
+                .ended()
+            let run = try await scenario.newestRun()
+            #expect(stopped.status == 1)
+            #expect(stopped.errors.contains("run \(run) stopped"))
+            #expect(stopped.errors.contains("coord resume \(run)   goes on"))
+            #expect(stopped.output.isEmpty)
+            let resumed = try await scenario.run("resume", "\(run)", "--workers", "1")
+            #expect(resumed.status == 0, "\(resumed.errors)")
+            #expect(try await items.violations(run: run) == [])
         }
     }
 

@@ -27,6 +27,12 @@ struct TestServer: Sendable {
         return path
     }
 
+    /// Another program that was built beside it.
+    static func program(_ name: String) throws -> String {
+        let path = try coord().split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+        return "\(path)/\(name)"
+    }
+
     static func variable(_ name: String) throws -> String {
         guard let value = getenv(name).map({ String(cString: $0) }), !value.isEmpty else {
             throw Missing(what: "\(name) is not set: run Cluster/local/test.sh")

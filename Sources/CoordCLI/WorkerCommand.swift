@@ -1,5 +1,4 @@
 import ArgumentParser
-import CoordKit
 import Coordinator
 import Glibc
 import Host
@@ -11,9 +10,6 @@ import Worker
 struct WorkerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "worker", abstract: "Join a coordinator and work for it until its run is over.")
-
-    /// The transforms that this program has.
-    static let transforms: [RowTransform] = [.passthrough]
 
     @OptionGroup var common: CommonOptions
     @Option(help: "The coordinator's endpoint: ipc://PATH or tcp://HOST:PORT.") var connect: String
@@ -35,7 +31,7 @@ struct WorkerCommand: AsyncParsableCommand {
             configuration: WorkerService.Configuration(
                 endpoint: connect, connection: .batches(common.conninfo()), build: Build.version,
                 executable: Coordination.executable, endsWithInput: leashed, giveUpAfter: .seconds(giveUpAfter)),
-            transforms: Self.transforms,
+            transforms: CoordTool.transforms,
             log: common.logger("worker \(getpid())"))
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(

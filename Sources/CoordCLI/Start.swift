@@ -84,12 +84,12 @@ struct Start: AsyncParsableCommand {
         let opening = RunOpening(settings: .ledger(common.conninfo(job)), host: HostName.current, pid: getpid())
         // Processes take as long to start as a plan takes to make: both at once.
         async let plan = opening.start(job, file: file, workers: options.workers, new: new)
-        var workers = try coordination.spawnWorkers(job)
+        let workers = Result { try coordination.spawnWorkers(job) }
         let opened: RunOpening.Opened
         do {
             opened = try await plan
         } catch {
-            workers?.abandon()
+            if case .success(var spawned?) = workers { spawned.abandon() }
             throw error
         }
         try await coordination.run(opening, opened, workers: workers)
@@ -115,6 +115,7 @@ struct Resume: AsyncParsableCommand {
             // What was asked for is so: a script may resume until it gets 0.
             return Terminal.complain("\(error)")
         }
-        try await coordination.run(opening, opened, workers: try coordination.spawnWorkers(opened.job))
+        let workers = Result { try coordination.spawnWorkers(opened.job) }
+        try await coordination.run(opening, opened, workers: workers)
     }
 }

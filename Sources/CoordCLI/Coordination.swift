@@ -24,12 +24,13 @@ struct Coordination {
         switch compute.program {
         case .command(let command):
             guard let fault = CommandCheck.fault(of: command, in: job.directory) else { return }
-            throw ValidationError("compute.command cannot be started: \(fault)")
+            throw ComputeFault(description: "compute.command cannot be started: \(fault)")
         case .transform(let name):
-            let known = WorkerCommand.transforms.map(\.name)
+            let known = CoordTool.transforms.map(\.name)
             guard !known.contains(name) else { return }
-            throw ValidationError(
-                "compute.transform: this coord has no transform \(name), only \(known.joined(separator: ", "))")
+            throw ComputeFault(
+                description:
+                    "compute.transform: this coord has no transform \(name), only \(known.joined(separator: ", "))")
         }
     }
 
@@ -48,12 +49,23 @@ struct Coordination {
     }
 
     /// Runs the coordinator of a run that this process owns.
-    func run(_ opening: RunOpening, _ opened: RunOpening.Opened, workers: LocalWorkers?) async throws {
+    ///
+    /// - Parameter spawned: the local workers, or why they could not be spawned: the run is there already.
+    func run(
+        _ opening: RunOpening, _ opened: RunOpening.Opened, workers spawned: Result<LocalWorkers?, any Error>
+    ) async throws {
+        let run = opened.ownership.run
+        let workers: LocalWorkers?
+        do {
+            workers = try spawned.get()
+        } catch {
+            // Its ownership ends with this process.
+            try stop(run, error)
+        }
         let presenter = Presenter(json: common.json)
         for warning in opened.warnings {
             presenter.message("warning", "note: \(warning)", ["warning": .string(warning)])
         }
-        let run = opened.ownership.run
         presenter.message(
             "started",
             "\(opened.resumed ? "resuming" : "starting") run \(run) of \(opened.job.name): \(opened.shards) shards, "
@@ -73,14 +85,18 @@ struct Coordination {
         } catch {
             await service.giveBack()
             presenter.end()
-            Terminal.complain("coord: run \(run) stopped: \(error)\n  coord resume \(run)   goes on")
-            try ExitStatus.of(error).exit()
+            try stop(run, error)
         }
         let outcome = try await service.result()
         presenter.end(outcome.snapshot)
         let summary = Summary(outcome, run: opened, elapsed: MonotonicTime.now() - started)
         if common.json { JSONOutput.print(summary) } else { Terminal.write(summary.text + "\n", to: STDOUT_FILENO) }
         try ExitStatus.of(outcome.state).exit()
+    }
+
+    private func stop(_ run: RunID, _ error: any Error) throws -> Never {
+        Terminal.complain("coord: run \(run) stopped: \(error)\n  coord resume \(run)   goes on")
+        try ExitStatus.of(error).exit()
     }
 
     /// Ctrl-C once drains, twice stops at once.
@@ -117,6 +133,11 @@ struct Coordination {
             ? String(decoding: buffer[0..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
             : CommandLine.arguments[0]
     }
+}
+
+/// Why this process cannot compute what a job asks for.
+struct ComputeFault: Error, CustomStringConvertible {
+    var description: String
 }
 
 /// What a run came to.
