@@ -99,7 +99,7 @@ let package = Package(
         tests("ZeroMQTests", ["ZeroMQ"]),
         tests("WorkerTests", ["Worker", "CoordKit", "Ledger", "Postgres", "Sharding"]),
         tests("CoordinatorTests", ["Coordinator"]),
-        tests("CoordCLITests", ["CoordCLI"]),
+        tests("CoordCLITests", ["CoordCLI", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     ],
     swiftLanguageModes: [.v6]
 )

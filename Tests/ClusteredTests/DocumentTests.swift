@@ -1,0 +1,89 @@
+import Glibc
+import Testing
+
+/// What the documentation tells a reader to do is done.
+@Suite struct DocumentTests {
+    /// What a test has already: the build, the server, and a folder that is removed for it.
+    static let given = [
+        "make ", "export PATH", "Cluster/local/postgres.sh ", "eval ", "coord --version", "cd -",
+        "rm -r /tmp/first-run",
+    ]
+
+    private static func shell(_ scenario: Scenario, _ commands: String) throws -> LiveProcess {
+        let path = "\(try TestServer.program("")):\(try TestServer.variable("PATH"))"
+        let lines = commands.split(separator: "\n").filter { line in !given.contains { line.hasPrefix($0) } }
+        let text = lines.joined(separator: "\n").replacing("/tmp/first-run", with: "\(scenario.folder)/first-run")
+        let start = "mkdir -p first-run && cd first-run"
+        return try scenario.start(
+            "/usr/bin/env", ["bash", "-euo", "pipefail", "-c", "cd \(scenario.folder) && \(start)\n\(text)\n"],
+            environment: ["PATH": path])
+    }
+
+    @Test func theTutorialIsDoneWordByWord() async throws {
+        try await Scenario.run { scenario in
+            var interrupted = false
+            var said = ""
+            for step in try Document("docs/tutorial/first-run.md").steps {
+                switch step {
+                case .block(_, let text, let name):
+                    try scenario.write(text, to: "first-run/\(try #require(name))")
+                case .commands(let commands) where commands.hasPrefix("run 1 of "):
+                    // What the command before it says, with other numbers.
+                    #expect(said.contains("run 1 of email-key: paused"))
+                    #expect(said.contains("coord resume 1   goes on where it stopped"))
+                case .commands("coord start email-key.yaml --workers 2"):
+                    // A row that somebody holds: the run cannot be over before it is interrupted.
+                    let holder = scenario.connect()
+                    try await holder.execute("BEGIN", "SELECT FROM customers WHERE id = 250000 FOR UPDATE")
+                    let start = try Self.shell(scenario, "exec coord start email-key.yaml --workers 2")
+                    let run = try await scenario.newestRun()
+                    try await eventually("some rows are done") { try await scenario.rowsDone(run) > 0 }
+                    start.send(SIGINT)
+                    try await eventually("it drains") { start.errors.contains("draining") }
+                    await holder.close()
+                    let ended = try await start.ended()
+                    #expect(ended.status == 130, "\(ended.errors)")
+                    said = ended.output
+                    interrupted = true
+                case .commands(let commands):
+                    let ended = try await Self.shell(scenario, commands).ended(within: .seconds(90))
+                    #expect(ended.status == 0, "\(commands)\n\(ended.errors)")
+                    said = ended.output
+                }
+            }
+            #expect(interrupted)
+            let wrong = try await scenario.session.int(
+                "SELECT count(*) FROM customers WHERE email_key IS DISTINCT FROM lower(trim(email))")
+            #expect(wrong == 0)
+            let runs = try await scenario.session.text("SELECT string_agg(state, ' ' ORDER BY id) FROM coord.run")
+            #expect(runs == "complete complete")
+        }
+    }
+
+    /// The rights that the page grants are enough, and its queries run.
+    @Test func theStatementsForOperatorsRun() async throws {
+        try await Scenario.run { scenario in
+            let roles = ["app_coord", "app_worker"].map { "\($0)_\(scenario.name)" }
+            try await scenario.session.execute(
+                "CREATE TABLE items (id bigint PRIMARY KEY, price int, new_price int)",
+                "INSERT INTO items SELECT i, i FROM generate_series(1, 1000) AS i", "ANALYZE items")
+            for role in roles { try await scenario.session.execute("CREATE ROLE \(role) LOGIN") }
+            #expect(try await scenario.run("ledger", "install").status == 0)
+            var blocks = 0
+            for case .block("sql", let text, _) in try Document("docs/operating/start.md").steps {
+                let named = text.replacing("app_coord", with: roles[0]).replacing("app_worker", with: roles[1])
+                let file = try scenario.write(named, to: "statements.sql")
+                let ended = try await scenario.start(
+                    "/usr/bin/env", ["psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-f", file]
+                ).ended()
+                #expect(ended.status == 0, "\(ended.errors)")
+                blocks += 1
+            }
+            #expect(blocks == 2)
+            let job = try scenario.job("table: items\nset: { new_price: price * 2 }\n")
+            let ended = try await scenario.run("start", job, "--workers", "1", environment: ["PGUSER": roles[0]])
+            #expect(ended.status == 0, "\(ended.errors)")
+            for role in roles { try await scenario.session.execute("DROP OWNED BY \(role)", "DROP ROLE \(role)") }
+        }
+    }
+}
