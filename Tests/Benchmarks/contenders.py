@@ -12,6 +12,7 @@ from processes import ProcessPeak
 
 HERE = Path(__file__).resolve().parent
 PROGRAMS = HERE / "programs"
+CONFIG = HERE.parent.parent / "Config"
 ROWS_PER_BATCH = 1000
 PEER_PROCESSES = 8
 

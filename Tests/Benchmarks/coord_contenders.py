@@ -2,10 +2,9 @@
 
 import os
 import sys
-from functools import partial
 from pathlib import Path
 
-from contenders import PROGRAMS, Contender
+from contenders import CONFIG, PROGRAMS, Contender
 from dataset import PASSTHROUGH_EXPRESSION, UPDATE_EXPRESSION
 from processes import ProcessPeak
 
@@ -30,10 +29,10 @@ compute:
   writes: [field3]
 """
 
-_COMMAND = f"""\
+_COMMAND = """\
 read: [field1, field2]
 compute:
-  command: [{_PYTHON}, {PROGRAMS / "compute.py"}]
+  command: [{python}, {program}]
   writes: [field3]
 """
 
@@ -68,10 +67,18 @@ def passthrough(coord: Path, rows: int, workers: int) -> Contender:
 
 def command(coord: Path, rows: int, workers: int) -> Contender:
     """The compute is the simplest Python program that somebody would write."""
-    return _contender(coord, "coord-command", "coord row-based, Python command", _COMMAND, rows, workers, UPDATE_EXPRESSION)
+    body = _COMMAND.format(python=_PYTHON, program=PROGRAMS / "compute.py")
+    return _contender(coord, "coord-command", "coord row-based, Python command", body, rows, workers, UPDATE_EXPRESSION)
+
+
+def chunked_command(coord: Path, rows: int, workers: int) -> Contender:
+    """The sample that answers all the lines that have come at once."""
+    body = _COMMAND.format(python=_PYTHON, program=CONFIG / "compute_chunks.py")
+    return _contender(coord, "coord-chunks", "coord row-based, Python command in chunks", body, rows, workers,
+                      UPDATE_EXPRESSION)
 
 
 def contenders(coord: Path, rows: int, worker_counts: list[int]) -> list[Contender]:
     """Every kind of compute with every number of workers."""
-    return [kind(workers) for kind in (partial(set_based, coord, rows), partial(passthrough, coord, rows),
-                                       partial(command, coord, rows)) for workers in worker_counts]
+    kinds = (set_based, passthrough, command, chunked_command)
+    return [kind(coord, rows, workers) for kind in kinds for workers in worker_counts]

@@ -1,4 +1,5 @@
 import CoordKit
+import Foundation
 import Glibc
 import Ledger
 import Sharding
@@ -37,6 +38,42 @@ struct CommandComputeTests {
             r = json.loads(line)
             print(json.dumps({"id": r["id"], "v": r["a"].upper()}))
         """
+
+    /// The samples in Config do the same, in different ways; texts of 5,000 characters do not fit into the pipes.
+    @Test(arguments: ["compute.py", "compute_chunks.py"], [0, 5_000])
+    func theSamplesComputeEveryRow(sample: String, width: Int) throws {
+        let read = [
+            Target.Column(name: "field1", quoted: "field1", type: 25, typeName: "text"),
+            Target.Column(name: "field2", quoted: "field2", type: 23, typeName: "integer"),
+        ]
+        let written = Target.Column(name: "field3", quoted: "field3", type: 25, typeName: "text")
+        let target = Target(
+            oid: 1, table: "public.t", alias: "t", key: Self.id, keyType: .bigint, predicate: nil,
+            change: .compute(read: read, writes: [written]))
+        let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Config").path
+        let compute = CommandCompute(
+            command: ["python3", sample], directory: folder, timeout: .seconds(20), target: target, read: read,
+            writes: [written], batchRows: 1000, batchBytes: 16 << 20)
+        let texts = ["plain", "a \"quote\"", "back\\slash", "line\nbreak", "größe", "", nil]
+        for rows in [1, 1000, 2] {
+            var batch = RowBatch(columns: 5)
+            let values = (0..<rows).map { row in
+                texts[row % texts.count].map { $0 + String(repeating: "y", count: width) }
+            }
+            for (row, value) in values.enumerated() {
+                batch.append("\(row + 1)")
+                batch.append("700")
+                batch.append("(0,1)")
+                batch.append(value)
+                batch.append(row % 10 == 9 ? nil as String? : "\(row)")
+            }
+            let computed = try compute.compute(batch)
+            for (row, value) in values.enumerated() {
+                let expected = row % 10 == 9 ? nil : value.map { "\($0.uppercased())-\(row * 3)" }
+                #expect(computed.text(row: row, column: 0) == expected)
+            }
+        }
+    }
 
     @Test func aProgramIsFedBatchAfterBatchByOneProcess() throws {
         let compute = Self.compute(

@@ -1,0 +1,28 @@
+"""Does what compute.py does, several times faster: it takes all the lines that have come, and answers them at once.
+
+It never waits for a line while it owes an answer, so it needs no flush, and reads until its input ends.
+"""
+
+import json
+import os
+
+
+def field3(row):
+    # null in, null out: the same as the SQL in set.yaml does.
+    if row["field1"] is None or row["field2"] is None:
+        return None
+    return f"{row['field1'].upper()}-{row['field2'] * 3}"
+
+
+def answer(row):
+    return f'{{"id":{json.dumps(row["id"])},"field3":{json.dumps(field3(row))}}}\n'
+
+
+rest = b""
+while chunk := os.read(0, 1 << 20):
+    # The last line may have come in part.
+    lines, _, rest = (rest + chunk).rpartition(b"\n")
+    rows = json.loads(b"[" + lines.replace(b"\n", b",") + b"]")
+    answers = "".join(map(answer, rows)).encode()
+    while answers:
+        answers = answers[os.write(1, answers):]
