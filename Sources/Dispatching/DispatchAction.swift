@@ -62,17 +62,3 @@ public enum DispatchOutcome: Equatable, Sendable {
     /// Drained since the run was cancelled.
     case cancelled
 }
-
-/// What a worker says about a lease it holds.
-public struct HeldLease: Equatable, Sendable {
-    public var lease: Lease
-    /// Batches committed on the shard in all leases.
-    public var sequence: Int64
-    /// Rows updated on the shard in all leases.
-    public var rowsDone: Int64
-    public init(lease: Lease, sequence: Int64, rowsDone: Int64) {
-        self.lease = lease
-        self.sequence = sequence
-        self.rowsDone = rowsDone
-    }
-}

@@ -323,11 +323,11 @@ public actor WorkerService: Service {
                 $0.batchCommitted($1.position, done: $1.done, read: $1.read, now: $2)
             }
         case .discard: Task { [runner] in await runner.discard() }
-        case .reportDone(let lease, _):
+        case .reportDone(let lease):
             var message = Coord_Wire_V1_ShardDone()
             message.lease = .init(lease)
             send(.shardDone(message))
-        case .reportFailed(let lease, let error, _):
+        case .reportFailed(let lease, let error):
             var message = Coord_Wire_V1_ShardFailed()
             message.lease = .init(lease)
             message.error = error.message
@@ -349,7 +349,7 @@ public actor WorkerService: Service {
         }
     }
 
-    private func heartbeat(_ held: HeldShard?) -> Heartbeat {
+    private func heartbeat(_ held: HeldLease?) -> Heartbeat {
         var message = Heartbeat()
         message.credit = 1
         if let held {

@@ -38,7 +38,7 @@ public struct ReadSummary: Equatable, Sendable {
 /// What the shell must do. At most one of the actions from `openLease` to `write` is under way at any time.
 public enum WorkerAction: Equatable, Sendable {
     case sayHello
-    case sayHeartbeat(held: HeldShard?)
+    case sayHeartbeat(held: HeldLease?)
     /// Close the socket and open a new one: the old connection may be half dead.
     case reconnect
     /// Enter the session in the shard's ledger row. Answer with `leaseOpened` or `stepFailed`.
@@ -55,25 +55,13 @@ public enum WorkerAction: Equatable, Sendable {
     case write(Lease, Position, readNext: Bool)
     /// Throw away rows that were read or computed.
     case discard
-    case reportDone(Lease, rowsDone: Int64)
-    case reportFailed(Lease, StepError, progressed: Bool)
+    case reportDone(Lease)
+    case reportFailed(Lease, StepError)
     case reportReleased(Lease)
     case reportLost(Lease)
     case sayGoodbye
     /// The machine's work is over.
     case stop(WorkerStop)
-}
-
-/// The lease that a worker holds, with its progress.
-public struct HeldShard: Equatable, Sendable {
-    public var lease: Lease
-    public var sequence: Int64
-    public var rowsDone: Int64
-    public init(lease: Lease, sequence: Int64, rowsDone: Int64) {
-        self.lease = lease
-        self.sequence = sequence
-        self.rowsDone = rowsDone
-    }
 }
 
 /// Why a step failed, and what follows from it.

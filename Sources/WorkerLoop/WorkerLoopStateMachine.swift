@@ -65,7 +65,6 @@ public struct WorkerLoopStateMachine: Sendable {
         var position = Position()
         /// Steps that failed one after another without a batch in between.
         var failures = 0
-        var progressed = false
         /// The coordinator took the lease back: stop after the step under way.
         var revoked = false
         /// Batches in a row that left rows deferred.
@@ -169,7 +168,6 @@ public struct WorkerLoopStateMachine: Sendable {
         guard activity == .opening, var current = work else { return [] }
         if position.sequence > current.position.sequence, current.position.sequence > 0 {
             // A commit whose answer was lost.
-            current.progressed = true
             current.failures = 0
         }
         current.position = position
@@ -208,12 +206,11 @@ public struct WorkerLoopStateMachine: Sendable {
         }
         guard var current = work else { return [] }
         current.position = position
-        current.progressed = true
         current.failures = 0
         current.deferrals = position.deferred.isEmpty ? 0 : current.deferrals + 1
         work = current
         let discard: [WorkerAction] = read == nil ? [] : [.discard]
-        if done { return settle(discard + [.reportDone(current.lease, rowsDone: position.rowsDone)]) }
+        if done { return settle(discard + [.reportDone(current.lease)]) }
         if current.revoked { return settle(discard) }
         if draining { return settle(discard + [.reportReleased(current.lease)]) }
         if let read { return compute(read) }
@@ -232,11 +229,11 @@ public struct WorkerLoopStateMachine: Sendable {
         case .leaseLost:
             return settle(discard + [.reportLost(current.lease)])
         case .program, .permanent:
-            return settle(discard + [.reportFailed(current.lease, error, progressed: current.progressed)])
+            return settle(discard + [.reportFailed(current.lease, error)])
         case .retryable:
             current.failures += 1
             guard current.failures < configuration.retry.attempts else {
-                return settle(discard + [.reportFailed(current.lease, error, progressed: current.progressed)])
+                return settle(discard + [.reportFailed(current.lease, error)])
             }
         case .connectionLost:
             // Not the batch's fault. The coordinator takes the lease back when this lasts too long.
@@ -275,9 +272,9 @@ public struct WorkerLoopStateMachine: Sendable {
 
     // MARK: - Queries
 
-    public var held: HeldShard? {
+    public var held: HeldLease? {
         guard let work, !work.revoked else { return nil }
-        return HeldShard(
+        return HeldLease(
             lease: work.lease, sequence: work.position.sequence, rowsDone: work.position.rowsDone)
     }
 

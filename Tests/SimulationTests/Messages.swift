@@ -5,7 +5,7 @@ import WorkerLoop
 /// What a worker tells its coordinator, as in `coord.proto`.
 enum FromWorkerMessage {
     case hello
-    case heartbeat(HeldShard?)
+    case heartbeat(HeldLease?)
     case shardDone(Lease)
     case shardFailed(Lease, StepError)
     case leaseReleased(Lease)

@@ -50,7 +50,7 @@ final class SimulatedCoordinator: SimulatedProcess {
             perform(machine.workerJoined(worker.id, credit: 1, now: now))
         case .heartbeat(let held):
             send(.alive, to: worker.id)
-            let leases = held.map { [HeldLease(lease: $0.lease, sequence: $0.sequence, rowsDone: $0.rowsDone)] } ?? []
+            let leases = held.map { [$0] } ?? []
             perform(machine.workerReported(worker.id, held: leases, now: now))
         case .shardDone(let lease):
             believedDone[lease.shard] = lease

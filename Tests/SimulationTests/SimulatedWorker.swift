@@ -70,8 +70,8 @@ final class SimulatedWorker: SimulatedProcess {
         case .discard:
             (read, computed) = (nil, nil)
             simulation.endTransaction(session)
-        case .reportDone(let lease, _): send(.shardDone(lease))
-        case .reportFailed(let lease, let error, _): send(.shardFailed(lease, error))
+        case .reportDone(let lease): send(.shardDone(lease))
+        case .reportFailed(let lease, let error): send(.shardFailed(lease, error))
         case .reportReleased(let lease): send(.leaseReleased(lease))
         case .reportLost(let lease): send(.leaseLost(lease))
         case .sayGoodbye: send(.goodbye)

@@ -11,14 +11,14 @@ import Testing
         #expect(
             machine.leaseOpened(position(5, sequence: 2, rows: 5), now: .zero)
                 == [.apply(lease(3), position(5, sequence: 2, rows: 5))])
-        #expect(machine.held == HeldShard(lease: lease(3), sequence: 2, rowsDone: 5))
+        #expect(machine.held == HeldLease(lease: lease(3), sequence: 2, rowsDone: 5))
         let next = position(9, sequence: 3, rows: 9)
         #expect(machine.batchCommitted(next, done: false, read: nil, now: .zero) == [.apply(lease(3), next)])
-        #expect(machine.held == HeldShard(lease: lease(3), sequence: 3, rowsDone: 9))
+        #expect(machine.held == HeldLease(lease: lease(3), sequence: 3, rowsDone: 9))
         let last = position(12, sequence: 4, rows: 11)
         #expect(
             machine.batchCommitted(last, done: true, read: nil, now: .zero)
-                == [.reportDone(lease(3), rowsDone: 11)])
+                == [.reportDone(lease(3))])
         #expect(machine.activity == .idle)
         #expect(machine.held == nil)
     }
@@ -39,14 +39,14 @@ import Testing
         #expect(machine.batchComputed(now: .zero) == [.write(lease(3), first, readNext: false)])
         #expect(
             machine.batchCommitted(position(20, sequence: 2, rows: 5), done: true, read: nil, now: .zero)
-                == [.reportDone(lease(3), rowsDone: 5)])
+                == [.reportDone(lease(3))])
     }
 
     @Test func readThatCameWithTheLastWriteIsThrownAway() {
         var machine = WorkerLoopStateMachine.amid(.writing)
         #expect(
             machine.batchCommitted(position(10, sequence: 1, rows: 3), done: true, read: summary(0), now: .zero)
-                == [.discard, .reportDone(lease(3), rowsDone: 3)])
+                == [.discard, .reportDone(lease(3))])
     }
 
     @Test func deferredRowsAreReadAgainWithoutALockAtFirst() {

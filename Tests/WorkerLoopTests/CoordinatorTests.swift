@@ -19,7 +19,7 @@ import Testing
     @Test func heartbeatCarriesTheProgress() {
         var machine = WorkerLoopStateMachine.amid(.applying)
         _ = machine.batchCommitted(position(10, sequence: 1, rows: 3), done: false, read: nil, now: .zero)
-        let held = HeldShard(lease: lease(3), sequence: 1, rowsDone: 3)
+        let held = HeldLease(lease: lease(3), sequence: 1, rowsDone: 3)
         #expect(machine.timePassed(now: .seconds(1)) == [.sayHeartbeat(held: held)])
     }
 
@@ -56,7 +56,7 @@ import Testing
         #expect(machine.timePassed(now: .seconds(100)) == [.reconnect, .sayHello])
         #expect(
             machine.batchCommitted(position(10, sequence: 1, rows: 3), done: true, read: nil, now: .seconds(100))
-                == [.reportDone(lease(3), rowsDone: 3)])
+                == [.reportDone(lease(3))])
         #expect(machine.timePassed(now: .seconds(101)) == [.stop(.abandoned)])
     }
 
@@ -64,7 +64,7 @@ import Testing
         var machine = WorkerLoopStateMachine.amid(.applying)
         #expect(machine.rejoinRequested(now: .zero) == [.sayHello])
         #expect(machine.timePassed(now: .seconds(1)) == [.sayHello])
-        let held = HeldShard(lease: lease(3), sequence: 0, rowsDone: 0)
+        let held = HeldLease(lease: lease(3), sequence: 0, rowsDone: 0)
         #expect(machine.welcomed(now: .seconds(1)) == [.sayHeartbeat(held: held)])
     }
 

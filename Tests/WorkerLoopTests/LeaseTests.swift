@@ -43,7 +43,7 @@ import Testing
         #expect(machine.leaseAssigned(lease(4), now: .zero) == [])
         #expect(
             machine.batchCommitted(position(10, sequence: 1, rows: 3), done: true, read: nil, now: .zero)
-                == [.reportDone(lease(3), rowsDone: 3), .openLease(lease(4))])
+                == [.reportDone(lease(3)), .openLease(lease(4))])
     }
 
     @Test func waitingAssignmentThatIsRevokedIsForgotten() {
@@ -52,7 +52,7 @@ import Testing
         #expect(machine.leaseRevoked(lease(4), now: .zero) == [])
         #expect(
             machine.batchCommitted(position(10, sequence: 1, rows: 3), done: true, read: nil, now: .zero)
-                == [.reportDone(lease(3), rowsDone: 3)])
+                == [.reportDone(lease(3))])
     }
 
     @Test(arguments: Step.allCases) func revokedLeaseEndsWithTheStepUnderWay(step: Step) {
@@ -77,7 +77,7 @@ import Testing
         _ = machine.leaseRevoked(lease(3), now: .zero)
         #expect(
             machine.batchCommitted(position(10, sequence: 1, rows: 3), done: true, read: nil, now: .zero)
-                == [.reportDone(lease(3), rowsDone: 3)])
+                == [.reportDone(lease(3))])
     }
 
     @Test func leaseThatIsRevokedWhileItWaitsForARetryEndsAtOnce() {
@@ -137,7 +137,7 @@ import Testing
         _ = machine.drainRequested(now: .zero)
         #expect(
             machine.batchCommitted(position(10, sequence: 1, rows: 3), done: true, read: nil, now: .zero)
-                == [.reportDone(lease(3), rowsDone: 3), .sayGoodbye, .stop(.drained)])
+                == [.reportDone(lease(3)), .sayGoodbye, .stop(.drained)])
     }
 
     @Test func workerThatWaitsForARetryReleasesItsLeaseAtOnce() {
@@ -172,7 +172,7 @@ import Testing
         #expect(
             machine.batchCommitted(position(10, sequence: 1, rows: 3), done: true, read: nil, now: .zero)
                 == [
-                    .reportDone(lease(3), rowsDone: 3), .reportReleased(lease(4)), .sayGoodbye, .stop(.drained),
+                    .reportDone(lease(3)), .reportReleased(lease(4)), .sayGoodbye, .stop(.drained),
                 ])
     }
 }

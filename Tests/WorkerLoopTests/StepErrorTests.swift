@@ -19,7 +19,7 @@ import Testing
         let error = StepError(kind, "boom")
         #expect(
             machine.stepFailed(error, now: .zero)
-                == step.discarded + [.reportFailed(lease(3), error, progressed: false)])
+                == step.discarded + [.reportFailed(lease(3), error)])
         #expect(machine.activity == .idle)
     }
 
@@ -48,7 +48,7 @@ import Testing
         }
         #expect(
             machine.stepFailed(error, now: now)
-                == step.discarded + [.reportFailed(lease(3), error, progressed: false)])
+                == step.discarded + [.reportFailed(lease(3), error)])
         #expect(machine.activity == .idle)
     }
 
@@ -65,7 +65,7 @@ import Testing
         }
         let last = StepError(.permanent, "boom")
         #expect(
-            machine.stepFailed(last, now: now) == [.reportFailed(lease(3), last, progressed: true)])
+            machine.stepFailed(last, now: now) == [.reportFailed(lease(3), last)])
     }
 
     @Test(arguments: Step.allCases) func lostConnectionIsTriedAgainForAsLongAsTheLeaseLasts(step: Step) {
@@ -87,7 +87,7 @@ import Testing
         // The ledger has a batch more than the worker heard of.
         let ahead = position(20, sequence: 2, rows: 6)
         #expect(machine.leaseOpened(ahead, now: .seconds(2)) == [.apply(lease(3), ahead)])
-        #expect(machine.held == HeldShard(lease: lease(3), sequence: 2, rowsDone: 6))
+        #expect(machine.held == HeldLease(lease: lease(3), sequence: 2, rowsDone: 6))
     }
 
     @Test func lastCommitWhoseAnswerWasLostIsFoundWhenTheLeaseIsOpenedAgain() {

@@ -1,0 +1,13 @@
+/// A lease that a worker holds, with the progress of its shard.
+public struct HeldLease: Equatable, Sendable {
+    public var lease: Lease
+    /// Batches committed on the shard in all leases.
+    public var sequence: Int64
+    /// Rows updated on the shard in all leases.
+    public var rowsDone: Int64
+    public init(lease: Lease, sequence: Int64, rowsDone: Int64) {
+        self.lease = lease
+        self.sequence = sequence
+        self.rowsDone = rowsDone
+    }
+}
