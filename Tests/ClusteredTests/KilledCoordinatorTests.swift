@@ -13,6 +13,9 @@ import Testing
             let rows = 6_000
             let items = try await Items.make(scenario, rows: rows, pace: 0.02)
             let job = try items.job(kind)
+            // A row that somebody holds: the run cannot be over before its coordinator is killed.
+            let holder = scenario.connect()
+            try await holder.execute("BEGIN", "SELECT FROM items WHERE id = \(rows) FOR UPDATE")
             var coordinator = try scenario.coord("start", job, "--workers", "2")
             let run = try await scenario.newestRun()
             for share in [1, 2] {
@@ -32,6 +35,7 @@ import Testing
                 case .startAgain: coordinator = try scenario.coord("start", job, "--workers", "2")
                 }
             }
+            await holder.close()
             let ended = try await coordinator.ended()
             #expect(ended.status == 0, "\(ended.errors)")
             #expect(ended.errors.contains("resuming run \(run)"))
