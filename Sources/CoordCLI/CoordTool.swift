@@ -42,7 +42,9 @@ public enum CoordTool {
     static func fault(of names: [String]) -> String? {
         for (index, name) in names.enumerated() {
             if names[..<index].contains(name) { return "this program has two transforms named \(name)" }
-            guard Job.isTransformName(name) else { return "no job file can name a transform \"\(name)\"" }
+            guard Job.isTransformName(name) else {
+                return "no job file can name a transform \"\(name)\": its name must be \(Job.transformNameRule)"
+            }
         }
         return nil
     }

@@ -95,7 +95,8 @@ public struct Job: Sendable, Equatable {
 }
 
 extension Job {
-    static let transformNameRule = "1 to \(maximumNameLength) of letters, digits, '_', '.', '-'"
+    /// What `isTransformName` asks for, in words.
+    public static let transformNameRule = "1 to \(maximumNameLength) of letters, digits, '_', '.', '-'"
 
     /// Whether a job file can name a transform so.
     public static func isTransformName(_ text: String) -> Bool {

@@ -15,6 +15,9 @@ struct CoordToolTests {
 
     @Test(arguments: ["", "two words", "größe", String(repeating: "a", count: 64)])
     func namesThatNoJobFileCanHaveAreRefused(name: String) {
-        #expect(CoordTool.fault(of: ["passthrough", name]) == "no job file can name a transform \"\(name)\"")
+        #expect(
+            CoordTool.fault(of: ["passthrough", name])
+                == "no job file can name a transform \"\(name)\": its name must be 1 to 63 of letters, digits, '_', '.', '-'"
+        )
     }
 }
