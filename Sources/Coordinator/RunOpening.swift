@@ -167,7 +167,8 @@ public struct RunOpening: Sendable {
             case .auto:
                 ShardPlan.automaticCount(workers: workers, rows: findings.tableRows, batchRows: job.batch.rows)
             }
-        return try RangePlanner.plan(findings.target, rows: findings.tableRows, shards: count, connection)
+        return try RangePlanner.plan(
+            findings.target, rows: findings.tableRows, shards: count, isCountFree: job.shards == .auto, connection)
     }
 
     private static func take(

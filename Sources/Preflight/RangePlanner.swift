@@ -4,7 +4,9 @@ public import Sharding
 
 /// Cuts a table's key space into ranges with about equal numbers of rows. Reads only.
 public enum RangePlanner {
-    /// Rows up to which the whole index is walked for exact quantiles: about a second at the most.
+    /// Rows up to which the whole index is walked for exact quantiles, also when statistics would do: some 15 ms.
+    static let alwaysExactLimit: Int64 = 200_000
+    /// Rows up to which the whole index is walked when there are no statistics that would do: about a second at the most.
     static let exactLimit: Int64 = 5_000_000
     /// Steps of the walk for each shard, so that boundaries are right also when the number of rows was a guess.
     static let stepsPerShard = 4
@@ -13,16 +15,22 @@ public enum RangePlanner {
     /// Pages to sample for each shard, since neighbouring keys often share a page.
     static let pagesPerShard = 100
 
-    /// - Parameter rows: rows of the table, as `Preflight` found.
-    public static func plan(_ target: Target, rows: Int64, shards: Int, _ connection: PostgresConnection) throws
-        -> ShardPlan
-    {
+    /// - Parameters:
+    ///   - rows: rows of the table, as `Preflight` found.
+    ///   - shards: how many ranges there should be.
+    ///   - isCountFree: fewer ranges will do, down to a half, where statistics give those.
+    public static func plan(
+        _ target: Target, rows: Int64, shards: Int, isCountFree: Bool = false, _ connection: PostgresConnection
+    ) throws -> ShardPlan {
         guard shards > 1, rows > 1 else { return ShardPlan.quantiles(of: [], count: 1, rows: rows) }
+        var shards = shards
         let sample: [Key]
-        if rows <= exactLimit {
+        if rows > alwaysExactLimit, isCountFree || rows > exactLimit,
+            let found = try histogram(target, rows: rows, shards: shards, isCountFree: isCountFree, connection)
+        {
+            (sample, shards) = found
+        } else if rows <= exactLimit {
             sample = try exact(target, rows: rows, shards: shards, connection)
-        } else if let histogram = try histogram(target, shards: shards, connection) {
-            sample = histogram
         } else {
             sample = try sampled(target, rows: rows, shards: shards, connection)
         }
@@ -51,20 +59,50 @@ public enum RangePlanner {
                 """, ["\(step - 1)"]))
     }
 
-    /// The bounds of the statistics' histogram, which for a unique column hold equal numbers of rows, when they are
-    /// fine enough.
-    private static func histogram(_ target: Target, shards: Int, _ connection: PostgresConnection) throws -> [Key]? {
+    /// The ends of the buckets of the statistics' histogram, which for a unique column hold equal numbers of rows, and how
+    /// many ranges to make of them. Nil when the statistics are old, or too coarse for as many ranges.
+    private static func histogram(
+        _ target: Target, rows: Int64, shards: Int, isCountFree: Bool, _ connection: PostgresConnection
+    ) throws -> (ends: [Key], shards: Int)? {
+        // How many rows were changed since does not tell: most changes leave the keys as they are.
         let result = try connection.execute(
             """
             SELECT unnest(s.histogram_bounds::text::text[]) FROM pg_stats AS s
             JOIN pg_class AS c ON c.relname = s.tablename
             JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = s.schemaname
-            JOIN pg_stat_all_tables AS a ON a.relid = c.oid
             WHERE c.oid = $1::oid AND s.attname = $2 AND NOT s.inherited AND s.most_common_vals IS NULL
-                AND a.n_mod_since_analyze < c.reltuples / 20
+                AND pg_relation_size(c.oid) <= c.relpages * current_setting('block_size')::bigint * 1.2
             """, ["\(target.oid)", target.key.name])
-        guard result.rows > shards * 4 else { return nil }
-        return keys(result)
+        let bounds = keys(result)
+        // The first bound is the least key, which ends no bucket.
+        let ends = Array(bounds.dropFirst())
+        guard let first = bounds.first, let last = ends.last else { return nil }
+        var shards = shards
+        if ends.count < shards * 4 {
+            guard isCountFree else { return nil }
+            // As many whole buckets a range as make the ranges equal.
+            let whole = ends.count / ((ends.count + shards - 1) / shards)
+            guard whole * 2 >= shards else { return nil }
+            shards = whole
+        }
+        let limit = max(rows / Int64(shards) / 2, 1)
+        return try hasRows(target, outside: (first, last), limit: limit, connection) ? nil : (ends, shards)
+    }
+
+    /// Whether more than `limit` rows have keys below the first or above the last: where most new rows come.
+    private static func hasRows(
+        _ target: Target, outside ends: (first: Key, last: Key), limit: Int64, _ connection: PostgresConnection
+    ) throws -> Bool {
+        let key = "\(target.alias).\(target.key.quoted)"
+        let type = target.keyType.sqlName
+        func next(_ comparison: String, _ order: String) -> String {
+            "EXISTS (SELECT FROM ONLY \(target.table) WHERE \(key) \(comparison)::\(type) "
+                + "ORDER BY \(key) \(order) OFFSET $3::bigint LIMIT 1)"
+        }
+        return try connection.execute(
+            "SELECT \(next("< $1", "DESC")) OR \(next("> $2", "ASC"))",
+            [ends.first.components[0], ends.last.components[0], "\(limit)"]
+        ).bool(0, 0) ?? true
     }
 
     /// Keys of some pages, sorted.

@@ -135,6 +135,33 @@ import Testing
         #expect(old.parts.count == 1)
     }
 
+    @Test func freeCountFollowsTheHistogramOfATableThatIsCostlyToWalk() throws {
+        let target = try make("bigint", "SELECT i * 1000 FROM generate_series(1, 300000) AS i")
+        // In this very session, so that the server counts all rows as changed since: that says nothing of the keys.
+        try connection.execute("ANALYZE items")
+        let even = try RangePlanner.plan(target, rows: 300_000, shards: 64, isCountFree: true, connection)
+        // Two of the histogram's hundred buckets a range.
+        try check(even, type: "bigint", shards: 50, tolerance: 0.3)
+        let fixed = try RangePlanner.plan(target, rows: 300_000, shards: 64, connection)
+        try check(fixed, type: "bigint", shards: 64, tolerance: 0.15)
+        let fine = try RangePlanner.plan(target, rows: 300_000, shards: 256, isCountFree: true, connection)
+        try check(fine, type: "bigint", shards: 256, tolerance: 0.4)
+    }
+
+    @Test(arguments: ["i * -1", "300000000 + i"]) func histogramIsNotUsedWhenManyKeysLieOutsideOfIt(_ key: String)
+        throws
+    {
+        let target = try make("bigint", "SELECT i * 1000 FROM generate_series(1, 300000) AS i")
+        try connection.execute("ANALYZE items")
+        // A few do not matter, unless they are more than half a range.
+        try connection.execute("INSERT INTO items (id) SELECT \(key) FROM generate_series(1, 2000) AS i")
+        let plan = try RangePlanner.plan(target, rows: 300_000, shards: 64, isCountFree: true, connection)
+        #expect(plan.parts.count == 50)
+        try connection.execute("INSERT INTO items (id) SELECT \(key) FROM generate_series(2001, 4000) AS i")
+        let exact = try RangePlanner.plan(target, rows: 300_000, shards: 64, isCountFree: true, connection)
+        try check(exact, type: "bigint", shards: 64, tolerance: 0.4)
+    }
+
     @Test(arguments: [1, 2, 3, 10]) func moreShardsThanRowsGiveARangeForEachRowAtMost(_ count: Int) throws {
         let target = try make("int", "SELECT generate_series(1, \(count)) * 10")
         let plan = try RangePlanner.plan(target, rows: Int64(count), shards: 100, connection)
