@@ -1,4 +1,5 @@
 import ArgumentParser
+import Coordinator
 import Glibc
 import Logging
 
@@ -26,6 +27,9 @@ struct CoordCommand: AsyncParsableCommand {
     /// Runs the command that the process's arguments ask for, and ends the process unless it succeeds.
     static func runAsked() async {
         do {
+            if let worker = LeashedWorker(arguments: CommandLine.arguments.dropFirst()) {
+                return try await WorkerCommand.run(worker)
+            }
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()

@@ -21,12 +21,17 @@ struct CommonOptions: ParsableArguments {
 
     /// What to connect to: the flag, the job, then `COORD_DATABASE`, by which a coordinator tells its workers.
     func conninfo(_ job: Job? = nil) -> String? {
-        database ?? job?.database ?? getenv(Self.variable).map { String(cString: $0) }
+        database ?? job?.database ?? Self.inheritedConninfo
     }
+
+    /// What the coordinator that spawned this process connects to.
+    static var inheritedConninfo: String? { getenv(variable).map { String(cString: $0) } }
 
     static let variable = "COORD_DATABASE"
 
-    func logger(_ label: String) -> Logger {
+    func logger(_ label: String) -> Logger { Self.logger(label, verbose: verbose) }
+
+    static func logger(_ label: String, verbose: Bool) -> Logger {
         var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = verbose ? .debug : .error
         return logger

@@ -14,7 +14,6 @@ struct WorkerCommand: AsyncParsableCommand {
     @OptionGroup var common: CommonOptions
     @Option(help: "The coordinator's endpoint: ipc://PATH or tcp://HOST:PORT.") var connect: String
     @Option(help: "Seconds without a coordinator after which the worker leaves.") var giveUpAfter: Int = 300
-    @Flag(help: .hidden) var leashed = false
 
     func validate() throws {
         guard connect.hasPrefix("ipc://") || connect.hasPrefix("tcp://") else {
@@ -26,17 +25,30 @@ struct WorkerCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        if leashed, !Leash.awaitAdmission() { WorkerService.endWithoutCoordinator(endpoint: connect) }
-        let service = WorkerService(
-            configuration: WorkerService.Configuration(
+        try await Self.work(
+            WorkerService.Configuration(
                 endpoint: connect, connection: .batches(common.conninfo()), build: Build.version,
-                executable: Coordination.executable, endsWithInput: leashed, giveUpAfter: .seconds(giveUpAfter)),
-            transforms: CoordTool.transforms,
-            log: common.logger("worker \(getpid())"))
+                executable: Coordination.executable, giveUpAfter: .seconds(giveUpAfter)), verbose: common.verbose)
+    }
+
+    /// What a process does that a coordinator has spawned as its worker.
+    static func run(_ worker: LeashedWorker) async throws {
+        if !Leash.awaitAdmission() { WorkerService.endWithoutCoordinator(endpoint: worker.endpoint) }
+        try await work(
+            WorkerService.Configuration(
+                endpoint: worker.endpoint, connection: .batches(CommonOptions.inheritedConninfo), build: Build.version,
+                executable: Coordination.executable, endsWithInput: true), verbose: worker.verbose)
+    }
+
+    private static func work(_ configuration: WorkerService.Configuration, verbose: Bool) async throws {
+        let service = WorkerService(
+            configuration: configuration, transforms: CoordTool.transforms,
+            log: CommonOptions.logger("worker \(getpid())", verbose: verbose))
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: [.init(service: service, successTerminationBehavior: .gracefullyShutdownGroup)],
-                gracefulShutdownSignals: [.sigterm, .sigint], logger: common.logger("lifecycle")))
+                gracefulShutdownSignals: [.sigterm, .sigint],
+                logger: CommonOptions.logger("lifecycle", verbose: verbose)))
         try await group.run()
     }
 }

@@ -148,8 +148,8 @@ public struct LocalWorkers: Sendable {
         do {
             let pid = try ChildProcess.spawn(
                 executable,
-                arguments: ["worker", "--connect", endpoint, "--leashed"] + (verbose ? ["--verbose"] : []),
-                environment: environment, streams: (leash.readEnd, nowhere, nil))
+                arguments: LeashedWorker(endpoint: endpoint, verbose: verbose).arguments, environment: environment,
+                streams: (leash.readEnd, nowhere, nil))
             let child = Child(pid: pid, leash: leash.writeEnd, exit: ChildProcess.exitDescriptor(of: pid))
             children[pid] = child
             if admitted { admit(child) }
