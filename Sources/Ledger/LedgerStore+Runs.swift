@@ -136,12 +136,15 @@ extension LedgerStore {
         _ = try connection.executePrepared("coord_insert_shards", sql, parameters)
     }
 
+    private static let definitionColumns =
+        "r.name, r.definition, r.directory, r.fingerprint, r.table_name, r.search_path"
+
     private static let runQuery = """
-        SELECT r.id, r.name, r.definition, r.directory, r.fingerprint, r.table_name, r.state, r.desired,
+        SELECT \(definitionColumns), r.id, r.state, r.desired,
             r.rows_estimated, COALESCE(s.rows_done, 0), r.rows_per_second, COALESCE(s.pending, 0),
             COALESCE(s.running, 0), COALESCE(s.done, 0), COALESCE(s.failed, 0),
             CASE WHEN \(ownerIsAlive) THEN r.coordinator_host || ' pid ' || r.coordinator_pid END,
-            extract(epoch FROM r.started_at), extract(epoch FROM r.finished_at), r.search_path
+            extract(epoch FROM r.started_at), extract(epoch FROM r.finished_at)
         FROM coord.run AS r LEFT JOIN LATERAL (
             SELECT sum(rows_done) AS rows_done, count(*) FILTER (WHERE state = 'pending') AS pending,
                 count(*) FILTER (WHERE state = 'running') AS running, count(*) FILTER (WHERE state = 'done') AS done,
@@ -152,10 +155,21 @@ extension LedgerStore {
     /// - Throws: `LedgerError` with code `unknownRun`.
     public func run(_ id: RunID) throws -> RunRecord {
         let result = try connection.execute(Self.runQuery + " WHERE r.id = $1::bigint", [id.description])
-        guard result.rows == 1 else {
-            throw LedgerError(.unknownRun, "there is no run \(id) in this database", mend: "coord status")
-        }
+        guard result.rows == 1 else { throw Self.unknown(id) }
         return Self.run(result, 0)
+    }
+
+    /// What a worker needs of a run. Its figures cost far more to ask for.
+    /// - Throws: `LedgerError` with code `unknownRun`.
+    public func definition(of id: RunID) throws -> RunDefinition {
+        let result = try connection.execute(
+            "SELECT \(Self.definitionColumns) FROM coord.run AS r WHERE r.id = $1::bigint", [id.description])
+        guard result.rows == 1 else { throw Self.unknown(id) }
+        return Self.definition(result, 0)
+    }
+
+    private static func unknown(_ id: RunID) -> LedgerError {
+        LedgerError(.unknownRun, "there is no run \(id) in this database", mend: "coord status")
     }
 
     /// The newest runs first, at most `limit`.
@@ -172,19 +186,22 @@ extension LedgerStore {
         return run.state.isUnfinished ? run : nil
     }
 
+    private static func definition(_ result: PostgresResult, _ row: Int) -> RunDefinition {
+        func text(_ column: Int) -> String { result.text(row, column) ?? "" }
+        return RunDefinition(
+            name: text(0), text: text(1), directory: text(2), fingerprint: text(3), table: text(4), searchPath: text(5))
+    }
+
     private static func run(_ result: PostgresResult, _ row: Int) -> RunRecord {
         func text(_ column: Int) -> String { result.text(row, column) ?? "" }
         func int(_ column: Int) -> Int { Int(result.int(row, column) ?? 0) }
         return RunRecord(
-            id: RunID(result.int(row, 0) ?? 0),
-            definition: RunDefinition(
-                name: text(1), text: text(2), directory: text(3), fingerprint: text(4), table: text(5),
-                searchPath: text(18)),
-            state: RunRecord.State(rawValue: text(6)) ?? .failed, cancelAsked: text(7) == "cancelled",
-            rowsEstimated: result.int(row, 8) ?? 0, rowsDone: result.int(row, 9) ?? 0,
-            rowsPerSecond: Double(text(10)) ?? 0,
-            counts: ShardCounts(pending: int(11), running: int(12), done: int(13), failed: int(14)),
-            coordinator: result.text(row, 15), startedAt: Double(text(16)), finishedAt: Double(text(17)))
+            id: RunID(result.int(row, 6) ?? 0), definition: definition(result, row),
+            state: RunRecord.State(rawValue: text(7)) ?? .failed, cancelAsked: text(8) == "cancelled",
+            rowsEstimated: result.int(row, 9) ?? 0, rowsDone: result.int(row, 10) ?? 0,
+            rowsPerSecond: Double(text(11)) ?? 0,
+            counts: ShardCounts(pending: int(12), running: int(13), done: int(14), failed: int(15)),
+            coordinator: result.text(row, 16), startedAt: Double(text(17)), finishedAt: Double(text(18)))
     }
 
     // MARK: - Ownership

@@ -13,8 +13,8 @@ public enum PostgresSession {
             "SET idle_in_transaction_session_timeout = '\(idleInTransactionTimeoutSeconds)s'",
             // Since PostgreSQL 14; elsewhere it is not a known setting and nothing is returned.
             """
-            SELECT set_config('client_connection_check_interval', '10s', false) FROM pg_settings
-            WHERE name = 'client_connection_check_interval'
+            SELECT set_config(name, '10s', false) FROM (SELECT 'client_connection_check_interval' AS name) AS setting
+            WHERE current_setting(name, true) IS NOT NULL
             """,
             "SET standard_conforming_strings = on",
             "SET jit = off",

@@ -76,12 +76,11 @@ actor BatchRunner {
                 "this worker's connection goes to another database than the coordinator's: \(here.text(0, 1) ?? "?") "
                     + "of cluster \(here.text(0, 0) ?? "?") instead of \(database) of cluster \(systemIdentifier)")
         }
-        let record = try LedgerStore(connection).run(run)
-        let job = try Job.parse(
-            text: record.definition.text, file: record.definition.name, directory: record.definition.directory)
-        searchPath = record.definition.searchPath
+        let definition = try LedgerStore(connection).definition(of: run)
+        let job = try Job.parse(text: definition.text, file: definition.name, directory: definition.directory)
+        searchPath = definition.searchPath
         try setUp(connection)
-        let target = try Preflight.target(job, table: record.definition.table, connection)
+        let target = try Preflight.target(job, table: definition.table, connection)
         let statements = BatchStatements(target: target, mechanisms: Self.mechanisms)
         self.job = job
         self.statements = statements
