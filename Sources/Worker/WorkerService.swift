@@ -44,8 +44,8 @@ public actor WorkerService: Service {
     /// Milliseconds that the last messages may take to leave.
     static let farewellMilliseconds: Int32 = 1_000
     static let prepareInterval = Duration.seconds(1)
-    /// The first HELLO waits for a connection, which takes a moment.
-    static let helloInterval = Duration.milliseconds(25)
+    /// How long a HELLO may be without an answer.
+    static let helloInterval = Duration.milliseconds(250)
 
     private nonisolated let loop = SocketLoop(name: "worker")
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -139,7 +139,6 @@ public actor WorkerService: Service {
             loop.watch(descriptor: STDIN_FILENO) { Self.endWithoutCoordinator(endpoint: endpoint) }
         }
         loop.onTick { [unowned self] in assumeIsolated { $0.tick() } }
-        greet()
     }
 
     private func openSocket() throws {
@@ -150,6 +149,8 @@ public actor WorkerService: Service {
         let fresh = try loop.makeSocket(.dealer)
         try fresh.connect(configuration.endpoint)
         loop.watch(fresh) { [unowned self] in assumeIsolated { $0.receive() } }
+        // Not before: without a peer nothing can be sent.
+        if machine == nil { loop.whenConnected(fresh) { [unowned self] in assumeIsolated { $0.greet() } } }
         socket = fresh
     }
 

@@ -14,7 +14,9 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
 
     private struct Watch {
         var socket: UnsafeMutableRawPointer?
-        var descriptor: Int32
+        var descriptor: Int32 = 0
+        /// Called once, when something can be sent, instead of whenever something has come.
+        var isForSending = false
         var handler: () -> Void
     }
 
@@ -88,7 +90,13 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
     /// Calls `handler` on the thread whenever the socket has messages.
     public func watch(_ socket: ZeroMQSocket, _ handler: @escaping () -> Void) {
         checkIsolated()
-        watches.append(Watch(socket: socket.raw, descriptor: 0, handler: handler))
+        watches.append(Watch(socket: socket.raw, handler: handler))
+    }
+
+    /// Calls `handler` on the thread once, as soon as the socket has a peer that takes messages.
+    public func whenConnected(_ socket: ZeroMQSocket, _ handler: @escaping () -> Void) {
+        checkIsolated()
+        watches.append(Watch(socket: socket.raw, isForSending: true, handler: handler))
     }
 
     /// Calls `handler` on the thread whenever the descriptor can be read, or has come to its end.
@@ -149,7 +157,9 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
         let current = watches
         for watch in current {
             items.append(
-                zmq_pollitem_t(socket: watch.socket, fd: watch.descriptor, events: Int16(ZMQ_POLLIN), revents: 0))
+                zmq_pollitem_t(
+                    socket: watch.socket, fd: watch.descriptor,
+                    events: Int16(watch.isForSending ? ZMQ_POLLOUT : ZMQ_POLLIN), revents: 0))
         }
         let ready = zmq_poll(&items, Int32(items.count), Self.tickInterval)
         guard ready > 0 else { return }
@@ -157,7 +167,10 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
             var count: UInt64 = 0
             _ = read(wake, &count, MemoryLayout<UInt64>.size)
         }
-        for (index, watch) in current.enumerated() where items[index + 1].revents != 0 { watch.handler() }
+        for (index, watch) in current.enumerated() where items[index + 1].revents != 0 {
+            if watch.isForSending { watches.removeAll { $0.socket == watch.socket && $0.isForSending } }
+            watch.handler()
+        }
     }
 
     private static func milliseconds() -> Int64 {

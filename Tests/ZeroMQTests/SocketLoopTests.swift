@@ -39,15 +39,27 @@ private actor Peer {
 
     /// Sends once a peer is connected.
     func sendWhenConnected(_ frames: [[UInt8]]) async throws {
-        while true {
-            do {
-                return try socket?.send(frames) ?? ()
-            } catch {
-                guard error.isFull else { throw error }
-                await Task.yield()
-            }
-        }
+        await whenConnected()
+        try send(frames)
     }
+
+    /// Returns when the socket has a peer.
+    private func whenConnected() async { await withCheckedContinuation { wait($0) } }
+
+    private func wait(_ continuation: CheckedContinuation<Void, Never>) {
+        connecting = continuation
+        guard let socket else { return }
+        loop.whenConnected(socket) { [unowned self] in assumeIsolated { $0.connected() } }
+    }
+
+    private func connected() {
+        connections += 1
+        connecting?.resume()
+        connecting = nil
+    }
+
+    private var connecting: CheckedContinuation<Void, Never>?
+    private(set) var connections = 0
 
     func close() {
         if let socket {
@@ -71,6 +83,7 @@ struct SocketLoopTests {
         #expect(request.count == 2 && request[1] == [1, 2, 3])
         try await router.send([request[0], [4]])
         #expect(await dealer.next() == [[4]])
+        #expect(await dealer.connections == 1)
         await dealer.close()
         await router.close()
     }
@@ -89,6 +102,20 @@ struct SocketLoopTests {
         let error = await #expect(throws: ZeroMQError.self) { try await dealer.send([[1]]) }
         #expect(error?.isFull == true)
         await dealer.close()
+    }
+
+    @Test func nobodyIsConnectedBeforeTheOtherSideListens() async throws {
+        let dealer = Peer()
+        let endpoint = "ipc://@coord-test-\(UInt64.random(in: 0 ... .max))"
+        _ = try await dealer.open(.dealer, connect: endpoint)
+        let sent = Task { try await dealer.sendWhenConnected([[5]]) }
+        try await Task.sleep(for: .milliseconds(50))
+        #expect(await dealer.connections == 0)
+        let router = Peer()
+        _ = try await router.open(.router, bind: endpoint)
+        #expect(await router.next()[1] == [5])
+        try await sent.value
+        for peer in [dealer, router] { await peer.close() }
     }
 
     @Test func aMessageOverTheLimitCutsItsSenderOff() async throws {
