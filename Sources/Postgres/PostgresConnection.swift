@@ -100,9 +100,9 @@ public final class PostgresConnection {
     }
 
     /// Prepares a statement once for the life of the connection.
-    public func prepare(_ name: String, _ sql: String) throws(PostgresError) {
+    public func prepare(_ name: String, _ sql: @autoclosure () -> String) throws(PostgresError) {
         guard !prepared.contains(name) else { return }
-        _ = try check(PQprepare(raw, name, sql, 0, nil))
+        _ = try check(PQprepare(raw, name, sql(), 0, nil))
         prepared.insert(name)
     }
 

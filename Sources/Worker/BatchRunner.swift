@@ -153,6 +153,9 @@ actor BatchRunner {
 
     // MARK: - Steps
 
+    /// Runs a step on this actor's thread, with no detour over another.
+    func perform<R: Sendable>(_ body: @Sendable (isolated BatchRunner) throws -> R) rethrows -> R { try body(self) }
+
     func open(_ lease: Lease) throws -> Position {
         try step {
             guard let run else { throw StepError(.permanent, "no run was assigned") }

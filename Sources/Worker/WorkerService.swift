@@ -295,31 +295,31 @@ public actor WorkerService: Service {
             do { try openSocket() } catch { finish(.failure(error)) }
         case .openLease(let lease):
             step {
-                try await $0.open(lease)
+                try $0.open(lease)
             } then: {
                 $0.leaseOpened($1, now: $2)
             }
         case .apply(let lease, let position):
             step {
-                try await $0.apply(lease, position)
+                try $0.apply(lease, position)
             } then: {
                 $0.batchCommitted($1.position, done: $1.done, read: nil, now: $2)
             }
         case .read(let lease, let position, let locking):
             step {
-                try await $0.read(lease, position, locking: locking)
+                try $0.read(lease, position, locking: locking)
             } then: {
                 $0.batchRead($1, now: $2)
             }
         case .compute:
             step {
-                try await $0.computeBatch()
+                try $0.computeBatch()
             } then: { machine, _, now in
                 machine.batchComputed(now: now)
             }
         case .write(let lease, let position, let readNext):
             step {
-                try await $0.write(lease, position, readNext: readNext)
+                try $0.write(lease, position, readNext: readNext)
             } then: {
                 $0.batchCommitted($1.position, done: $1.done, read: $1.read, now: $2)
             }
@@ -368,12 +368,12 @@ public actor WorkerService: Service {
 
     /// Runs a step on the runner's thread, and hands its result or error to the machine.
     private func step<R: Sendable>(
-        _ body: @escaping @Sendable (BatchRunner) async throws -> R,
+        _ body: @escaping @Sendable (isolated BatchRunner) throws -> R,
         then event: @escaping @Sendable (inout WorkerLoopStateMachine, R, Duration) -> [WorkerAction]
     ) {
         Task {
             do {
-                let result = try await body(runner)
+                let result = try await runner.perform(body)
                 react { event(&$0, result, $1) }
             } catch {
                 let failure = error as? StepError ?? StepError(error)
