@@ -1,3 +1,4 @@
+import Postgres
 import Sharding
 
 /// The safety mechanisms of a batch. Tests switch one off to prove that it is needed; nothing else may.
@@ -33,6 +34,15 @@ public struct BatchStatements: Sendable {
         self.mechanisms = mechanisms
         own = target.alias.contains("coord_") ? "own_" : "coord_"
     }
+
+    /// What the statements' plans need of a session, beside `PostgresSession.batches`.
+    public var session: [String] {
+        guard case .compute = target.change else { return [] }
+        return PostgresSession.rowBatches(byHash: joinsByHash)
+    }
+
+    /// Arrays are joined to the rows by hash, unless that would be the plan of a subquery in the job's own predicate too.
+    private var joinsByHash: Bool { !target.mayHaveSubquery }
 
     // MARK: - Set-based
 
@@ -150,6 +160,9 @@ public struct BatchStatements: Sendable {
     /// whose xmin or key is another, was changed by somebody else: it is left alone and its key deferred. After a lock
     /// wait PostgreSQL checks xmin and key again on the row's new version; of a ctid it would not.
     ///
+    /// By hash, one scan fetches all rows by their ctids; otherwise one scan starts for each. The LIMIT cuts nothing: it
+    /// has the planner expect fewer values than rows, and hash them.
+    ///
     /// The arrays are unnested side by side in a SELECT list, which hands on one row after the other, where the
     /// function in FROM would first store each array's rows and then all of them together.
     public func write() -> String {
@@ -162,18 +175,26 @@ public struct BatchStatements: Sendable {
             ElementType.of(column).isExact
                 ? "\(column.quoted) = \(own)u.\(name)" : "\(column.quoted) = \(own)u.\(name)::\(column.castName)"
         }
-        let compare =
-            mechanisms.contains(.compare)
-            ? " AND \(target.alias).ctid = \(own)u.\(own)t AND \(target.alias).xmin = \(own)u.\(own)x" : ""
+        var conditions = ["\(target.qualifiedKey) = \(own)u.\(own)k"]
+        var places = ""
+        if !mechanisms.contains(.compare) {
+            // Without the mechanism the parameters are used all the same, so that they have their types.
+            conditions.append("$11::tid[] IS NOT NULL")
+        } else if joinsByHash {
+            conditions += ["\(target.alias).xmin = \(own)u.\(own)x", "\(target.alias).ctid = ANY ($11::tid[])"]
+        } else {
+            conditions += ["\(target.alias).xmin = \(own)u.\(own)x", "\(target.alias).ctid = \(own)u.\(own)t"]
+            places = "unnest($11::tid[]) AS \(own)t, "
+        }
         let type = target.keyType.sqlName
         return """
             WITH \(own)fence AS MATERIALIZED (\(fence)),
             \(own)changed AS (
                 UPDATE ONLY \(target.table) SET \(values.joined(separator: ", "))
                 FROM (SELECT unnest($9::\(type)[]) AS \(own)k, unnest($10::xid[]) AS \(own)x,
-                        unnest($11::tid[]) AS \(own)t, \(arrays.joined(separator: ", "))
-                    FROM \(own)fence) AS \(own)u
-                WHERE \(target.qualifiedKey) = \(own)u.\(own)k\(compare)
+                        \(places)\(arrays.joined(separator: ", "))
+                    FROM \(own)fence LIMIT cardinality($9::\(type)[])) AS \(own)u
+                WHERE \(conditions.joined(separator: " AND "))
                 RETURNING \(target.qualifiedKey) AS \(own)k
             ), \(own)count AS MATERIALIZED (
                 SELECT count(*) AS \(own)n FROM \(own)changed

@@ -63,4 +63,10 @@ public struct Target: Sendable, Equatable {
     }
 
     var qualifiedKey: String { "\(alias).\(key.quoted)" }
+
+    /// Whether the predicate holds one of the words that a subquery begins with, be it in a name or a text.
+    var mayHaveSubquery: Bool {
+        let words = (predicate ?? "").lowercased().split { !$0.isLetter }
+        return ["select", "table", "values"].contains { words.contains($0) }
+    }
 }

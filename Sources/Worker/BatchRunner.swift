@@ -89,7 +89,7 @@ actor BatchRunner {
         case (.compute(let wanted), .compute(let read, let writes)):
             compute = try makeCompute(job, wanted, target: target, read: read, writes: writes)
             computeTimeout = wanted.timeout
-            extras = PostgresSession.rowBatches
+            extras = statements.session
             try setUp(connection)
             reader = BatchReader(statements: statements, limits: job.batch, columns: read.count + systemColumns)
             return Assignment(mode: .rowBased, retry: retry)

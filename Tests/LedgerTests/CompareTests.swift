@@ -14,7 +14,8 @@ import Testing
 
     init() throws {
         store = try TestDatabase.current.ledger()
-        connection = try TestDatabase.current.connect(setup: PostgresSession.batches + PostgresSession.rowBatches)
+        connection = try TestDatabase.current.connect(
+            setup: PostgresSession.batches + PostgresSession.rowBatches(byHash: true))
         try connection.execute("CREATE TABLE items (id int PRIMARY KEY, n int NOT NULL DEFAULT 0)")
         try connection.execute("INSERT INTO items SELECT generate_series(1, 5)")
         target = try .computing(connection, read: ["n"], writes: ["n"])
@@ -22,10 +23,21 @@ import Testing
         shard = try LeasedShard(store, of: try store.ownedRun())
     }
 
-    private func write(_ rows: ReadRows, _ shard: LeasedShard? = nil, deferred: [Key] = []) throws -> BatchOutcome {
+    /// The same table with a predicate whose subquery keeps the arrays from being joined by hash.
+    private func target(byHash: Bool) throws -> Target {
+        byHash ? target : try .computing(connection, read: ["n"], writes: ["n"], where: "(SELECT true)")
+    }
+
+    private func setup(byHash: Bool) -> [String] {
+        PostgresSession.batches + PostgresSession.rowBatches(byHash: byHash)
+    }
+
+    private func write(
+        _ rows: ReadRows, _ shard: LeasedShard? = nil, by batches: Batches? = nil, deferred: [Key] = []
+    ) throws -> BatchOutcome {
         let values = rows.values.map { row in row[0].flatMap { Int($0) }.map { String($0 + 1) } }
         return try #require(
-            try batches.write(
+            try (batches ?? self.batches).write(
                 shard ?? self.shard, rows, values: [values], through: deferred.isEmpty ? "5" : nil, exhausted: true,
                 deferredRead: deferred))
     }
@@ -39,11 +51,14 @@ import Testing
         ("UPDATE items SET id = 9 WHERE id = 3", ["1", "1", "1", "1", "0"]),
     ]
 
-    @Test(arguments: changes.indices) func rowThatChangedAfterTheReadIsLeftAloneAndDeferred(_ index: Int) throws {
+    @Test(arguments: changes.indices, [true, false])
+    func rowThatChangedAfterTheReadIsLeftAloneAndDeferred(_ index: Int, byHash: Bool) throws {
         let (change, expected) = Self.changes[index]
+        let connection = try TestDatabase.current.connect(setup: setup(byHash: byHash))
+        let batches = Batches(connection, try target(byHash: byHash))
         let rows = try batches.read(shard, limit: 10)
         try user.execute(change)
-        let outcome = try write(rows)
+        let outcome = try write(rows, by: batches)
         #expect(outcome.deferred.contains(Key("3")))
         #expect(!outcome.done)
         #expect(outcome.rowsDone == outcome.changed)
@@ -151,12 +166,11 @@ import Testing
 
     // MARK: - While the write waits for the row's lock
 
-    private func writeWhile(_ change: String, end: String) async throws -> BatchOutcome {
-        let worker = TestSession(
-            TestDatabase.current.settings(setup: PostgresSession.batches + PostgresSession.rowBatches))
+    private func writeWhile(_ change: String, end: String, byHash: Bool) async throws -> BatchOutcome {
+        let worker = TestSession(TestDatabase.current.settings(setup: setup(byHash: byHash)))
         let pid = try await worker.pid()
-        let (target, shard) = (target, shard)
-        let rows = try batches.read(shard, limit: 10)
+        let (target, shard) = (try target(byHash: byHash), shard)
+        let rows = try Batches(connection, target).read(shard, limit: 10)
         try user.execute("BEGIN")
         try user.execute(change)
         async let outcome = worker.with { connection in
@@ -169,28 +183,28 @@ import Testing
         return try #require(result)
     }
 
-    @Test func rowThatChangesWhileTheWriteWaitsForItIsLeftAlone() async throws {
-        let outcome = try await writeWhile("UPDATE items SET n = 100 WHERE id = 3", end: "COMMIT")
+    @Test(arguments: [true, false]) func rowThatChangesWhileTheWriteWaitsForItIsLeftAlone(byHash: Bool) async throws {
+        let outcome = try await writeWhile("UPDATE items SET n = 100 WHERE id = 3", end: "COMMIT", byHash: byHash)
         #expect(outcome.deferred == [Key("3")])
         #expect(outcome.changed == 4 && !outcome.done)
         #expect(try connection.counts() == ["1", "1", "100", "1", "1"])
     }
 
-    @Test func rowThatGoesWhileTheWriteWaitsForItIsDeferred() async throws {
-        let outcome = try await writeWhile("DELETE FROM items WHERE id = 3", end: "COMMIT")
+    @Test(arguments: [true, false]) func rowThatGoesWhileTheWriteWaitsForItIsDeferred(byHash: Bool) async throws {
+        let outcome = try await writeWhile("DELETE FROM items WHERE id = 3", end: "COMMIT", byHash: byHash)
         #expect(outcome.deferred == [Key("3")])
         #expect(outcome.changed == 4 && !outcome.done)
         #expect(try connection.counts() == ["1", "1", "1", "1"])
     }
 
-    @Test func rowWhoseKeyMovesWhileTheWriteWaitsForItIsLeftAlone() async throws {
-        let outcome = try await writeWhile("UPDATE items SET id = 9 WHERE id = 3", end: "COMMIT")
+    @Test(arguments: [true, false]) func rowWhoseKeyMovesWhileTheWriteWaitsForItIsLeftAlone(byHash: Bool) async throws {
+        let outcome = try await writeWhile("UPDATE items SET id = 9 WHERE id = 3", end: "COMMIT", byHash: byHash)
         #expect(outcome.deferred == [Key("3")])
         #expect(try connection.counts() == ["1", "1", "1", "1", "0"])
     }
 
-    @Test func changeThatIsRolledBackWhileTheWriteWaitsIsNone() async throws {
-        let outcome = try await writeWhile("UPDATE items SET n = 100 WHERE id = 3", end: "ROLLBACK")
+    @Test(arguments: [true, false]) func changeThatIsRolledBackWhileTheWriteWaitsIsNone(byHash: Bool) async throws {
+        let outcome = try await writeWhile("UPDATE items SET n = 100 WHERE id = 3", end: "ROLLBACK", byHash: byHash)
         #expect(outcome.deferred.isEmpty && outcome.done)
         #expect(try connection.counts() == ["1", "1", "1", "1", "1"])
     }

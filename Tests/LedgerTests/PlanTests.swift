@@ -5,15 +5,11 @@ import Testing
 
 /// The plans of the prepared statements, as the sessions for batches get them, on a table of 50,000 rows.
 @Suite(.database) struct PlanTests {
-    /// Set up for set-based batches, and for row-based ones.
     private let connection: PostgresConnection
-    private let rowConnection: PostgresConnection
 
     init() throws {
         try LedgerStore(try TestDatabase.current.connect()).install()
         connection = try TestDatabase.current.connect(setup: PostgresSession.batches)
-        rowConnection = try TestDatabase.current.connect(
-            setup: PostgresSession.batches + PostgresSession.rowBatches)
     }
 
     private func makeTable(_ column: String, _ expression: String) throws {
@@ -21,6 +17,8 @@ import Testing
             "CREATE TABLE items (id \(column) PRIMARY KEY, n int, note text) WITH (autovacuum_enabled = off)")
         try connection.execute(
             "INSERT INTO items SELECT \(expression), i, repeat('x', 100) FROM generate_series(1, 50000) AS i")
+        try connection.execute("CREATE TABLE others AS SELECT i AS id FROM generate_series(1, 50000) AS i")
+        try connection.execute("ALTER TABLE others ADD PRIMARY KEY (id)")
     }
 
     /// The generic plan of a prepared statement, run with nulls for its parameters: a generic plan does not see them.
@@ -35,19 +33,25 @@ import Testing
     }
 
     /// Checks that the table is reached by its key's index, or by the rows' places, alone.
-    private func check(_ name: String, _ sql: String) throws {
-        let isSetBased = name.hasPrefix("apply")
-        let lines = try plan(name, sql, isSetBased ? connection : rowConnection)
+    private func check(_ name: String, _ statements: BatchStatements, _ sql: String, join: String? = nil) throws {
+        let connection = try TestDatabase.current.connect(setup: PostgresSession.batches + statements.session)
+        let lines = try plan(name, sql, connection)
         let text = "\(name)\n" + lines.joined(separator: "\n")
         #expect(lines.contains { $0.contains("items_pkey") || $0.contains("Tid Scan on items") }, "\(text)")
         for line in lines {
             #expect(!line.contains("Seq Scan on items"), "\(text)")
-            #expect(!line.contains("Hash Join"), "\(text)")
+            #expect(!line.contains("Hash Join") || join == "Hash Join", "\(text)")
             #expect(!line.contains("Merge Join"), "\(text)")
             #expect(!(line.contains("Bitmap") && line.contains("items")), "\(text)")
             // A sort of the table would be by a plan that walks it whole.
             #expect(!line.contains("Sort Key: items.id") || name.hasPrefix("deferred"), "\(text)")
         }
+        guard let join else { return }
+        // The rows by their places, and in a hash join the values as its table.
+        let node = try #require(lines.firstIndex { $0.contains(join) }, "\(text)")
+        let nodes = lines[node...].filter { $0.contains("->") }
+        #expect(nodes.contains { $0.contains("Tid Scan on items") }, "\(text)")
+        if join == "Hash Join" { #expect(nodes[1].contains("Tid Scan") && nodes[2].contains("Hash "), "\(text)") }
     }
 
     @Test(arguments: [
@@ -61,18 +65,26 @@ import Testing
         let compute = BatchStatements(target: try .computing(connection, read: ["n"], writes: ["n", "note"]))
         let filtered = BatchStatements(
             target: try .computing(connection, read: ["n"], writes: ["n"], where: "note LIKE 'y%'"))
+        // Its subquery becomes a join in the read, which a hash join would have read all of `others`.
+        let joined = BatchStatements(
+            target: try .computing(
+                connection, read: ["n"], writes: ["n"], where: "EXISTS (SELECT FROM others WHERE others.id = items.n)"))
         for analysed in [false, true] {
             if analysed { try connection.execute("ANALYZE items") }
             for (lower, upper) in [(true, true), (true, false), (false, true), (false, false)] {
                 let ends = "\(lower) \(upper) \(analysed)"
-                try check("apply \(ends)", set.apply(hasLower: lower, hasUpper: upper))
-                try check("apply where \(ends)", sparse.apply(hasLower: lower, hasUpper: upper))
-                try check("read \(ends)", compute.read(hasLower: lower, hasUpper: upper))
-                try check("read where \(ends)", filtered.read(hasLower: lower, hasUpper: upper))
+                try check("apply \(ends)", set, set.apply(hasLower: lower, hasUpper: upper))
+                try check("apply where \(ends)", sparse, sparse.apply(hasLower: lower, hasUpper: upper))
+                try check("read \(ends)", compute, compute.read(hasLower: lower, hasUpper: upper))
+                try check("read where \(ends)", filtered, filtered.read(hasLower: lower, hasUpper: upper))
+                try check("read joined \(ends)", joined, joined.read(hasLower: lower, hasUpper: upper))
             }
-            try check("deferred \(analysed)", compute.readDeferred(locking: false))
-            try check("deferred locking \(analysed)", filtered.readDeferred(locking: true))
-            try check("write \(analysed)", compute.write())
+            try check("deferred \(analysed)", compute, compute.readDeferred(locking: false))
+            try check("deferred locking \(analysed)", filtered, filtered.readDeferred(locking: true))
+            try check("deferred joined \(analysed)", joined, joined.readDeferred(locking: false))
+            try check("write \(analysed)", compute, compute.write(), join: "Hash Join")
+            try check("write where \(analysed)", filtered, filtered.write(), join: "Hash Join")
+            try check("write joined \(analysed)", joined, joined.write(), join: "Nested Loop")
         }
     }
 
