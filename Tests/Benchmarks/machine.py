@@ -31,6 +31,7 @@ def describe(connection: psycopg.Connection, directory: Path) -> dict[str, str]:
         "kernel": platform.release(),
         "PostgreSQL": connection.execute("SHOW server_version").fetchone()[0],
         "libpq": _libpq_version(),
+        "Python": platform.python_version(),
         "libzmq": _libzmq_version(),
         "settings": ", ".join(f"{name}={value}" for name, value in settings) or "all at their defaults",
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),

@@ -15,10 +15,16 @@ postgres=Cluster/local/postgres.sh
 requirements=Tests/Benchmarks/requirements.txt
 export PYTHONPYCACHEPREFIX=$PWD/.coord/bench-pycache
 
+# The distribution's interpreter, as most who run such a program have it: others may be built with fewer optimizations.
+python=/usr/bin/python3
+[[ -x $python ]] || python=python3
+"$python" -c 'import ensurepip' 2>/dev/null || Cluster/local/install.sh python3 python3-venv
+
 # The stamp is the last step: a venv that an interrupted run left half made is made again.
-if ! cmp -s "$requirements" "$venv/installed.txt"; then
+if ! cmp -s "$requirements" "$venv/installed.txt" ||
+    [[ $(readlink -f "$venv/bin/python3") != $(readlink -f "$python") ]]; then
     rm -rf "$venv"
-    python3 -m venv "$venv"
+    "$python" -m venv "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
     cp "$requirements" "$venv/installed.txt"
 fi
