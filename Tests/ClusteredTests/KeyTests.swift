@@ -45,6 +45,11 @@ struct KeyCase: Sendable, CustomTestStringConvertible {
     @Test(arguments: cases, Items.Kind.allCases)
     func everyRowIsChangedOnceWhateverItsKey(_ case: KeyCase, kind: Items.Kind) async throws {
         try await Scenario.run { scenario in
+            // A server that was built without ICU has none of its collations.
+            if let collation = `case`.type.split(separator: "\"").dropFirst().first {
+                let found = "SELECT EXISTS (SELECT FROM pg_collation WHERE collname = '\(collation)')"
+                guard try await scenario.session.bool(found) == true else { return }
+            }
             try scenario.program("plus_one.py")
             try await scenario.session.execute(
                 "CREATE SCHEMA \"My \"\"Shop\"\"\"",

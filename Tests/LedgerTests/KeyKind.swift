@@ -49,7 +49,7 @@ extension PostgresConnection {
     }
 }
 
-func available(collation kind: KeyKind, _ connection: PostgresConnection) throws -> Bool {
-    guard let name = kind.column.split(separator: "\"").dropFirst().first else { return true }
+func available(collationOf column: String, _ connection: PostgresConnection) throws -> Bool {
+    guard let name = column.split(separator: "\"").dropFirst().first else { return true }
     return try connection.execute("SELECT FROM pg_collation WHERE collname = $1", [String(name)]).rows > 0
 }

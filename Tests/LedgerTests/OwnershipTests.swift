@@ -133,7 +133,7 @@ import Testing
         let run = try store.createRun(.sample(), plan: .cut(at: []))
         let owner = LedgerStore(try database.connect())
         let ownership = try owner.takeOver(run, as: .coordinator, host: "host", pid: 7)
-        try store.connection.execute("SELECT pg_terminate_backend(\(owner.connection.backendPID), 5000)")
+        try store.connection.terminateSessions("pid = \(owner.connection.backendPID)")
         #expect(try store.run(run).coordinator == nil)
         let again = LedgerStore(try database.connect())
         #expect(try again.renew(ownership, rowsPerSecond: 0) != nil)

@@ -59,6 +59,7 @@ import Testing
         ("text COLLATE \"und-x-icu\"", "md5(i::text)"), ("smallint", "i - 25000"),
     ])
     func everyStatementGoesByTheKeysIndex(_ column: String, _ expression: String) throws {
+        guard try available(collationOf: column, connection) else { return }
         try makeTable(column, expression)
         let set = BatchStatements(target: try .setting(connection, ["n": "n + 1"]))
         let sparse = BatchStatements(target: try .setting(connection, ["n": "n + 1"], where: "n % 7 = 0"))
@@ -93,7 +94,8 @@ import Testing
         var touched = 0
         for line in plan where line.contains("on items") && line.contains("actual rows=") {
             let parts = line.split(separator: "actual rows=")[1].split { !$0.isNumber && $0 != "." }
-            touched = max(touched, Int(parts[0]) ?? 0)
+            // With two decimals since PostgreSQL 18.
+            touched = max(touched, Int(Double(parts[0]) ?? 0))
         }
         return touched
     }

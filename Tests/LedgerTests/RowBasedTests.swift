@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test(arguments: KeyKind.all) func shardsOfEveryShapeAreReadAndWrittenExactlyOnce(_ kind: KeyKind) throws {
-        guard try available(collation: kind, connection) else { return }
+        guard try available(collationOf: kind.column, connection) else { return }
         let keys = try kind.makeTable(connection, rows: 40)
         let batches = Batches(connection, try .computing(connection, read: ["n"], writes: ["n"]))
         let ownership = try store.ownedRun(cutAt: [keys[9], keys[29]])
@@ -61,7 +61,7 @@ import Testing
     }
 
     @Test(arguments: KeyKind.all) func deferredRowsOfEveryKeyTypeAreReadAgainAndRemoved(_ kind: KeyKind) throws {
-        guard try available(collation: kind, connection) else { return }
+        guard try available(collationOf: kind.column, connection) else { return }
         let keys = try kind.makeTable(connection, rows: 6)
         let batches = Batches(connection, try .computing(connection, read: ["n"], writes: ["n"]))
         var shard = try LeasedShard(store, of: try store.ownedRun())

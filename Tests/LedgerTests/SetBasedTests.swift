@@ -13,7 +13,7 @@ import Testing
     }
 
     @Test(arguments: KeyKind.all) func shardsOfEveryShapeChangeTheirRowsExactlyOnce(_ kind: KeyKind) throws {
-        guard try available(collation: kind, connection) else { return }
+        guard try available(collationOf: kind.column, connection) else { return }
         let keys = try kind.makeTable(connection, rows: 40)
         let target = try Target.setting(connection, ["n": "n + 1"])
         let batches = Batches(connection, target)

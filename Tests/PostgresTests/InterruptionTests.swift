@@ -37,7 +37,7 @@ import Testing
     @Test func sessionThatTheServerEndedIsNoticedByTheNextStatement() throws {
         let connection = try database.connect()
         let killer = try database.connect()
-        try killer.execute("SELECT pg_terminate_backend(\(connection.backendPID), 5000)")
+        try killer.terminateSessions("pid = \(connection.backendPID)")
         let error = try postgresError { try connection.execute("SELECT 1") }
         #expect(error.recovery == .reconnect)
         #expect(!connection.isAlive)
@@ -64,7 +64,7 @@ import Testing
         let killer = try database.connect()
         try connection.prepare("one", "SELECT 1")
         try connection.enterPipeline()
-        try killer.execute("SELECT pg_terminate_backend(\(connection.backendPID), 5000)")
+        try killer.terminateSessions("pid = \(connection.backendPID)")
         let error = try postgresError {
             try connection.send(prepared: "one", PostgresParameters())
             try connection.sync()

@@ -49,9 +49,7 @@ struct TestDatabase: Sendable {
     /// Makes the database as it was when it was created, which takes a tenth of the time.
     fileprivate func reset() throws {
         let connection = try connect()
-        try connection.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
-                + "WHERE datname = current_database() AND pid <> pg_backend_pid()")
+        try connection.terminateSessions("datname = current_database() AND pid <> pg_backend_pid()")
         let schemas = try connection.execute(
             "SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema$)'")
         for row in 0..<schemas.rows { try connection.execute("DROP SCHEMA \(schemas.text(row, 0) ?? "") CASCADE") }
@@ -60,8 +58,10 @@ struct TestDatabase: Sendable {
             try connection.execute("DROP OWNED BY \(role)")
             try connection.execute("DROP ROLE \(role)")
         }
+        // The role is there since PostgreSQL 14.
+        let owner = connection.serverVersion >= 140_000 ? " AUTHORIZATION pg_database_owner" : ""
         for statement in [
-            "CREATE SCHEMA public AUTHORIZATION pg_database_owner", "GRANT USAGE ON SCHEMA public TO public",
+            "CREATE SCHEMA public\(owner)", "GRANT USAGE ON SCHEMA public TO public",
             "ALTER DATABASE \(name) RESET ALL", "GRANT CONNECT ON DATABASE \(name) TO public",
         ] { try connection.execute(statement) }
     }
@@ -143,4 +143,16 @@ struct DatabaseTrait: TestTrait, SuiteTrait, TestScoping {
 
 extension Trait where Self == DatabaseTrait {
     static var database: Self { Self() }
+}
+
+extension PostgresConnection {
+    /// Ends the sessions that meet a condition on `pg_stat_activity`, and waits until they have.
+    func terminateSessions(_ condition: String) throws {
+        for _ in 0..<500 {
+            let left = try execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE \(condition)")
+            if left.rows == 0 { return }
+            usleep(10_000)
+        }
+        Issue.record("sessions with \(condition) did not end within 5 s")
+    }
 }
