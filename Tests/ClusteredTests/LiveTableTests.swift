@@ -7,58 +7,96 @@ import Testing
     /// pgbench's size: COORD_TEST_SCALE, or a million accounts.
     private static let scale = getenv("COORD_TEST_SCALE").flatMap { Int(String(cString: $0)) } ?? 10
 
+    /// Does something while pgbench is at work on accounts of its own.
+    /// - Returns: the sums of its accounts, branches, tellers and history after it.
+    private func whilePgbenchWorks(
+        _ scenario: Scenario, scale: Int, _ body: () async throws -> Void
+    ) async throws -> [String?] {
+        let session = scenario.session
+        let pgbench = "\(try TestServer.variable("COORD_TEST_PGBIN"))/pgbench"
+        let made = try await scenario.start(pgbench, ["-i", "-q", "-s", "\(scale)"]).ended()
+        #expect(made.status == 0, "\(made.errors)")
+        let load = try scenario.start(pgbench, ["-n", "-c", "2", "-T", "90"])
+        try await eventually("pgbench is at work") {
+            try await session.int("SELECT count(*) FROM pgbench_history") > 20
+        }
+        try await body()
+        #expect(load.exitStatus == nil, "pgbench ended too early to disturb the run")
+        load.send(SIGKILL)
+        _ = try await load.ended()
+        try await eventually("pgbench's transactions have ended") {
+            try await session.int(
+                """
+                SELECT count(*) FROM pg_stat_activity
+                WHERE datname = current_database() AND application_name = 'pgbench'
+                """) == 0
+        }
+        let sums = try await session.execute(
+            """
+            SELECT (SELECT sum(abalance) FROM pgbench_accounts), (SELECT sum(bbalance) FROM pgbench_branches),
+                (SELECT sum(tbalance) FROM pgbench_tellers), (SELECT sum(delta) FROM pgbench_history)
+            """)
+        return try #require(sums.first)
+    }
+
+    /// Writes every balance as it was read: a change that comes between the two would be undone.
+    private func hold(_ scenario: Scenario, without: String? = nil) async throws {
+        let job = try scenario.job(
+            """
+            name: hold
+            table: pgbench_accounts
+            read: [abalance]
+            compute: { transform: passthrough, writes: [abalance] }
+            batch: { rows: 10000 }
+
+            """, file: "hold.yaml")
+        let ended = try await scenario.coord(
+            "start", job, "--workers", "2", environment: without.map { ["COORD_TEST_WITHOUT": $0] } ?? [:]
+        ).ended()
+        #expect(ended.status == 0, "\(ended.errors)")
+    }
+
     @Test func pgbenchLosesNoUpdateWhileRunsPassOverItsAccounts() async throws {
         try await Scenario.run { scenario in
             let session = scenario.session
-            let pgbench = "\(try TestServer.variable("COORD_TEST_PGBIN"))/pgbench"
-            let made = try await scenario.start(pgbench, ["-i", "-q", "-s", "\(Self.scale)"]).ended()
-            #expect(made.status == 0, "\(made.errors)")
-            let load = try scenario.start(pgbench, ["-n", "-c", "2", "-T", "60"])
-            try await eventually("pgbench is at work") {
-                try await session.int("SELECT count(*) FROM pgbench_history") > 20
-            }
-            let copy = try scenario.job(
-                """
-                name: copy
-                table: pgbench_accounts
-                read: [abalance]
-                compute: { transform: passthrough, writes: [filler] }
-                batch: { rows: 500 }
-
-                """, file: "copy.yaml")
-            let copied = try await scenario.run("start", copy, "--workers", "2")
-            #expect(copied.status == 0, "\(copied.errors)")
-            #expect(load.exitStatus == nil, "pgbench ended too early to disturb the run")
-            let stale = try await session.int(
-                """
-                SELECT count(*) FROM pgbench_accounts AS a WHERE filler::text <> abalance::text
-                    AND NOT EXISTS (SELECT FROM pgbench_history AS h WHERE h.aid = a.aid)
-                """)
-            #expect(stale == 0)
-            let set = try scenario.job(
-                "name: set\ntable: pgbench_accounts\nset: { filler: \"'s' || abalance\" }\nbatch: { rows: 500 }\n",
-                file: "set.yaml")
-            let changed = try await scenario.run("start", set, "--workers", "2")
-            #expect(changed.status == 0, "\(changed.errors)")
-            #expect(load.exitStatus == nil, "pgbench ended too early to disturb the run")
-            load.send(SIGKILL)
-            _ = try await load.ended()
-            try await eventually("pgbench's transactions have ended") {
-                try await session.int(
+            let sums = try await whilePgbenchWorks(scenario, scale: Self.scale) {
+                let copy = try scenario.job(
                     """
-                    SELECT count(*) FROM pg_stat_activity
-                    WHERE datname = current_database() AND application_name = 'pgbench'
-                    """) == 0
+                    name: copy
+                    table: pgbench_accounts
+                    read: [abalance]
+                    compute: { transform: passthrough, writes: [filler] }
+                    batch: { rows: 500 }
+
+                    """, file: "copy.yaml")
+                let copied = try await scenario.run("start", copy, "--workers", "2")
+                #expect(copied.status == 0, "\(copied.errors)")
+                let stale = try await session.int(
+                    """
+                    SELECT count(*) FROM pgbench_accounts AS a WHERE filler::text <> abalance::text
+                        AND NOT EXISTS (SELECT FROM pgbench_history AS h WHERE h.aid = a.aid)
+                    """)
+                #expect(stale == 0)
+                try await hold(scenario)
+                let set = try scenario.job(
+                    "name: set\ntable: pgbench_accounts\nset: { filler: \"'s' || abalance\" }\nbatch: { rows: 500 }\n",
+                    file: "set.yaml")
+                let changed = try await scenario.run("start", set, "--workers", "2")
+                #expect(changed.status == 0, "\(changed.errors)")
             }
-            let sums = try await session.execute(
-                """
-                SELECT (SELECT sum(abalance) FROM pgbench_accounts), (SELECT sum(bbalance) FROM pgbench_branches),
-                    (SELECT sum(tbalance) FROM pgbench_tellers), (SELECT sum(delta) FROM pgbench_history),
-                    (SELECT count(*) FROM pgbench_accounts WHERE filler NOT LIKE 's%')
-                """)
-            let row = try #require(sums.first)
-            #expect(Set(row[0..<4]).count == 1, "\(row)")
-            #expect(row[4] == "0")
+            #expect(Set(sums).count == 1, "\(sums)")
+            #expect(try await session.int("SELECT count(*) FROM pgbench_accounts WHERE filler NOT LIKE 's%'") == 0)
+        }
+    }
+
+    /// The negative control: without the compare, balances are put back to what they were.
+    @Test func pgbenchLosesUpdatesWithoutTheCompare() async throws {
+        try await Scenario.run { scenario in
+            let sums = try await whilePgbenchWorks(scenario, scale: 1) {
+                for _ in 0..<3 { try await hold(scenario, without: "compare") }
+            }
+            #expect(Set(sums[1...]).count == 1, "\(sums)")
+            #expect(sums[0] != sums[1], "the negative control found nothing")
         }
     }
 
