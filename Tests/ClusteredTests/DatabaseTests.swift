@@ -1,0 +1,40 @@
+import Foundation
+import Testing
+
+/// Where the database is found, by the coordinator and by the workers that it spawns.
+@Suite struct DatabaseTests {
+    enum Way: CaseIterable {
+        case job, flag, service
+    }
+
+    @Test(arguments: Way.allCases) func jobFlagAndServiceLeadToTheDatabase(_ way: Way) async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 3_000)
+            let job = try items.setJob()
+            var arguments = ["start", job, "--workers", "2"]
+            var environment = ["PGDATABASE": "nowhere"]
+            switch way {
+            case .job:
+                let text = try String(contentsOfFile: job, encoding: .utf8)
+                try "\(text)\ndatabase: dbname=\(scenario.name)\n".write(toFile: job, atomically: true, encoding: .utf8)
+            case .flag: arguments += ["--database", "postgresql:///\(scenario.name)"]
+            case .service:
+                let file = "\(scenario.folder)/services.conf"
+                try "[live]\ndbname=\(scenario.name)\n".write(toFile: file, atomically: true, encoding: .utf8)
+                environment = ["PGDATABASE": "", "PGSERVICE": "live", "PGSERVICEFILE": file]
+            }
+            let started = try await scenario.start(TestServer.coord(), arguments, environment: environment).ended()
+            #expect(started.status == 0, "\(started.errors)")
+            #expect(try await items.violations(run: try await scenario.newestRun()) == [])
+        }
+    }
+
+    @Test func withoutThemTheEnvironmentDecides() async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 10)
+            let started = try await scenario.run("start", try items.setJob(), environment: ["PGDATABASE": "nowhere"])
+            #expect(started.status != 0)
+            #expect(started.errors.contains("nowhere"), "\(started.errors)")
+        }
+    }
+}
