@@ -6,6 +6,13 @@ protocol BatchCompute: AnyObject {
     /// - Returns: the columns that the job writes, row for row in the same order.
     /// - Throws: `ComputeError`.
     func compute(_ batch: RowBatch) throws -> RowBatch
+
+    /// How the program is and what it said last, for an error about its answers; nil where no program is.
+    var epitaph: String? { get }
+}
+
+extension BatchCompute {
+    var epitaph: String? { nil }
 }
 
 /// A program or transform that did not do its part. Its text may quote the program's own output, never a row.

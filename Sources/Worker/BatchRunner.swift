@@ -254,13 +254,18 @@ actor BatchRunner {
         } onError: { error in
             // A value that its column cannot take is the program's doing, not the table's.
             if let error = error as? PostgresError, error.sqlState?.hasPrefix("22") == true {
-                return StepError(.program, "the program's answer was refused: \(error); batch rolled back")
+                return refusal("\(error); batch rolled back")
             }
             if let error = error as? ValueEncoder.Fault {
-                return StepError(.program, "the program's answer was refused: \(error.reason); nothing written")
+                return refusal("\(error.reason); nothing written")
             }
             return nil
         }
+    }
+
+    private func refusal(_ reason: String) -> StepError {
+        let words = [reason, compute?.epitaph].compactMap { $0 }.joined(separator: "; ")
+        return StepError(.program, "the program's answer was refused: \(words)")
     }
 
     func discard() {

@@ -67,6 +67,8 @@ final class CommandCompute: BatchCompute {
 
     // MARK: - A batch
 
+    var epitaph: String? { process?.epitaph(waiting: false) }
+
     func compute(_ batch: RowBatch) throws -> RowBatch {
         do {
             return try exchange(batch)
@@ -108,7 +110,9 @@ final class CommandCompute: BatchCompute {
             }
         }
         guard consumed == incoming.count else {
-            throw ComputeError(description: "\(command[0]) wrote more lines than it was given rows")
+            throw ComputeError(
+                description: "\(command[0]) wrote more lines than it was given rows; "
+                    + process.epitaph(waiting: false))
         }
         pace = (Self.nanoseconds() - started) / Double(max(batch.rows, 1))
         return answers.finish()

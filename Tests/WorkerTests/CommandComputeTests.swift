@@ -107,12 +107,13 @@ struct CommandComputeTests {
             for line in sys.stdin:
                 e = os.environ
                 print(json.dumps({"id": json.loads(line)["id"], "v": "|".join([e["COORD_PROTOCOL"], e["COORD_KEY"],
-                    e["COORD_COLUMNS"], e["COORD_WRITES"], e["COORD_BATCH_ROWS"], e["PYTHONUNBUFFERED"]])}))
+                    e["COORD_COLUMNS"], e["COORD_WRITES"], e["COORD_BATCH_ROWS"], e["PYTHONUNBUFFERED"],
+                    e["COORD_TABLE"], str(int(e["COORD_BATCH_BYTES"]) > 0)])}))
             """)
         let columns = #"[{"name":"id","type":"bigint"},{"name":"a","type":"text"}]"#
         #expect(
             try compute.compute(Self.batch(1)).text(row: 0, column: 0)
-                == #"1|id|\#(columns)|[{"name":"v","type":"text"}]|10|1"#)
+                == #"1|id|\#(columns)|[{"name":"v","type":"text"}]|10|1|public.t|True"#)
     }
 
     @Test(arguments: [
