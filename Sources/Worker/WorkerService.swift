@@ -5,14 +5,15 @@ public import Logging
 public import Postgres
 public import ServiceLifecycle
 import Sharding
+import Synchronization
 import Wire
 import WorkerLoop
 import ZeroMQ
 
 /// One worker process: links a `WorkerLoopStateMachine` to a DEALER socket and to PostgreSQL.
 ///
-/// The actor runs on the socket loop's thread and owns the machine; batches run on a thread of their own, so that
-/// heartbeats go on while one takes long.
+/// The actor runs on the socket loop's thread; batches run on a thread of their own, so that heartbeats go on while one
+/// takes long. Both threads tell the machine what happened, one at a time under its lock; see `WorkerService+Steps`.
 public actor WorkerService: Service {
     public struct Configuration: Sendable {
         /// The coordinator's endpoint, such as `ipc:///…` or `tcp://host:port`.
@@ -47,19 +48,20 @@ public actor WorkerService: Service {
     /// How long a HELLO may be without an answer.
     static let helloInterval = Duration.milliseconds(250)
 
-    private nonisolated let loop = SocketLoop(name: "worker")
+    private nonisolated let loop = SocketLoop(name: "worker", tickInterval: 100)
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
     private let configuration: Configuration
     private let transforms: [RowTransform]
-    private let log: Logger
+    let log: Logger
     private let id: WorkerID
     private let seed: UInt64
-    private let runner: BatchRunner
+    let runner: BatchRunner
     private let origin = MonotonicTime.now()
+    let shared = Mutex(Shared())
     private var socket: ZeroMQSocket?
-    /// Nil until the coordinator has said which run this is.
-    private var machine: WorkerLoopStateMachine?
+    /// The coordinator has said which run this is, and the machine is there.
+    private var prepared = false
     private var run: RunID?
     private var preparing = false
     /// Why the last try to prepare failed.
@@ -115,8 +117,8 @@ public actor WorkerService: Service {
     /// Finishes the batch in hand, gives the lease back and leaves.
     public func drain() {
         draining = true
-        guard machine != nil else { return finish(.success(.drained)) }
-        react { machine, now in machine.drainRequested(now: now) }
+        guard prepared else { return finish(.success(.drained)) }
+        react { $0.drainRequested(now: $1) }
     }
 
     /// Ends this process after the coordinator that spawned it, whose endpoint goes too.
@@ -150,7 +152,7 @@ public actor WorkerService: Service {
         try fresh.connect(configuration.endpoint)
         loop.watch(fresh) { [unowned self] in assumeIsolated { $0.receive() } }
         // Not before: without a peer nothing can be sent.
-        if machine == nil { loop.whenConnected(fresh) { [unowned self] in assumeIsolated { $0.greet() } } }
+        if !prepared { loop.whenConnected(fresh) { [unowned self] in assumeIsolated { $0.greet() } } }
         socket = fresh
     }
 
@@ -226,7 +228,7 @@ public actor WorkerService: Service {
 
     private func welcomed(_ welcome: Coord_Wire_V1_Welcome) {
         let run = RunID(welcome.run)
-        if machine != nil {
+        if prepared {
             guard run == self.run else { return leave("the coordinator leads run \(run) now") }
             return react { $0.welcomed(now: $1) }
         }
@@ -261,69 +263,42 @@ public actor WorkerService: Service {
 
     private func prepared(_ assignment: BatchRunner.Assignment, heartbeatInterval: Duration) {
         guard ended == nil else { return }
-        machine = WorkerLoopStateMachine(
+        let machine = WorkerLoopStateMachine(
             configuration: WorkerLoopStateMachine.Configuration(
                 mode: assignment.mode, retry: assignment.retry, heartbeatInterval: heartbeatInterval,
                 giveUpAfter: configuration.giveUpAfter), seed: seed)
+        shared.withLock { $0.machine = machine }
+        prepared = true
         react { $0.started(now: $1) }
         if draining { drain() }
     }
 
     // MARK: - The machine
 
-    private var now: Duration { MonotonicTime.now() - origin }
+    nonisolated var now: Duration { MonotonicTime.now() - origin }
 
     private func tick() {
         guard ended == nil else { return }
-        guard machine == nil else { return react { $0.timePassed(now: $1) } }
+        guard !prepared else { return react { $0.timePassed(now: $1) } }
         if now > configuration.giveUpAfter { return finish(.success(.abandoned)) }
         if let greetedAt, now - greetedAt >= Self.helloInterval, !preparing { greet() }
     }
 
     private func react(_ event: (inout WorkerLoopStateMachine, Duration) -> [WorkerAction]) {
-        guard machine != nil else { return }
-        let actions = event(&machine!, now)
-        for action in actions { perform(action) }
+        for step in transition(event) {
+            Task { await runner.perform { self.carryOut(step, $0) } }
+        }
+        emptyOutbox()
     }
 
-    private func perform(_ action: WorkerAction) {
+    func perform(_ action: WorkerAction) {
         switch action {
         case .sayHello: send(.hello(hello(ready: true)))
         case .sayHeartbeat(let held): send(.heartbeat(heartbeat(held)))
         case .reconnect:
             log.warning("the coordinator is silent: connecting anew")
             do { try openSocket() } catch { finish(.failure(error)) }
-        case .openLease(let lease):
-            step {
-                try $0.open(lease)
-            } then: {
-                $0.leaseOpened($1, now: $2)
-            }
-        case .apply(let lease, let position):
-            step {
-                try $0.apply(lease, position)
-            } then: {
-                $0.batchCommitted($1.position, done: $1.done, read: nil, now: $2)
-            }
-        case .read(let lease, let position, let locking):
-            step {
-                try $0.read(lease, position, locking: locking)
-            } then: {
-                $0.batchRead($1, now: $2)
-            }
-        case .compute:
-            step {
-                try $0.computeBatch()
-            } then: { machine, _, now in
-                machine.batchComputed(now: now)
-            }
-        case .write(let lease, let position, let readNext):
-            step {
-                try $0.write(lease, position, readNext: readNext)
-            } then: {
-                $0.batchCommitted($1.position, done: $1.done, read: $1.read, now: $2)
-            }
-        case .discard: Task { [runner] in await runner.discard() }
+        case .openLease, .apply, .read, .compute, .write, .discard: preconditionFailure("\(action) is a step")
         case .reportDone(let lease):
             var message = Coord_Wire_V1_ShardDone()
             message.lease = .init(lease)
@@ -366,26 +341,11 @@ public actor WorkerService: Service {
         return message
     }
 
-    /// Runs a step on the runner's thread, and hands its result or error to the machine.
-    private func step<R: Sendable>(
-        _ body: @escaping @Sendable (isolated BatchRunner) throws -> R,
-        then event: @escaping @Sendable (inout WorkerLoopStateMachine, R, Duration) -> [WorkerAction]
-    ) {
-        Task {
-            do {
-                let result = try await runner.perform(body)
-                react { event(&$0, result, $1) }
-            } catch {
-                let failure = error as? StepError ?? StepError(error)
-                log.info("a step failed (\(failure.kind.rawValue)): \(failure.message)")
-                react { $0.stepFailed(failure, now: $1) }
-            }
-        }
-    }
-
     private func finish(_ result: Result<WorkerStop, any Error>) {
         guard ended == nil else { return }
         ended = result
+        // What is under way on the other thread ends with its step.
+        shared.withLock { $0.machine = nil }
         if let socket {
             // Best effort: what does not leave in time is made good by the lease's expiry.
             try? socket.linger(milliseconds: Self.farewellMilliseconds)

@@ -62,6 +62,14 @@ public enum WorkerAction: Equatable, Sendable {
     case sayGoodbye
     /// The machine's work is over.
     case stop(WorkerStop)
+
+    /// Whether the action is about the batch in hand: these are carried out one after another.
+    public var isStep: Bool {
+        switch self {
+        case .openLease, .apply, .read, .compute, .write, .discard: true
+        default: false
+        }
+    }
 }
 
 /// Why a step failed, and what follows from it.

@@ -9,9 +9,6 @@ import Glibc
 ///
 /// `@unchecked Sendable` because `queue` is only touched under `mutex`, and everything else only on the thread.
 public final class SocketLoop: SerialExecutor, @unchecked Sendable {
-    /// Milliseconds between two calls of `onTick` when nothing else happens.
-    public static let tickInterval = 25
-
     private struct Watch {
         var socket: UnsafeMutableRawPointer?
         var descriptor: Int32 = 0
@@ -24,6 +21,7 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
     private var queue: [UnownedJob] = []
     private let wake: Int32
     private let name: String
+    private let tickInterval: Int
     private var thread = pthread_t()
     private var context: UnsafeMutableRawPointer?
     private var watches: [Watch] = []
@@ -32,8 +30,10 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
     /// Stack of the thread in bytes.
     private static let stackSize = 1 << 20
 
-    public init(name: String) {
+    /// - Parameter tickInterval: milliseconds between two calls of `onTick` when nothing else happens.
+    public init(name: String, tickInterval: Int = 25) {
         wake = coord_eventfd()
+        self.tickInterval = tickInterval
         self.name = name
         precondition(wake >= 0, "eventfd failed with errno \(errno)")
         pthread_mutex_init(mutex, nil)
@@ -145,7 +145,7 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
             for job in jobs { job.runSynchronously(on: asUnownedSerialExecutor()) }
             jobs.removeAll(keepingCapacity: true)
             let now = Self.milliseconds()
-            if now - ticked >= Int64(Self.tickInterval) {
+            if now - ticked >= Int64(tickInterval) {
                 ticked = now
                 tick?()
             }
@@ -161,7 +161,7 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
                     socket: watch.socket, fd: watch.descriptor,
                     events: Int16(watch.isForSending ? ZMQ_POLLOUT : ZMQ_POLLIN), revents: 0))
         }
-        let ready = zmq_poll(&items, Int32(items.count), Self.tickInterval)
+        let ready = zmq_poll(&items, Int32(items.count), tickInterval)
         guard ready > 0 else { return }
         if items[0].revents != 0 {
             var count: UInt64 = 0
