@@ -1,31 +1,41 @@
 /// Values of several rows, in PostgreSQL's text form, in one buffer: no allocation a row.
+///
+/// What is done for each value can be inlined where it is used, since it costs less than a call.
 public struct RowBatch: Sendable {
+    @usableFromInline
     struct Cell: Sendable {
-        var offset: Int32
+        @usableFromInline var offset: Int32
         /// -1 for null.
-        var length: Int32
+        @usableFromInline var length: Int32
+
+        @inlinable
+        init(offset: Int, length: Int) {
+            self.offset = Int32(offset)
+            self.length = Int32(length)
+        }
     }
 
     /// Number of values a row has.
     public let columns: Int
-    private(set) var storage: [UInt8] = []
-    private(set) var cells: [Cell] = []
+    @usableFromInline var storage: [UInt8] = []
+    @usableFromInline var cells: [Cell] = []
 
     public init(columns: Int) { self.columns = columns }
 
-    public var rows: Int { columns == 0 ? 0 : cells.count / columns }
+    @inlinable public var rows: Int { columns == 0 ? 0 : cells.count / columns }
     /// Number of values appended.
     package var values: Int { cells.count }
     /// Bytes of the values.
     public var bytes: Int { storage.count }
 
     /// Appends the next value of the current row; nil for null. Rows follow one another without a mark between.
+    @inlinable
     public mutating func append(_ value: UnsafeRawBufferPointer?) {
         guard let value else {
-            cells.append(Cell(offset: Int32(storage.count), length: -1))
+            cells.append(Cell(offset: storage.count, length: -1))
             return
         }
-        cells.append(Cell(offset: Int32(storage.count), length: Int32(value.count)))
+        cells.append(Cell(offset: storage.count, length: value.count))
         storage.append(contentsOf: value)
     }
 
@@ -38,10 +48,11 @@ public struct RowBatch: Sendable {
     public mutating func append(writing write: (inout [UInt8]) throws -> Void) rethrows {
         let start = storage.count
         try write(&storage)
-        cells.append(Cell(offset: Int32(start), length: Int32(storage.count - start)))
+        cells.append(Cell(offset: start, length: storage.count - start))
     }
 
     /// Calls `body` with the value's bytes, or nil for null.
+    @inlinable
     public func withBytes<R>(row: Int, column: Int, _ body: (UnsafeRawBufferPointer?) throws -> R) rethrows -> R {
         let cell = cells[row * columns + column]
         guard cell.length >= 0 else { return try body(nil) }

@@ -10,11 +10,11 @@ public struct PostgresParameters: Sendable {
         var binary: Bool
     }
 
-    private(set) var storage: [UInt8] = []
+    @usableFromInline var storage: [UInt8] = []
     private(set) var slots: [Slot] = []
     private var arrayStart = 0
-    private var arrayCount: Int32 = 0
-    private var arrayHasNull = false
+    @usableFromInline var arrayCount: Int32 = 0
+    @usableFromInline var arrayHasNull = false
 
     public init() {}
     public init(_ texts: [String?]) {
@@ -54,6 +54,7 @@ public struct PostgresParameters: Sendable {
         appendInteger(Int32(1))
     }
 
+    @inlinable
     public mutating func appendNullElement() {
         arrayCount += 1
         arrayHasNull = true
@@ -61,6 +62,7 @@ public struct PostgresParameters: Sendable {
     }
 
     /// Appends an element in its type's binary form; for text that is its characters.
+    @inlinable
     public mutating func appendElement(_ bytes: UnsafeRawBufferPointer) {
         arrayCount += 1
         appendInteger(Int32(bytes.count))
@@ -68,18 +70,25 @@ public struct PostgresParameters: Sendable {
     }
 
     /// Appends an integer element in network byte order; `Value` must have the width of the element type.
+    @inlinable
     public mutating func appendElement<Value: FixedWidthInteger>(_ value: Value) {
         arrayCount += 1
-        appendInteger(Int32(MemoryLayout<Value>.size))
-        appendInteger(value)
+        let length = Int32(MemoryLayout<Value>.size).bigEndian
+        // In one piece, and in parts that leave no gap between them.
+        if MemoryLayout<Value>.size == 8 {
+            let bits = UInt64(truncatingIfNeeded: value)
+            let parts = (UInt32(truncatingIfNeeded: bits >> 32).bigEndian, UInt32(truncatingIfNeeded: bits).bigEndian)
+            withUnsafeBytes(of: (length, parts.0, parts.1)) { storage.append(contentsOf: $0) }
+        } else {
+            withUnsafeBytes(of: (length, value.bigEndian)) { storage.append(contentsOf: $0) }
+        }
     }
 
     /// Appends an element of type tid.
+    @inlinable
     public mutating func appendElement(block: UInt32, offset: UInt16) {
         arrayCount += 1
-        appendInteger(Int32(6))
-        appendInteger(block)
-        appendInteger(offset)
+        withUnsafeBytes(of: (Int32(6).bigEndian, block.bigEndian, offset.bigEndian)) { storage.append(contentsOf: $0) }
     }
 
     public mutating func endArray() {
@@ -88,7 +97,8 @@ public struct PostgresParameters: Sendable {
         slots.append(Slot(offset: arrayStart, length: storage.count - arrayStart, binary: true))
     }
 
-    private mutating func appendInteger(_ value: some FixedWidthInteger) {
+    @inlinable
+    mutating func appendInteger(_ value: some FixedWidthInteger) {
         withUnsafeBytes(of: value.bigEndian) { storage.append(contentsOf: $0) }
     }
 

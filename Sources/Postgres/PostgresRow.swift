@@ -7,8 +7,13 @@ public struct PostgresRow: ~Copyable {
     /// The value's bytes in text form; nil for null.
     @inline(__always)
     public func bytes(_ column: Int) -> UnsafeRawBufferPointer? {
-        guard PQgetisnull(raw, 0, Int32(column)) == 0, let value = PQgetvalue(raw, 0, Int32(column)) else { return nil }
-        return UnsafeRawBufferPointer(start: value, count: Int(PQgetlength(raw, 0, Int32(column))))
+        let length = PQgetlength(raw, 0, Int32(column))
+        // Only what has no bytes can be null.
+        guard length > 0 || PQgetisnull(raw, 0, Int32(column)) == 0, let value = PQgetvalue(raw, 0, Int32(column))
+        else {
+            return nil
+        }
+        return UnsafeRawBufferPointer(start: value, count: Int(length))
     }
 
     public func text(_ column: Int) -> String? { bytes(column).map { String(decoding: $0, as: UTF8.self) } }

@@ -1,4 +1,5 @@
 import CoordKit
+import Glibc
 
 /// Puts a program's answers, which come in any order, in the order of the batch.
 struct AnswerCollector {
@@ -14,6 +15,8 @@ struct AnswerCollector {
     private var expected = 0
     /// Rows by key, made when the first answer comes out of order.
     private var index: [[UInt8]: Int]?
+    /// The written columns' values in the line at hand, kept so that a line allocates nothing.
+    private var found: [JSONLine.Value?]
 
     init(batch: RowBatch, writes: [[UInt8]], forms: [JSONLine.Form], key: String) {
         self.forms = forms
@@ -21,6 +24,7 @@ struct AnswerCollector {
         self.writes = writes
         self.key = Array(key.utf8)
         values = RowBatch(columns: writes.count)
+        found = Array(repeating: nil, count: writes.count)
         answered = Array(repeating: -1, count: batch.rows)
         missing = batch.rows
     }
@@ -28,18 +32,16 @@ struct AnswerCollector {
     /// Takes one line, a JSON object with the key and every column to write.
     mutating func add(_ line: UnsafeRawBufferPointer) throws(JSONLine.Fault) {
         var keyValue: JSONLine.Value?
-        var found = [JSONLine.Value?](repeating: nil, count: writes.count)
-        try JSONLine.scan(line) { (name, value) throws(JSONLine.Fault) in
+        for column in found.indices { found[column] = nil }
+        var members = JSONLine.Members(line)
+        while let (name, value) = try members.next() {
             let bytes = UnsafeRawBufferPointer(rebasing: line[name.range])
-            var plain: [UInt8] = []
-            if name.escaped { try JSONLine.unescape(bytes, to: &plain) }
-            func names(_ column: [UInt8]) -> Bool { name.escaped ? plain == column : bytes.elementsEqual(column) }
-            if names(key) {
-                keyValue = value
-            } else if let column = writes.firstIndex(where: names) {
-                found[column] = value
-            }
             // Other members are the program's own affair: it may send the row back whole.
+            switch try name.escaped ? escapedPlace(of: bytes) : place(of: bytes) {
+            case .key: keyValue = value
+            case .column(let column): found[column] = value
+            case nil: break
+            }
         }
         guard let keyValue else {
             throw JSONLine.Fault(reason: "the key \(String(decoding: key, as: UTF8.self)) is missing")
@@ -47,8 +49,8 @@ struct AnswerCollector {
         let row = try row(of: keyValue, in: line)
         guard answered[row] < 0 else { throw JSONLine.Fault(reason: "a key was answered twice") }
         answered[row] = values.rows
-        for (column, value) in found.enumerated() {
-            guard let value else {
+        for column in found.indices {
+            guard let value = found[column] else {
                 let name = String(decoding: writes[column], as: UTF8.self)
                 throw JSONLine.Fault(reason: "column \(name) is missing")
             }
@@ -70,10 +72,36 @@ struct AnswerCollector {
         return sorted
     }
 
+    private enum Place {
+        case key
+        case column(Int)
+    }
+
+    /// What the member of that name is.
+    private func place(of name: UnsafeRawBufferPointer) -> Place? {
+        if key.withUnsafeBytes({ Self.same(name, $0) }) { return .key }
+        for column in writes.indices where writes[column].withUnsafeBytes({ Self.same(name, $0) }) {
+            return .column(column)
+        }
+        return nil
+    }
+
+    private func escapedPlace(of name: UnsafeRawBufferPointer) throws(JSONLine.Fault) -> Place? {
+        var plain: [UInt8] = []
+        try JSONLine.unescape(name, to: &plain)
+        return plain.withUnsafeBytes { place(of: $0) }
+    }
+
+    private static func same(_ one: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer) -> Bool {
+        guard one.count == other.count else { return false }
+        guard let first = one.baseAddress, let second = other.baseAddress else { return one.isEmpty }
+        return memcmp(first, second, one.count) == 0
+    }
+
     private mutating func row(of value: JSONLine.Value, in line: UnsafeRawBufferPointer) throws(JSONLine.Fault) -> Int {
         let raw = UnsafeRawBufferPointer(rebasing: line[value.range])
         if !value.escaped, expected < batch.rows,
-            batch.withBytes(row: expected, column: 0, { $0?.elementsEqual(raw) ?? false })
+            batch.withBytes(row: expected, column: 0, { $0.map { Self.same($0, raw) } ?? false })
         {
             return expected
         }

@@ -144,14 +144,13 @@ final class BatchReader {
                 // No row of the window meets the predicate.
                 if row.bytes(1) == nil { return true }
             }
-            var width = 0
-            for column in 0..<columns { width += row.bytes(column + offset)?.count ?? 0 }
-            if kept.rows > before, kept.bytes + width > limits.bytes {
-                cut = true
-                return false
-            }
+            let rows = kept.rows
             for column in 0..<columns { kept.append(row.bytes(column + offset)) }
-            return true
+            guard kept.bytes > limits.bytes, rows > before else { return true }
+            // It is read again at the head of the next batch.
+            kept.truncate(rows: rows)
+            cut = true
+            return false
         }
         rows = kept
         let found = rows.rows - before

@@ -13,7 +13,8 @@ final class CommandCompute: BatchCompute {
     private let leash: String?
     private let environment: [String: String]
     private let key: Target.Column
-    private let names: [[UInt8]]
+    /// What stands before each value of a line: `{"id":`, then `,"field1":` and so on.
+    private let prefixes: [[UInt8]]
     private let forms: [JSONLine.Form]
     private let writes: [Target.Column]
     private let writeNames: [[UInt8]]
@@ -23,6 +24,8 @@ final class CommandCompute: BatchCompute {
     private var process: CommandProcess?
     private var outgoing: [UInt8] = []
     private var incoming: [UInt8] = []
+    /// What one read may bring.
+    private let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 1)
     /// Nanoseconds that the program took for an answer lately: how long to let answers gather.
     private var pace = 0.0
 
@@ -36,10 +39,10 @@ final class CommandCompute: BatchCompute {
         self.timeout = timeout
         self.writes = writes
         key = target.key
-        names = ([target.key] + read).map { column in
-            var quoted: [UInt8] = []
-            JSONLine.appendString(column.name, to: &quoted)
-            return quoted
+        prefixes = ([target.key] + read).enumerated().map { index, column in
+            var prefix: [UInt8] = [index == 0 ? 123 : 44]
+            JSONLine.appendString(column.name, to: &prefix)
+            return prefix + [58]
         }
         forms = ([target.key] + read).map { JSONLine.Form.of(type: $0.type) }
         writeNames = writes.map { Array($0.name.utf8) }
@@ -51,6 +54,8 @@ final class CommandCompute: BatchCompute {
             "COORD_BATCH_ROWS": "\(batchRows)", "COORD_BATCH_BYTES": "\(batchBytes)", "PYTHONUNBUFFERED": "1",
         ]
     }
+
+    deinit { chunk.deallocate() }
 
     /// `[{"name":"id","type":"bigint"}]`
     private static func describe(_ columns: [Target.Column]) -> String {
@@ -127,20 +132,23 @@ final class CommandCompute: BatchCompute {
     }
 
     private func encode(_ batch: RowBatch) {
-        outgoing.removeAll(keepingCapacity: outgoing.capacity <= 4 << 20)
+        // Local, since each access to a property is checked and counted.
+        var lines: [UInt8] = []
+        swap(&lines, &outgoing)
+        lines.removeAll(keepingCapacity: lines.capacity <= 4 << 20)
+        let columns = Array(zip(prefixes, forms))
         for row in 0..<batch.rows {
-            for column in names.indices {
-                outgoing.append(column == 0 ? 123 : 44)
-                outgoing.append(contentsOf: names[column])
-                outgoing.append(58)
+            for (column, (prefix, form)) in columns.enumerated() {
+                lines.append(contentsOf: prefix)
                 // The batch has xmin and ctid between the key and the columns that the job reads.
                 batch.withBytes(row: row, column: column == 0 ? 0 : column + systemColumns - 1) { bytes in
-                    JSONLine.append(bytes, as: forms[column], to: &outgoing)
+                    JSONLine.append(bytes, as: form, to: &lines)
                 }
             }
-            outgoing.append(125)
-            outgoing.append(10)
+            lines.append(125)
+            lines.append(10)
         }
+        swap(&lines, &outgoing)
     }
 
     // MARK: - Streams
@@ -188,13 +196,9 @@ final class CommandCompute: BatchCompute {
     /// - Returns: whether the program's output has come to its end.
     private func receive(_ process: CommandProcess) throws -> Bool {
         while true {
-            let start = incoming.count
-            incoming.append(contentsOf: repeatElement(0, count: 65_536))
-            let count = incoming.withUnsafeMutableBytes { bytes in
-                read(process.output, bytes.baseAddress.map { $0 + start }, 65_536)
-            }
+            let count = read(process.output, chunk.baseAddress, chunk.count)
             let error = errno
-            incoming.removeLast(65_536 - max(count, 0))
+            if count > 0 { incoming.append(contentsOf: UnsafeRawBufferPointer(rebasing: chunk[..<count])) }
             guard incoming.count <= answerLimit else {
                 throw ComputeError(
                     description:
@@ -202,7 +206,7 @@ final class CommandCompute: BatchCompute {
             }
             if count == 0 { return true }
             if count < 0 { return error != EAGAIN && error != EINTR }
-            if count < 65_536 { return false }
+            if count < chunk.count { return false }
         }
     }
 

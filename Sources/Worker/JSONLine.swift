@@ -48,7 +48,9 @@ enum JSONLine {
     static func appendString(_ value: UnsafeRawBufferPointer, to line: inout [UInt8]) {
         line.append(34)
         var start = 0
-        for (index, byte) in value.enumerated() where byte < 32 || byte == 34 || byte == 92 {
+        for index in 0..<value.count {
+            let byte = value[index]
+            guard byte < 32 || byte == 34 || byte == 92 else { continue }
             line.append(contentsOf: value[start..<index])
             start = index + 1
             switch byte {
@@ -61,7 +63,7 @@ enum JSONLine {
                 line.append(contentsOf: [92, 117, 48, 48, hexDigits[Int(byte >> 4)], hexDigits[Int(byte & 15)]])
             }
         }
-        line.append(contentsOf: value[start..<value.count])
+        line.append(contentsOf: UnsafeRawBufferPointer(rebasing: value[start...]))
         line.append(34)
     }
 
@@ -93,34 +95,45 @@ enum JSONLine {
         var reason: String
     }
 
-    /// Reads the members of the object that `line` holds, in order.
-    static func scan(
-        _ line: UnsafeRawBufferPointer, _ member: (_ name: Value, _ value: Value) throws(Fault) -> Void
-    ) throws(Fault) {
-        var scanner = Scanner(bytes: line)
-        scanner.skipSpace()
-        guard scanner.take(123) else { throw Fault(reason: "not a JSON object") }
-        scanner.skipSpace()
-        if !scanner.take(125) {
-            while true {
+    /// Reads the members of the object that a line holds, one after another.
+    struct Members {
+        private var scanner: Scanner
+        private var begun = false
+        private var ended = false
+
+        init(_ line: UnsafeRawBufferPointer) { scanner = Scanner(bytes: line) }
+
+        /// The next member; nil behind the last.
+        mutating func next() throws(Fault) -> (name: Value, value: Value)? {
+            guard !ended else { return nil }
+            scanner.skipSpace()
+            if begun {
+                guard scanner.take(44) else { return try end() }
                 scanner.skipSpace()
-                guard scanner.peek == 34 else { throw Fault(reason: "a member's name is missing") }
-                let name = try scanner.value()
+            } else {
+                begun = true
+                guard scanner.take(123) else { throw Fault(reason: "not a JSON object") }
                 scanner.skipSpace()
-                guard scanner.take(58) else { throw Fault(reason: "a colon is missing") }
-                scanner.skipSpace()
-                try member(name, try scanner.value())
-                scanner.skipSpace()
-                if scanner.take(44) { continue }
-                guard scanner.take(125) else { throw Fault(reason: "the object does not end") }
-                break
+                if scanner.peek == 125 { return try end() }
             }
+            guard scanner.peek == 34 else { throw Fault(reason: "a member's name is missing") }
+            let name = try scanner.value()
+            scanner.skipSpace()
+            guard scanner.take(58) else { throw Fault(reason: "a colon is missing") }
+            scanner.skipSpace()
+            return (name, try scanner.value())
         }
-        scanner.skipSpace()
-        guard scanner.atEnd else { throw Fault(reason: "text follows the object") }
+
+        private mutating func end() throws(Fault) -> (name: Value, value: Value)? {
+            guard scanner.take(125) else { throw Fault(reason: "the object does not end") }
+            scanner.skipSpace()
+            guard scanner.atEnd else { throw Fault(reason: "text follows the object") }
+            ended = true
+            return nil
+        }
     }
 
-    private struct Scanner {
+    fileprivate struct Scanner {
         let bytes: UnsafeRawBufferPointer
         var index = 0
         /// Deepest nesting of a value.
@@ -170,10 +183,10 @@ enum JSONLine {
         private mutating func bare() throws(Fault) -> Value {
             let start = index
             while let byte = peek, byte != 44, byte != 125, byte != 93, byte > 32 { index += 1 }
-            let text = bytes[start..<index]
+            let text = UnsafeRawBufferPointer(rebasing: bytes[start..<index])
+            if JSONLine.isNumber(text) { return Value(kind: .bare, range: start..<index) }
             if text.elementsEqual("null".utf8) { return Value(kind: .null, range: start..<index) }
-            let isWord = text.elementsEqual("true".utf8) || text.elementsEqual("false".utf8)
-            guard isWord || JSONLine.isNumber(UnsafeRawBufferPointer(rebasing: text)) else {
+            guard text.elementsEqual("true".utf8) || text.elementsEqual("false".utf8) else {
                 throw Fault(reason: "a value is not JSON")
             }
             return Value(kind: .bare, range: start..<index)
@@ -202,7 +215,12 @@ enum JSONLine {
 
     static func isNumber(_ text: UnsafeRawBufferPointer) -> Bool {
         guard let first = text.first, first == 45 || (first >= 48 && first <= 57) else { return false }
-        return text.allSatisfy { ($0 >= 48 && $0 <= 57) || [43, 45, 46, 69, 101].contains($0) }
+        return text.allSatisfy { byte in
+            switch byte {
+            case 48...57, 43, 45, 46, 69, 101: true
+            default: false
+            }
+        }
     }
 
     /// Appends the text of a string value with its escapes resolved.

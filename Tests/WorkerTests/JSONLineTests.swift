@@ -16,7 +16,8 @@ struct JSONLineTests {
     static func scan(_ text: String) throws -> [String: String] {
         var members: [String: String] = [:]
         try Array(text.utf8).withUnsafeBytes { bytes in
-            try JSONLine.scan(bytes) { (name, value) throws(JSONLine.Fault) in
+            var found = JSONLine.Members(bytes)
+            while let (name, value) = try found.next() {
                 var out: [UInt8] = []
                 let raw = UnsafeRawBufferPointer(rebasing: bytes[value.range])
                 if value.kind == .string { try JSONLine.unescape(raw, to: &out) } else { out.append(contentsOf: raw) }
