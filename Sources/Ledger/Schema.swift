@@ -4,7 +4,7 @@ public enum Schema {
     public static var version: Int { migrations.count }
 
     /// Each entry brings the ledger from its index to the next version, in one transaction.
-    static let migrations: [String] = [initial]
+    static let migrations: [String] = [initial, leaseEvents]
 
     /// Number of an advisory lock, held during a migration so that two first uses do not collide.
     static let migrationLock: Int64 = 0x636F_6F72_6400_0001
@@ -157,5 +157,19 @@ public enum Schema {
         CREATE TRIGGER record_shard AFTER UPDATE ON coord.shard FOR EACH ROW
             WHEN (OLD.state IS DISTINCT FROM NEW.state OR OLD.epoch IS DISTINCT FROM NEW.epoch)
             EXECUTE FUNCTION coord.record_shard();
+        """
+
+    private static let leaseEvents = """
+        -- How each lease ended: a shard that is pending again may have been given back, or its worker have fallen silent.
+        CREATE FUNCTION coord.record_lease_end() RETURNS trigger LANGUAGE plpgsql AS $body$
+        BEGIN
+            INSERT INTO coord.event (run_id, shard_id, epoch, kind, detail)
+            VALUES (NEW.run_id, NEW.shard_id, NEW.epoch, 'lease_' || NEW.outcome, jsonb_strip_nulls(jsonb_build_object(
+                'worker', NEW.worker, 'error', NEW.error)));
+            RETURN NULL;
+        END $body$;
+        CREATE TRIGGER record_lease_end AFTER UPDATE ON coord.attempt FOR EACH ROW
+            WHEN (OLD.outcome IS NULL AND NEW.outcome IS NOT NULL)
+            EXECUTE FUNCTION coord.record_lease_end();
         """
 }

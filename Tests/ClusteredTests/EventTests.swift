@@ -10,7 +10,7 @@ import Testing
             #expect(
                 kinds == [
                     "run_planned": "1", "coordinator_took_over": "1", "run_running": "1", "shard_leased": "4",
-                    "shard_done": "4", "run_complete": "1",
+                    "shard_done": "4", "lease_done": "4", "run_complete": "1",
                 ])
             let attempts = try await scenario.session.execute(
                 "SELECT outcome, count(*), bool_and(ended_at >= started_at) FROM coord.attempt GROUP BY outcome")
@@ -35,8 +35,9 @@ import Testing
                 "SELECT kind FROM coord.event WHERE kind NOT LIKE 'coordinator%' ORDER BY id")
             #expect(
                 kinds.map { $0[0] } == [
-                    "run_planned", "run_running", "shard_leased", "shard_failed", "run_failed", "run_running",
-                    "shard_pending", "shard_leased", "shard_failed", "run_failed", "run_cancelled", "asked_cancelled",
+                    "run_planned", "run_running", "shard_leased", "shard_failed", "lease_failed", "run_failed",
+                    "run_running", "shard_pending", "shard_leased", "shard_failed", "lease_failed", "run_failed",
+                    "run_cancelled", "asked_cancelled",
                 ])
         }
     }

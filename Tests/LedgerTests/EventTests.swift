@@ -36,16 +36,38 @@ import Testing
         #expect(try news().count == 1, "a batch is no event")
         _ = try store.recordAttempt(
             first, worker: .first, outcome: "failed", error: "why", permanent: false, attempts: 5, ownership)
-        #expect(try news().last == "shard_pending 0")
+        #expect(try news().suffix(2) == ["shard_pending 0", "lease_failed 0"])
         let second = try #require(try store.lease(ShardID(0), to: .second, after: Epoch(1), ownership)).lease
         _ = try store.recordAttempt(
             second, worker: .second, outcome: "failed", error: "why", permanent: true, attempts: 5, ownership)
-        #expect(try news() == ["shard_leased 0", "shard_pending 0", "shard_leased 0", "shard_failed 0"])
+        #expect(try news().suffix(3) == ["shard_leased 0", "shard_failed 0", "lease_failed 0"])
         let detail = "SELECT detail->>'error' FROM coord.event WHERE kind = 'shard_failed'"
         #expect(try store.value(detail) == "why")
         _ = try store.conclude(ownership)
         #expect(try news().last == "run_failed")
-        #expect(try store.value("SELECT string_agg(epoch::text, ',' ORDER BY id) FROM coord.event") == "1,1,2,2")
+        #expect(try store.value("SELECT string_agg(epoch::text, ',' ORDER BY id) FROM coord.event") == "1,1,1,2,2,2")
+    }
+
+    @Test(arguments: ["failed", "expired", "stalled", "released"])
+    func everyLeasesEndHasItsEventWithItsReason(outcome: String) throws {
+        let ownership = try store.ownedRun()
+        let lease = try #require(try store.lease(ShardID(0), to: .first, after: Epoch(0), ownership)).lease
+        _ = try store.recordAttempt(
+            lease, worker: .first, outcome: outcome, error: outcome == "released" ? nil : "why", permanent: false,
+            attempts: outcome == "released" ? 0 : 5, ownership)
+        let sql = "SELECT detail->>'worker' || ' ' || COALESCE(detail->>'error', '-') FROM coord.event WHERE kind = "
+        let reason = outcome == "released" ? "-" : "why"
+        #expect(try store.value(sql + "'lease_\(outcome)'") == "\(WorkerID.first) \(reason)")
+        #expect(try store.value("SELECT count(*) FROM coord.event WHERE kind LIKE 'lease%'") == "1")
+    }
+
+    @Test func doneAndSupersededLeasesHaveTheirEvents() throws {
+        let ownership = try store.ownedRun()
+        let first = try #require(try store.lease(ShardID(0), to: .first, after: Epoch(0), ownership)).lease
+        _ = try store.lease(ShardID(0), to: .second, after: first.epoch, ownership)
+        try store.end(0, of: ownership.run, as: .done)
+        let sql = "SELECT string_agg(kind || epoch, ' ' ORDER BY id) FROM coord.event WHERE kind LIKE 'lease%'"
+        #expect(try store.value(sql) == "lease_superseded1 lease_done2")
     }
 
     @Test func changeThatIsRolledBackLeavesNoEvent() throws {
@@ -55,7 +77,7 @@ import Testing
         _ = try store.lease(ShardID(0), to: .first, after: Epoch(0), ownership)
         try store.end(0, of: ownership.run, as: .done)
         _ = try store.conclude(ownership)
-        #expect(try store.events(of: ownership.run).count == before.count + 3)
+        #expect(try store.events(of: ownership.run).count == before.count + 4)
         try store.connection.execute("ROLLBACK")
         #expect(try store.events(of: ownership.run) == before)
         #expect(try store.run(ownership.run).state == .running)

@@ -38,13 +38,31 @@ import Testing
         async let outcome = other.with { connection in Result { try LedgerStore(connection).install() } }
         let watcher = try database.connect()
         try await watcher.awaitBlocked(pid)
-        for statement in LedgerStore.statements(Schema.migrations[0]) { try store.connection.execute(statement) }
-        try store.connection.execute("INSERT INTO coord.migration (version) VALUES (1)")
+        try migrate(through: Schema.version)
         try store.connection.execute("COMMIT")
         let installed = try await outcome
         let made = try installed.get()
         #expect(!made)
-        #expect(try store.value("SELECT count(*) FROM coord.migration") == "1")
+        #expect(try store.value("SELECT count(*) FROM coord.migration") == "\(Schema.version)")
+    }
+
+    /// Makes the ledger as an older coord left it.
+    private func migrate(through version: Int) throws {
+        for (index, migration) in Schema.migrations.prefix(version).enumerated() {
+            for statement in LedgerStore.statements(migration) { try store.connection.execute(statement) }
+            try store.connection.execute("INSERT INTO coord.migration (version) VALUES (\(index + 1))")
+        }
+    }
+
+    @Test func olderLedgerIsBroughtToThisVersionWithItsRuns() throws {
+        try migrate(through: 1)
+        let run = try store.createRun(.sample(), plan: .cut(at: []))
+        let error = try ledgerError { try store.require() }
+        #expect(error.mend == "coord ledger install")
+        #expect(try store.install())
+        try store.require()
+        #expect(try store.run(run).state == .planned)
+        #expect(try store.value("SELECT string_agg(version::text, ',' ORDER BY version) FROM coord.migration") == "1,2")
     }
 
     @Test func concurrentInstallsMakeOneLedger() async throws {
