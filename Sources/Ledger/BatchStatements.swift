@@ -49,10 +49,11 @@ public struct BatchStatements: Sendable {
     /// One batch of a `set` job.
     ///
     /// Parameters: $6 lower bound when `hasLower`, then the upper bound when `hasUpper`, then rows of the batch minus
-    /// one, in `apply`'s order. Returns checkpoint, sequence, rows_done, done.
+    /// one, then its bytes when `byBytes`, in `apply`'s order. Returns checkpoint, sequence, rows_done, done.
     ///
-    /// The batch's upper bound comes from the key's index alone; the rows are then updated by range.
-    public func apply(hasLower: Bool, hasUpper: Bool) -> String {
+    /// The batch's upper bound comes from the key's index alone; the rows are then updated by range. `byBytes` looks at
+    /// the rows themselves first, to end the batch before the row that would exceed its bytes; needs `target.width`.
+    public func apply(hasLower: Bool, hasUpper: Bool, byBytes: Bool = false) -> String {
         guard case .set(let assignments) = target.change else { preconditionFailure("a compute job has no expression") }
         let key = target.qualifiedKey
         let type = target.keyType.sqlName
@@ -63,20 +64,26 @@ public struct BatchStatements: Sendable {
         }
         let lower = hasLower ? "\(key) > \(next())::\(type)" : nil
         let upper = hasUpper ? "\(next())::\(type)" : nil
-        let offset = next()
+        let offset = "\(next())::bigint"
         let inRange = [lower, upper.map { "\(key) <= \($0)" }].compactMap { $0 }
         let inRangeClause = inRange.isEmpty ? "" : "WHERE " + inRange.joined(separator: " AND ")
         let last = upper ?? lastKey(above: lower)
         var conditions = [lower, "\(key) <= (SELECT \(own)bound.\(own)through FROM \(own)bound)"].compactMap { $0 }
         if let predicate = target.predicate { conditions.append("(\(predicate)\n)") }
         let values = assignments.map { "\($0.column.quoted) = (\($0.expression)\n)" }.joined(separator: ", ")
-        return """
-            WITH \(own)fence AS MATERIALIZED (\(fence)),
+        let nth =
+            byBytes
+            ? boundByBytes("\(next())::bigint", inRangeClause, offset)
+            : """
             \(own)nth AS MATERIALIZED (
                 SELECT (SELECT \(key) FROM ONLY \(target.table) \(inRangeClause)
-                        ORDER BY \(key) OFFSET \(offset)::bigint LIMIT 1) AS \(own)key
+                        ORDER BY \(key) OFFSET \(offset) LIMIT 1) AS \(own)key
                 FROM \(own)fence
-            ), \(own)bound AS MATERIALIZED (
+            )
+            """
+        return """
+            WITH \(own)fence AS MATERIALIZED (\(fence)),
+            \(nth), \(own)bound AS MATERIALIZED (
                 SELECT COALESCE(\(own)key, \(last)) AS \(own)through, \(own)key IS NULL AS \(own)last FROM \(own)nth
             ), \(own)changed AS (
                 UPDATE ONLY \(target.table) SET \(values)
@@ -92,6 +99,29 @@ public struct BatchStatements: Sendable {
             WHERE s.run_id = $1::bigint AND s.id = $2::int
             RETURNING s.checkpoint[1] AS \(own)checkpoint, s.sequence AS \(own)sequence, s.rows_done AS \(own)rows,
                 s.state = 'done' AS \(own)done
+            """
+    }
+
+    /// The key that ends a batch of bounded bytes: that of the last row which still fits, or of the first row.
+    private func boundByBytes(_ bytes: String, _ inRangeClause: String, _ offset: String) -> String {
+        guard let width = target.width else { preconditionFailure("no value of the job may be long") }
+        let key = target.qualifiedKey
+        // Rows that the predicate leaves alone are passed over, not rewritten.
+        let counted = target.predicate.map { "CASE WHEN (\($0)\n) THEN \(width) ELSE 0 END" } ?? width
+        return """
+            \(own)next AS MATERIALIZED (
+                SELECT \(own)k, row_number() OVER \(own)before AS \(own)n, sum(\(own)b) OVER \(own)before AS \(own)sum
+                FROM \(own)fence CROSS JOIN LATERAL (
+                    SELECT \(key) AS \(own)k, \(counted) AS \(own)b FROM ONLY \(target.table) \(inRangeClause)
+                    ORDER BY \(key) LIMIT \(offset) + 1) AS \(own)row
+                WINDOW \(own)before AS (ORDER BY \(own)k ROWS UNBOUNDED PRECEDING)
+            ), \(own)nth AS MATERIALIZED (
+                SELECT CASE WHEN EXISTS (SELECT FROM \(own)next
+                                         WHERE \(own)n > \(offset) OR \(own)n > 1 AND \(own)sum > \(bytes))
+                    THEN (SELECT \(own)k FROM \(own)next WHERE \(own)n = 1 OR \(own)sum <= \(bytes)
+                          ORDER BY \(own)n DESC LIMIT 1) END AS \(own)key
+                FROM \(own)fence
+            )
             """
     }
 

@@ -49,10 +49,18 @@ public struct Target: Sendable, Equatable {
     public var keyType: KeyType
     public var predicate: String?
     public var change: Change
+    /// SQL for the stored bytes of a row's values that a `set` job reads or writes and that may be long; nil when none
+    /// may.
+    public var width: String?
+    /// Some of the table's values are so long that they are kept outside its pages.
+    public var isToasted: Bool
 
     public init(
-        oid: UInt32, table: String, alias: String, key: Column, keyType: KeyType, predicate: String?, change: Change
+        oid: UInt32, table: String, alias: String, key: Column, keyType: KeyType, predicate: String?, change: Change,
+        width: String? = nil, isToasted: Bool = false
     ) {
+        self.width = width
+        self.isToasted = isToasted
         self.oid = oid
         self.table = table
         self.alias = alias

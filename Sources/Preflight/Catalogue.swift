@@ -13,6 +13,8 @@ struct Catalogue {
         var identityAlways: Bool
         var updatable: Bool
         var readable: Bool
+        /// Its values may be long, so that PostgreSQL may keep them outside the row's page.
+        var toastable: Bool
     }
 
     var oid: UInt32
@@ -30,6 +32,8 @@ struct Catalogue {
     var hasDeferrableKey: Bool
     /// The role may read the rows' xmin and ctid.
     var versionsReadable: Bool
+    /// Some values are kept outside the rows' pages.
+    var isToasted: Bool
 
     /// - Parameter resolved: the table's quoted name with its schema, when it is known already.
     static func read(_ name: TableName, resolved: String? = nil, _ connection: PostgresConnection) throws -> Catalogue {
@@ -41,7 +45,8 @@ struct Catalogue {
                     n.nspname = 'information_schema',
                 CASE WHEN c.relkind = 'r' THEN has_column_privilege(c.oid, 'xmin', 'SELECT')
                     AND has_column_privilege(c.oid, 'ctid', 'SELECT') END,
-                EXISTS (SELECT FROM pg_index WHERE indrelid = c.oid AND indisprimary AND NOT indimmediate)
+                EXISTS (SELECT FROM pg_index WHERE indrelid = c.oid AND indisprimary AND NOT indimmediate),
+                pg_relation_size(c.reltoastrelid) > 0
             FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
             WHERE c.oid = to_regclass(COALESCE($3::text,
                 CASE WHEN $1::text IS NULL THEN '' ELSE quote_ident($1) || '.' END || quote_ident($2)))
@@ -79,7 +84,7 @@ struct Catalogue {
             uniqueColumns: Set(keys.filter(\.isUniqueAlone).map(\.name)),
             rows: tuples > 0 ? Int64(tuples) : nil, bytes: result.int(0, 7) ?? 0,
             hasDeferrableKey: result.bool(0, 10) ?? false,
-            versionsReadable: result.bool(0, 9) ?? false)
+            versionsReadable: result.bool(0, 9) ?? false, isToasted: result.bool(0, 11) ?? false)
     }
 
     private static func missing(_ name: TableName, _ connection: PostgresConnection) throws -> PreflightError {
@@ -103,7 +108,8 @@ struct Catalogue {
             """
             SELECT attname, quote_ident(attname), attnum, atttypid, format_type(atttypid, atttypmod), attnotnull,
                 attgenerated <> '', attidentity = 'a', has_column_privilege(attrelid, attnum, 'UPDATE'),
-                has_column_privilege(attrelid, attnum, 'SELECT'), format_type(atttypid, -1)
+                has_column_privilege(attrelid, attnum, 'SELECT'), format_type(atttypid, -1),
+                attlen = -1 AND attstorage <> 'p'
             FROM pg_attribute WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum
             """, ["\(oid)"])
         return (0..<result.rows).map { row in
@@ -114,7 +120,8 @@ struct Catalogue {
                     castName: result.text(row, 10)),
                 number: Int(result.int(row, 2) ?? 0), notNull: result.bool(row, 5) ?? false,
                 generated: result.bool(row, 6) ?? false, identityAlways: result.bool(row, 7) ?? false,
-                updatable: result.bool(row, 8) ?? false, readable: result.bool(row, 9) ?? false)
+                updatable: result.bool(row, 8) ?? false, readable: result.bool(row, 9) ?? false,
+                toastable: result.bool(row, 11) ?? false)
         }
     }
 
@@ -143,6 +150,23 @@ struct Catalogue {
                 name: result.text(row, 0) ?? "", isPrimary: result.bool(row, 1) ?? false,
                 isUniqueAlone: result.bool(row, 2) ?? false)
         }
+    }
+
+    /// SQL for the stored bytes of the long values that the expressions read or write, to the best of what their text
+    /// tells: a name that stands in them for something else is counted too. Nil when there are none.
+    func width(of change: Target.Change, predicate: String?) -> String? {
+        guard case .set(let assignments) = change else { return nil }
+        let text = (assignments.map(\.expression) + [predicate ?? ""]).joined(separator: " ").lowercased()
+        // The whole row, as in `row_to_json(orders)`.
+        let everything = text.contains(alias.lowercased().filter { $0 != "\"" }) || text.contains(".*")
+        let long = columns.filter { column in
+            column.toastable && column.readable
+                && (everything || text.contains(column.target.name.lowercased())
+                    || assignments.contains { $0.column == column.target })
+        }
+        // Neither decompresses a value nor fetches it: what is asked for is what the table stores.
+        let sizes = long.map { "COALESCE(pg_column_size(\(alias).\($0.target.quoted)), 0)" }
+        return sizes.isEmpty ? nil : "(\(sizes.joined(separator: " + ")))"
     }
 
     func column(_ name: String, for purpose: String, table: TableName) throws -> Column {

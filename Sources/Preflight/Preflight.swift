@@ -97,7 +97,8 @@ public enum Preflight {
         }
         return Target(
             oid: catalogue.oid, table: catalogue.table, alias: catalogue.alias, key: key.column, keyType: key.type,
-            predicate: job.predicate?.sql, change: change)
+            predicate: job.predicate?.sql, change: change,
+            width: catalogue.width(of: change, predicate: job.predicate?.sql), isToasted: catalogue.isToasted)
     }
 
     private static func resolveKey(_ job: Job, _ catalogue: Catalogue) throws -> (column: Target.Column, type: KeyType)

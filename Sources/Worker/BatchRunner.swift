@@ -37,7 +37,7 @@ actor BatchRunner {
     private var held: HeldBatch?
     private var prefetched: HeldBatch?
     private var computed: RowBatch?
-    private var setBasedRows = 1
+    private var setBased = SetBasedLimits(rows: 1, bytes: nil)
     private var computeTimeout = Duration.zero
     private var searchPath: String?
     private var extras: [String] = []
@@ -94,17 +94,7 @@ actor BatchRunner {
             reader = BatchReader(statements: statements, limits: job.batch, columns: read.count + systemColumns)
             return Assignment(mode: .rowBased, retry: retry)
         default:
-            let width = try connection.execute(
-                """
-                SELECT CASE WHEN reltuples > 0 THEN (pg_relation_size(oid) / reltuples)::bigint END
-                FROM pg_class WHERE oid = $1::oid
-                """, ["\(target.oid)"])
-            // Rows stay in the server: the byte limit bounds what a transaction rewrites, by the average row.
-            guard let average = width.int(0, 0), average > 0 else {
-                setBasedRows = job.batch.rows
-                return Assignment(mode: .setBased, retry: retry)
-            }
-            setBasedRows = max(1, min(job.batch.rows, job.batch.bytes / max(Int(average), 1)))
+            setBased = try SetBasedLimits(job.batch, target, connection)
             return Assignment(mode: .setBased, retry: retry)
         }
     }
@@ -179,9 +169,13 @@ actor BatchRunner {
             begin(lease, position)
             if let lower { parameters.append(lower.components[0]) }
             if let upper { parameters.append(upper.components[0]) }
-            parameters.append(setBasedRows - 1)
+            parameters.append(setBased.rows - 1)
+            if let bytes = setBased.bytes { parameters.append(bytes) }
             let name = "coord_apply_\(lower == nil ? 0 : 1)\(upper == nil ? 0 : 1)"
-            try connection.prepare(name, statements.apply(hasLower: lower != nil, hasUpper: upper != nil))
+            try connection.prepare(
+                name,
+                statements.apply(
+                    hasLower: lower != nil, hasUpper: upper != nil, byBytes: setBased.bytes != nil))
             let result = try connection.executePrepared(name, "", parameters)
             guard result.rows == 1 else { throw StepError(.leaseLost, "\(lease) was refused by the fence") }
             return CommitResult(

@@ -12,6 +12,22 @@ import Testing
         }
     }
 
+    @Test func wideRowsEndABatchThatPostgreSQLComputes() async throws {
+        try await Scenario.run { scenario in
+            // 100 short rows, 3 of 100,000 bytes that do not compress, 100 short ones.
+            try await Self.makeWide(scenario, rows: 203, bytes: 10)
+            try await scenario.session.execute(
+                "ALTER TABLE wide ALTER COLUMN pad SET STORAGE EXTERNAL",
+                "UPDATE wide SET pad = repeat('x', 100000) WHERE id BETWEEN 101 AND 103", "TRUNCATE history")
+            let job = try scenario.job(
+                "table: wide\nset: { pad: upper(pad) }\nbatch: { bytes: 64KiB }\nshards: 1\n")
+            let ended = try await scenario.run("start", job, "--workers", "1")
+            #expect(ended.status == 0, "\(ended.errors)")
+            let batches = try await scenario.session.execute("SELECT rows FROM history WHERE rows > 0")
+            #expect(batches.map { $0[0] } == ["100", "1", "1", "1", "100"])
+        }
+    }
+
     @Test func wideRowsDoNotMakeTheWorkerLarge() async throws {
         try await Scenario.run { scenario in
             try await Self.makeWide(scenario, rows: 1, bytes: 10)

@@ -40,11 +40,13 @@ extension Target {
 
     static func setting(
         _ connection: PostgresConnection, table: String = "items", key: String = "id",
-        _ assignments: KeyValuePairs<String, String>, where predicate: String? = nil
+        _ assignments: KeyValuePairs<String, String>, where predicate: String? = nil, width: String? = nil
     ) throws -> Target {
-        try Target(connection, table: table, key: key, where: predicate) { column in
+        var target = try Target(connection, table: table, key: key, where: predicate) { column in
             .set(try assignments.map { Assignment(column: try column($0.key), expression: $0.value) })
         }
+        target.width = width
+        return target
     }
 
     static func computing(
@@ -124,22 +126,24 @@ struct Batches {
     }
 
     /// - Returns: nil when the fence refused it.
-    func apply(_ shard: LeasedShard, rows: Int) throws -> BatchOutcome? {
+    func apply(_ shard: LeasedShard, rows: Int, bytes: Int? = nil) throws -> BatchOutcome? {
         var parameters = shard.parameters
         if let lower = shard.lower { parameters.append(lower.components[0]) }
         if let upper = shard.range.through { parameters.append(upper.components[0]) }
         parameters.append(rows - 1)
+        if let bytes { parameters.append(bytes) }
         let (hasLower, hasUpper) = (shard.lower != nil, shard.range.through != nil)
-        let sql = statements.apply(hasLower: hasLower, hasUpper: hasUpper)
+        let sql = statements.apply(hasLower: hasLower, hasUpper: hasUpper, byBytes: bytes != nil)
         let result = try connection.executePrepared("apply \(hasLower) \(hasUpper)", sql, parameters)
         return result.rows == 1 ? outcome(result) : nil
     }
 
     /// Applies batches until the shard is done, and gives their outcomes.
-    func applyAll(_ shard: inout LeasedShard, rows: Int, limit: Int = 1000) throws -> [BatchOutcome] {
+    func applyAll(_ shard: inout LeasedShard, rows: Int, bytes: Int? = nil, limit: Int = 1000) throws -> [BatchOutcome]
+    {
         var outcomes: [BatchOutcome] = []
         while outcomes.count < limit {
-            let outcome = try #require(try apply(shard, rows: rows), "the fence refused a batch")
+            let outcome = try #require(try apply(shard, rows: rows, bytes: bytes), "the fence refused a batch")
             outcomes.append(outcome)
             shard.checkpoint = outcome.checkpoint
             shard.sequence = outcome.sequence

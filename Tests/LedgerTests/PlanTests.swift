@@ -61,8 +61,10 @@ import Testing
     func everyStatementGoesByTheKeysIndex(_ column: String, _ expression: String) throws {
         guard try available(collationOf: column, connection) else { return }
         try makeTable(column, expression)
-        let set = BatchStatements(target: try .setting(connection, ["n": "n + 1"]))
-        let sparse = BatchStatements(target: try .setting(connection, ["n": "n + 1"], where: "n % 7 = 0"))
+        let width = "pg_column_size(items.note)"
+        let set = BatchStatements(target: try .setting(connection, ["n": "n + 1"], width: width))
+        let sparse = BatchStatements(
+            target: try .setting(connection, ["n": "n + 1"], where: "n % 7 = 0", width: width))
         let compute = BatchStatements(target: try .computing(connection, read: ["n"], writes: ["n", "note"]))
         let filtered = BatchStatements(
             target: try .computing(connection, read: ["n"], writes: ["n"], where: "note LIKE 'y%'"))
@@ -76,6 +78,8 @@ import Testing
                 let ends = "\(lower) \(upper) \(analysed)"
                 try check("apply \(ends)", set, set.apply(hasLower: lower, hasUpper: upper))
                 try check("apply where \(ends)", sparse, sparse.apply(hasLower: lower, hasUpper: upper))
+                try check("wide \(ends)", set, set.apply(hasLower: lower, hasUpper: upper, byBytes: true))
+                try check("wide where \(ends)", sparse, sparse.apply(hasLower: lower, hasUpper: upper, byBytes: true))
                 try check("read \(ends)", compute, compute.read(hasLower: lower, hasUpper: upper))
                 try check("read where \(ends)", filtered, filtered.read(hasLower: lower, hasUpper: upper))
                 try check("read joined \(ends)", joined, joined.read(hasLower: lower, hasUpper: upper))

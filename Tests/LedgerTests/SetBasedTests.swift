@@ -74,6 +74,41 @@ import Testing
         #expect(try store.events(of: shard.run).suffix(2) == ["shard_done 0", "lease_done 0"])
     }
 
+    /// Rows 1 to 12 with notes of 100 bytes, but for 5 and 6, which have 2,000, and 12.
+    private func makeUneven() throws {
+        try connection.execute("CREATE TABLE items (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0, note text)")
+        try connection.execute("ALTER TABLE items ALTER COLUMN note SET STORAGE EXTERNAL")
+        try connection.execute(
+            """
+            INSERT INTO items SELECT i, 0, repeat('x', CASE WHEN i IN (5, 6) THEN 2000 WHEN i = 12 THEN 9000 ELSE 100 END)
+            FROM generate_series(1, 12) AS i
+            """)
+    }
+
+    @Test(
+        arguments: [
+            // Four short rows, each wide one alone, short ones, and one that is wider than the limit.
+            (10, 1000, nil, ["4", "5", "6", "11", "12"]),
+            // The rows' number ends the batches.
+            (3, 100_000, nil, ["3", "6", "9", "12", "12"]),
+            // Nothing does.
+            (100, 100_000, nil, ["12"]),
+            // Rows that the predicate leaves alone do not count.
+            (10, 1000, "id NOT IN (5, 6)", ["10", "11", "12"]),
+        ] as [(Int, Int, String?, [String])])
+    func batchEndsBeforeTheRowThatWouldExceedItsBytes(rows: Int, bytes: Int, predicate: String?, ends: [String]) throws
+    {
+        try makeUneven()
+        let target = try Target.setting(
+            connection, ["n": "n + 1"], where: predicate, width: "pg_column_size(items.note)")
+        let ownership = try store.ownedRun(cutAt: ["12"])
+        var shard = try LeasedShard(store, of: ownership)
+        let outcomes = try Batches(connection, target).applyAll(&shard, rows: rows, bytes: bytes)
+        #expect(outcomes.compactMap { $0.checkpoint?.components[0] } == ends)
+        let wanted = predicate == nil ? "count(*) = 12" : "count(*) FILTER (WHERE n = 1) = 10 AND count(*) = 12"
+        #expect(try store.value("SELECT \(wanted) AND max(n) = 1 FROM items") == "t")
+    }
+
     @Test func tableWithoutRowsIsDoneAtOnce() throws {
         try makeItems(0)
         let batches = Batches(connection, try .setting(connection, ["n": "1"]))

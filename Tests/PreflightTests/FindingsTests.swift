@@ -51,4 +51,25 @@ import Testing
         let warnings = try fixture.check(job).warnings
         #expect(warnings == ["v is in index by_v: no update of it can be HOT", "trigger each fires for every row"])
     }
+
+    @Test func onlyLongValuesThatTheJobTouchesAreMeasured() throws {
+        let fixture = try make(10, "ALTER TABLE items ADD other text, ADD short char(3), ADD raw bytea")
+        func width(_ yaml: String) throws -> String? { try fixture.check("table: items\n" + yaml).target.width }
+        func size(_ columns: String...) -> String {
+            "(\(columns.map { "COALESCE(pg_column_size(items.\($0)), 0)" }.joined(separator: " + ")))"
+        }
+        #expect(try width("set: { v: v + 1 }\n") == nil)
+        #expect(try width("set: { note: upper(other) }\n") == size("note", "other"))
+        #expect(try width("set: { v: 1 }\nwhere: raw IS NULL\n") == size("raw"))
+        #expect(try width("set: { v: octet_length(items::text) }\n") == size("note", "other", "short", "raw"))
+        #expect(try width("read: [note]\ncompute: { transform: passthrough, writes: [note] }\n") == nil)
+    }
+
+    @Test func valuesThatAreKeptOutsideThePagesAreNoticed() throws {
+        let fixture = try make(10)
+        #expect(try !fixture.check(job).target.isToasted)
+        try fixture.connection.execute("ALTER TABLE items ALTER COLUMN note SET STORAGE EXTERNAL")
+        try fixture.connection.execute("UPDATE items SET note = repeat('x', 9000) WHERE id = 1")
+        #expect(try fixture.check(job).target.isToasted)
+    }
 }

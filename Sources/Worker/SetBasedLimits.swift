@@ -1,0 +1,45 @@
+import Job
+import Ledger
+import Postgres
+
+/// How a set-based batch keeps to the job's limits. Its rows stay in the server, so its bytes are what one transaction
+/// rewrites.
+///
+/// Rows of a usual table are bounded by their number alone, which costs nothing: their bytes follow from the table's
+/// average row. Where rows may differ so much that a batch could exceed its bytes more than twice, each batch looks at its
+/// rows first.
+struct SetBasedLimits: Equatable {
+    var rows: Int
+    /// Nil when the number of rows bounds the bytes too.
+    var bytes: Int?
+
+    /// Bytes of the largest row that fits on a page, of 8 KiB as nearly all servers have them.
+    static let largestRowOnPage = 8160
+
+    init(rows: Int, bytes: Int?) {
+        self.rows = rows
+        self.bytes = bytes
+    }
+
+    init(_ limits: BatchLimits, _ target: Target, _ connection: PostgresConnection) throws {
+        let answer = try connection.execute(
+            """
+            SELECT CASE WHEN reltuples > 0 THEN (pg_relation_size(oid) / reltuples)::bigint END
+            FROM pg_class WHERE oid = $1::oid
+            """, ["\(target.oid)"])
+        self.init(
+            limits, averageRow: answer.int(0, 0).map(Int.init), hasLongColumns: target.width != nil, target.isToasted)
+    }
+
+    /// - Parameters:
+    ///   - averageRow: bytes of the table's pages for each of its rows; nil when nobody knows.
+    ///   - hasLongColumns: the job touches values whose bytes can be counted.
+    init(_ limits: BatchLimits, averageRow: Int?, hasLongColumns: Bool, _ isToasted: Bool) {
+        let average = averageRow.map { max($0, 1) }
+        rows = average.map { max(1, min(limits.rows, limits.bytes / $0)) } ?? limits.rows
+        bytes = nil
+        guard hasLongColumns, isToasted || rows * Self.largestRowOnPage > 2 * limits.bytes else { return }
+        rows = limits.rows
+        bytes = limits.bytes
+    }
+}
