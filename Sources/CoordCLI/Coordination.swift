@@ -55,14 +55,14 @@ struct Coordination {
         _ opening: RunOpening, _ opened: RunOpening.Opened, workers spawned: Result<LocalWorkers?, any Error>
     ) async throws {
         let run = opened.ownership.run
+        let presenter = Presenter(json: common.json)
         let workers: LocalWorkers?
         do {
             workers = try spawned.get()
         } catch {
             // Its ownership ends with this process.
-            try stop(run, error)
+            try stop(Summary(untouched: opened, error: error), error, presenter)
         }
-        let presenter = Presenter(json: common.json)
         for warning in opened.warnings {
             presenter.message("warning", "note: \(warning)", ["warning": .string(warning)])
         }
@@ -81,26 +81,41 @@ struct Coordination {
             log: common.logger("coordinator"), notify: { presenter.show($0) })
         let started = MonotonicTime.now()
         do {
-            try await serve(service, presenter)
+            try await serve(service, presenter) { Summary($0, run: opened, elapsed: MonotonicTime.now() - started) }
         } catch {
-            await service.giveBack()
+            let outcome = await service.giveBack()
             presenter.end()
-            try stop(run, error)
+            let summary = Summary(outcome, run: opened, elapsed: MonotonicTime.now() - started, error: error)
+            try stop(summary, error, presenter)
         }
-        let outcome = try await service.result()
+        let outcome: CoordinatorService.Outcome
+        do {
+            outcome = try await service.result()
+        } catch {
+            presenter.end()
+            let summary = Summary(
+                await service.known, run: opened, elapsed: MonotonicTime.now() - started, error: error)
+            try stop(summary, error, presenter)
+        }
         presenter.end(outcome.snapshot)
         let summary = Summary(outcome, run: opened, elapsed: MonotonicTime.now() - started)
-        if common.json { JSONOutput.print(summary) } else { Terminal.write(summary.text + "\n", to: STDOUT_FILENO) }
+        presenter.summarize(summary)
+        if !common.json { Terminal.write(summary.text + "\n", to: STDOUT_FILENO) }
         try ExitStatus.of(outcome.state).exit()
     }
 
-    private func stop(_ run: RunID, _ error: any Error) throws -> Never {
-        Terminal.complain("coord: run \(run) stopped: \(error)\n  coord resume \(run)   goes on")
+    private func stop(_ summary: Summary, _ error: any Error, _ presenter: Presenter) throws -> Never {
+        presenter.summarize(summary)
+        let next = summary.isOver ? "coord status \(summary.run)" : "coord resume \(summary.run)   goes on"
+        Terminal.complain("coord: run \(summary.run) stopped: \(error)\n  \(next)")
         try ExitStatus.of(error).exit()
     }
 
     /// Ctrl-C once drains, twice stops at once.
-    private func serve(_ service: CoordinatorService, _ presenter: Presenter) async throws {
+    private func serve(
+        _ service: CoordinatorService, _ presenter: Presenter,
+        summary: @escaping @Sendable (CoordinatorService.Outcome) -> Summary
+    ) async throws {
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: [
@@ -115,7 +130,7 @@ struct Coordination {
                     presenter.message("draining", "draining: each worker finishes its batch; again to stop at once")
                     await group.triggerGracefulShutdown()
                 } else {
-                    await service.abort()
+                    presenter.summarize(summary(await service.abort()))
                     Terminal.complain("stopped at once\n  coord resume \(service.runNumber)   goes on")
                     Glibc.exit(ExitStatus.interrupted.rawValue)
                 }
@@ -138,70 +153,4 @@ struct Coordination {
 /// Why this process cannot compute what a job asks for.
 struct ComputeFault: Error, CustomStringConvertible {
     var description: String
-}
-
-/// What a run came to.
-struct Summary: Encodable {
-    struct FailureObject: Encodable {
-        var shard: Int32
-        var after: Nullable<String>
-        var through: Nullable<String>
-        var error: String
-    }
-
-    var messageType = "summary"
-    var run: Int64
-    var job: String
-    var state: String
-    var rowsDone: Int64
-    var rowsEstimated: Int64
-    var elapsedSeconds: Double
-    var rowsPerSecond: Double
-    var shards: ShardCountsObject
-    var failures: [FailureObject]
-    var workers: [WorkerObject]
-    var coordinatorPeakRssBytes: Int64
-
-    init(_ outcome: CoordinatorService.Outcome, run opened: RunOpening.Opened, elapsed: Duration) {
-        let seconds = elapsed / .seconds(1)
-        run = opened.ownership.run.rawValue
-        job = opened.job.name
-        state = outcome.state.rawValue
-        rowsDone = outcome.snapshot.rowsDone
-        rowsEstimated = outcome.snapshot.rowsEstimated
-        elapsedSeconds = (seconds * 1000).rounded() / 1000
-        rowsPerSecond = rounded(Double(outcome.snapshot.rowsDone - opened.rowsDone) / max(seconds, 0.001))
-        shards = ShardCountsObject(outcome.snapshot)
-        failures = outcome.failures.map { failure in
-            FailureObject(
-                shard: failure.shard.rawValue, after: Nullable(failure.range.after?.description),
-                through: Nullable(failure.range.through?.description), error: failure.error)
-        }
-        workers = outcome.workers.map { WorkerObject($0) }
-        coordinatorPeakRssBytes = ProcessMemory.read().peak
-    }
-
-    var text: String {
-        var lines = [
-            "run \(run) of \(job): \(state)",
-            "  \(ProgressFormat.grouped(rowsDone)) rows changed, "
-                + "\(ProgressFormat.grouped(Int64(rowsPerSecond))) rows/s, \(elapsedSeconds) s",
-            "  shards: \(shards.done) done, \(shards.failed) failed, \(shards.pending + shards.running) open",
-            "  peak memory: coordinator \(ProgressFormat.bytes(coordinatorPeakRssBytes))",
-        ]
-        for worker in workers {
-            lines.append("    worker \(worker.host):\(worker.pid)  \(ProgressFormat.bytes(worker.peakRssBytes))")
-        }
-        for failure in failures.prefix(10) {
-            let range = "(\(failure.after.value ?? "-∞"), \(failure.through.value ?? "+∞")]"
-            lines.append("  shard \(failure.shard) \(range) failed: \(failure.error)")
-        }
-        if failures.count > 10 { lines.append("  … and \(failures.count - 10) more: coord shards \(run)") }
-        switch state {
-        case "partial", "failed": lines.append("  mend the cause, then: coord resume \(run)")
-        case "paused": lines.append("  coord resume \(run)   goes on where it stopped")
-        default: break
-        }
-        return lines.joined(separator: "\n")
-    }
 }

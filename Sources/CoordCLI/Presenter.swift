@@ -13,6 +13,7 @@ final class Presenter: Sendable {
         var barLines = 0
         var linedAt: Duration?
         var last: ProgressSnapshot?
+        var isSummarized = false
     }
 
     static let lineInterval = Duration.seconds(5)
@@ -44,11 +45,11 @@ final class Presenter: Sendable {
 
     /// A line for people on standard error, or an object for programs on standard output.
     func message(_ type: String, _ text: String, _ members: [String: JSONValue] = [:]) {
-        if style == .json {
-            JSONOutput.print(members.merging(["message_type": .string(type)]) { $1 })
-            return
-        }
         state.withLock { state in
+            if style == .json {
+                guard !state.isSummarized else { return }
+                return JSONOutput.print(members.merging(["message_type": .string(type)]) { $1 })
+            }
             erase(&state)
             Terminal.complain(text)
             if let last = state.last { draw(last, &state) }
@@ -63,6 +64,16 @@ final class Presenter: Sendable {
             draw(last, &state)
             state.barLines = 0
             state.last = nil
+        }
+    }
+
+    /// Prints the object that is the last, whatever happens meanwhile on other threads.
+    func summarize(_ summary: Summary) {
+        guard style == .json else { return }
+        state.withLock { state in
+            guard !state.isSummarized else { return }
+            state.isSummarized = true
+            JSONOutput.print(summary)
         }
     }
 
@@ -81,6 +92,7 @@ final class Presenter: Sendable {
                 state.linedAt = now
                 Terminal.complain(ProgressView.line(snapshot))
             case .json:
+                guard !state.isSummarized else { return }
                 if let at = state.linedAt, now - at < Self.jsonInterval { return }
                 state.linedAt = now
                 JSONOutput.print(ProgressObject(snapshot))

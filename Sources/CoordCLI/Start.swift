@@ -113,9 +113,17 @@ struct Resume: AsyncParsableCommand {
             opened = try await opening.resume(RunID(number)) { try coordination.checkCompute($0) }
         } catch let error as LedgerError where error.code == .wrongState("complete") {
             // What was asked for is so: a script may resume until it gets 0.
+            if common.json { JSONOutput.print(try summary()) }
             return Terminal.complain("\(error)")
         }
         let workers = Result { try coordination.spawnWorkers(opened.job) }
         try await coordination.run(opening, opened, workers: workers)
+    }
+
+    /// Of a run that is complete.
+    private func summary() throws -> Summary {
+        let store = LedgerStore(try PostgresConnection(.ledger(common.conninfo())))
+        let run = RunID(number)
+        return Summary(complete: try store.run(run), workers: try store.workers(of: run, includeGone: true))
     }
 }

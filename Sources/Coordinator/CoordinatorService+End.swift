@@ -7,32 +7,38 @@ import ZeroMQ
 
 // From the machine's last action to the end of the service.
 extension CoordinatorService {
-    var isOver: Bool { finishing != nil || outcome != nil }
+    var isOver: Bool { finishing != nil || isConcluded }
 
     func conclude(_ result: DispatchOutcome) {
         finishing = now
         for address in addresses.values { send(.drain(.init()), to: address) }
         let ownership = opened.ownership
-        let state: RunRecord.State? =
-            switch result {
-            case .concluded: nil
-            case .drained: .paused
-            case .cancelled: .cancelled
-            }
+        let state: RunRecord.State?
+        switch result {
+        case .concluded(let done, let failed):
+            // Written with the last shard, by the ledger's own count.
+            written = failed == 0 ? .complete : done > 0 ? .partial : .failed
+            state = nil
+        case .drained: state = .paused
+        case .cancelled: state = .cancelled
+        }
         Task {
             do {
-                if let state { try await ledger.with { try $0.release(ownership, as: state) } }
+                if let state {
+                    try await ledger.with { try $0.release(ownership, as: state) }
+                    written = state
+                }
             } catch {
                 log.error("the run's state could not be written: \(error)")
             }
-            outcome = state ?? .complete
+            isConcluded = true
             finishTick(self.now)
         }
     }
 
     /// Workers leave by themselves; the ones that do not are ended. Meanwhile their last figures are written.
     func finishTick(_ now: Duration) {
-        guard let finishing, outcome != nil else { return }
+        guard let finishing, isConcluded else { return }
         reapLocalWorkers()
         let isLate = now - finishing > Self.farewell
         let processesAreGone = local?.children.isEmpty ?? true

@@ -39,8 +39,8 @@ public actor CoordinatorService: Service {
         public var snapshot: ProgressSnapshot
         /// Every worker that took part, with its peak memory.
         public var workers: [WorkerProgress]
-        /// The shards that failed, with their last error.
-        public var failures: [Failure]
+        /// The shards that failed, with their last error; nil where the ledger was not asked.
+        public var failures: [Failure]?
     }
 
     public struct Failure: Sendable, Equatable {
@@ -108,7 +108,9 @@ public actor CoordinatorService: Service {
     var lastGoodbye = ""
     var finishing: Duration?
     var lastFigures: LastFigures = .due
-    var outcome: RunRecord.State?
+    /// The run's state as this process has last written it.
+    var written: RunRecord.State = .running
+    var isConcluded = false
     var continuation: CheckedContinuation<Void, any Error>?
     let shardsDone: Counter
     let attemptsEnded: Counter
@@ -163,20 +165,32 @@ public actor CoordinatorService: Service {
     }
 
     /// Stops at once; batches under way are rolled back or commit by themselves. The run can be resumed.
-    public func abort() {
+    /// - Returns: what is known without the ledger, which may take long to answer.
+    public func abort() -> Outcome {
         local?.killAll()
         removeFolder()
+        return known
     }
 
     /// Gives the run back after an error, so that it can be resumed at once. Best effort: a lease that is not given back
     /// ends with this process's session.
-    public func giveBack() async {
+    /// - Returns: what the run came to, from the ledger where it can be reached.
+    public func giveBack() async -> Outcome {
         let ownership = opened.ownership
         do {
             try await ledger.with { try $0.release(ownership, as: .paused) }
+            return try await result()
         } catch {
             log.info("the run was not given back: \(error)")
+            return known
         }
+    }
+
+    /// What the run came to as far as this process knows.
+    public var known: Outcome {
+        var snapshot = snapshot()
+        snapshot.note = nil
+        return Outcome(state: written, snapshot: snapshot, workers: progress.peaks, failures: nil)
     }
 
     /// What the run came to, from the ledger. Call it after `run`.

@@ -14,12 +14,15 @@ public struct RunOpening: Sendable {
         public var rowsEstimated: Int64
         /// Rows that were done before.
         public var rowsDone: Int64
-        public var shards: Int
+        /// Shards by state when the run was opened.
+        public var counts: ShardCounts
         /// An earlier run goes on.
         public var resumed: Bool
         public var warnings: [String]
         var systemIdentifier: String
         var database: String
+
+        public var shards: Int { counts.total }
     }
 
     /// What `coord plan` shows.
@@ -183,9 +186,8 @@ public struct RunOpening: Sendable {
         let record = try store.run(run)
         return Opened(
             ownership: ownership, job: job, rowsEstimated: record.rowsEstimated, rowsDone: record.rowsDone,
-            shards: record.counts.total,
-            resumed: resumed, warnings: findings.warnings, systemIdentifier: identity.text(0, 0) ?? "",
-            database: identity.text(0, 1) ?? "")
+            counts: record.counts, resumed: resumed, warnings: findings.warnings,
+            systemIdentifier: identity.text(0, 0) ?? "", database: identity.text(0, 1) ?? "")
     }
 }
 

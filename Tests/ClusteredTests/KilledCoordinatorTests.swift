@@ -73,7 +73,7 @@ import Testing
         }
     }
 
-    @Test func coordinatorThatCannotSpawnWorkersSaysHowToGoOn() async throws {
+    @Test(arguments: [false, true]) func coordinatorThatCannotSpawnWorkersSaysHowToGoOn(json: Bool) async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 100)
             let copy = "\(scenario.folder)/coord"
@@ -92,14 +92,23 @@ import Testing
                         time.sleep(0.01)
                 """
             let job = try items.setJob()
-            let stopped = try await scenario.start("/usr/bin/env", ["python3", "-c", script, copy, "start", job])
-                .ended()
+            let arguments = ["python3", "-c", script, copy, "start", job] + (json ? ["--json"] : [])
+            let stopped = try await scenario.start("/usr/bin/env", arguments).ended()
             #expect(stopped.status == 1)
             try #require(stopped.errors.contains(" stopped"), "\(stopped.errors)")
             let run = try await scenario.newestRun()
             #expect(stopped.errors.contains("run \(run) stopped"))
             #expect(stopped.errors.contains("coord resume \(run)   goes on"))
-            #expect(stopped.output.isEmpty)
+            if json {
+                let summary = try JSON(stopped.output)
+                #expect(summary["message_type"].string == "summary")
+                #expect(summary["run"].int == run)
+                #expect(summary["state"].string == (try await scenario.state(of: run)))
+                #expect(summary["shards"]["pending"].int == 8)
+                #expect(summary["error"].string.map { stopped.errors.contains($0) } == true)
+            } else {
+                #expect(stopped.output.isEmpty)
+            }
             let resumed = try await scenario.run("resume", "\(run)", "--workers", "1")
             #expect(resumed.status == 0, "\(resumed.errors)")
             #expect(try await items.violations(run: run) == [])

@@ -1,0 +1,117 @@
+import Coordinator
+import Host
+import Job
+import Ledger
+import Progress
+import Sharding
+
+/// What a run came to, as `start` and `resume` say it last of all.
+struct Summary: Encodable {
+    struct FailureObject: Encodable {
+        var shard: Int32
+        var after: Nullable<String>
+        var through: Nullable<String>
+        var error: String
+    }
+
+    var messageType = "summary"
+    var run: Int64
+    var job: String
+    var state: String
+    var rowsDone: Int64
+    var rowsEstimated: Int64
+    var elapsedSeconds: Double
+    var rowsPerSecond: Double
+    var shards: ShardCountsObject
+    /// Null where the ledger was not asked.
+    var failures: Nullable<[FailureObject]>
+    var workers: [WorkerObject]
+    var coordinatorPeakRssBytes: Int64
+    /// Why the coordinator stopped; null when it did what was asked.
+    var error: Nullable<String>
+
+    /// - Parameter error: why the coordinator stopped, when it was not for the run's end or a drain.
+    init(
+        _ outcome: CoordinatorService.Outcome, run opened: RunOpening.Opened, elapsed: Duration,
+        error: (any Error)? = nil
+    ) {
+        let seconds = elapsed / .seconds(1)
+        run = opened.ownership.run.rawValue
+        job = opened.job.name
+        state = outcome.state.rawValue
+        rowsDone = outcome.snapshot.rowsDone
+        rowsEstimated = outcome.snapshot.rowsEstimated
+        elapsedSeconds = (seconds * 1000).rounded() / 1000
+        rowsPerSecond = rounded(Double(outcome.snapshot.rowsDone - opened.rowsDone) / max(seconds, 0.001))
+        shards = ShardCountsObject(outcome.snapshot)
+        failures = Nullable(
+            outcome.failures?.map { failure in
+                FailureObject(
+                    shard: failure.shard.rawValue, after: Nullable(failure.range.after?.description),
+                    through: Nullable(failure.range.through?.description), error: failure.error)
+            })
+        workers = outcome.workers.map { WorkerObject($0) }
+        coordinatorPeakRssBytes = ProcessMemory.read().peak
+        self.error = Nullable(error.map { "\($0)" })
+    }
+
+    /// Of a run whose coordinator has stopped before it began.
+    init(untouched opened: RunOpening.Opened, error: any Error) {
+        run = opened.ownership.run.rawValue
+        job = opened.job.name
+        state = RunRecord.State.running.rawValue
+        rowsDone = opened.rowsDone
+        rowsEstimated = opened.rowsEstimated
+        elapsedSeconds = 0
+        rowsPerSecond = 0
+        shards = ShardCountsObject(opened.counts)
+        failures = Nullable(nil)
+        workers = []
+        coordinatorPeakRssBytes = ProcessMemory.read().peak
+        self.error = Nullable("\(error)")
+    }
+
+    /// Of a run that was complete already: this process has done nothing.
+    init(complete record: RunRecord, workers: [WorkerRecord]) {
+        run = record.id.rawValue
+        job = record.definition.name
+        state = record.state.rawValue
+        rowsDone = record.rowsDone
+        rowsEstimated = record.rowsEstimated
+        elapsedSeconds = 0
+        rowsPerSecond = 0
+        shards = ShardCountsObject(record.counts)
+        failures = Nullable([])
+        self.workers = workers.map { WorkerObject($0) }
+        coordinatorPeakRssBytes = ProcessMemory.read().peak
+        error = Nullable(nil)
+    }
+
+    /// Whether there is nothing left to resume.
+    var isOver: Bool { RunRecord.State(rawValue: state)?.isUnfinished == false }
+
+    var text: String {
+        var lines = [
+            "run \(run) of \(job): \(state)",
+            "  \(ProgressFormat.grouped(rowsDone)) rows changed, "
+                + "\(ProgressFormat.grouped(Int64(rowsPerSecond))) rows/s, \(elapsedSeconds) s",
+            "  shards: \(shards.done) done, \(shards.failed) failed, \(shards.pending + shards.running) open",
+            "  peak memory: coordinator \(ProgressFormat.bytes(coordinatorPeakRssBytes))",
+        ]
+        for worker in workers {
+            lines.append("    worker \(worker.host):\(worker.pid)  \(ProgressFormat.bytes(worker.peakRssBytes))")
+        }
+        let failures = failures.value ?? []
+        for failure in failures.prefix(10) {
+            let range = "(\(failure.after.value ?? "-∞"), \(failure.through.value ?? "+∞")]"
+            lines.append("  shard \(failure.shard) \(range) failed: \(failure.error)")
+        }
+        if failures.count > 10 { lines.append("  … and \(failures.count - 10) more: coord shards \(run)") }
+        switch state {
+        case "partial", "failed": lines.append("  mend the cause, then: coord resume \(run)")
+        case "paused": lines.append("  coord resume \(run)   goes on where it stopped")
+        default: break
+        }
+        return lines.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,87 @@
+import Glibc
+import Testing
+
+/// However a command ends, a program that reads its JSON gets an object that says so, and as the last.
+@Suite struct JSONEndTests {
+    /// The last line, after checking that every line has a type and that no other line is a summary.
+    private static func last(of ended: LiveProcess.Ended) throws -> JSON {
+        let lines = try JSON.lines(ended.output)
+        #expect(lines.allSatisfy { $0["message_type"].string != nil }, "\(ended.output)")
+        #expect(lines.dropLast().allSatisfy { $0["message_type"].string != "summary" })
+        return try #require(lines.last, "\(ended.errors)")
+    }
+
+    private static let members = [
+        "coordinator_peak_rss_bytes", "elapsed_seconds", "error", "failures", "job", "message_type", "rows_done",
+        "rows_estimated", "rows_per_second", "run", "shards", "state", "workers",
+    ]
+
+    @Test func runThatStopsByAnErrorEndsWithASummaryThatNamesIt() async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 2_000, pace: 0.05)
+            let coordinator = try scenario.coord("start", try items.setJob(), "--workers", "2", "--json")
+            let run = try await scenario.newestRun()
+            try await eventually("some rows are done") { try await scenario.rowsDone(run) > 0 }
+            // As another coordinator does that takes the run over.
+            try await scenario.session.execute("UPDATE coord.run SET term = term + 1 WHERE id = \(run)")
+            let ended = try await coordinator.ended()
+            #expect(ended.status == 5)
+            #expect(ended.errors.contains("another coordinator has taken the run over"))
+            let summary = try Self.last(of: ended)
+            #expect(summary["message_type"].string == "summary")
+            #expect(summary.members == Self.members)
+            #expect(summary["error"].string?.contains("another coordinator has taken the run over") == true)
+            #expect(summary["run"].int == run)
+            #expect(summary["job"].string == "job")
+            #expect(summary["state"].string == (try await scenario.state(of: run)))
+            #expect((summary["rows_done"].int ?? 0) > 0)
+            #expect(summary["workers"].elements.count == 2)
+        }
+    }
+
+    @Test func secondSignalEndsWithASummaryOfWhatStatusShows() async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 1_000)
+            let gate = try await items.closeGate()
+            let coordinator = try scenario.coord("start", try items.setJob(), "--workers", "2", "--json")
+            let run = try await scenario.newestRun()
+            try await gate.reached(by: 2)
+            coordinator.send(SIGINT)
+            try await eventually("it drains") { coordinator.output.contains("draining") }
+            coordinator.send(SIGINT)
+            let ended = try await coordinator.ended(within: .seconds(3))
+            #expect(ended.status == 130)
+            let summary = try Self.last(of: ended)
+            #expect(summary["message_type"].string == "summary")
+            #expect(summary.members == Self.members)
+            #expect(summary["run"].int == run)
+            #expect(summary["rows_done"].int == 0)
+            #expect(summary["error"].isNull && summary["failures"].isNull)
+            let total = ["done", "failed", "pending", "running"].reduce(0) { $0 + (summary["shards"][$1].int ?? 0) }
+            #expect(total == 8)
+            let status = try JSON(try await scenario.run("status", "--json").output)
+            #expect(summary["state"].string == status["state"].string)
+            await gate.open()
+        }
+    }
+
+    @Test func resumeOfACompleteRunEndsWithItsSummary() async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 500)
+            #expect(try await scenario.run("start", try items.setJob(), "--workers", "2").status == 0)
+            let run = try await scenario.newestRun()
+            let ended = try await scenario.run("resume", "\(run)", "--json")
+            #expect(ended.status == 0)
+            #expect(ended.errors.contains("nothing is left to do"))
+            let summary = try Self.last(of: ended)
+            #expect(summary["message_type"].string == "summary")
+            #expect(summary.members == Self.members)
+            #expect(summary["state"].string == "complete")
+            #expect(summary["rows_done"].int == 500)
+            #expect(summary["shards"]["done"].int == 8)
+            #expect(summary["workers"].elements.count == 2)
+            #expect(summary["failures"].elements.isEmpty && !summary["failures"].isNull)
+            #expect(summary["error"].isNull)
+        }
+    }
+}
