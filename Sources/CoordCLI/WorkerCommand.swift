@@ -4,6 +4,7 @@ import Glibc
 import Host
 import Postgres
 import ServiceLifecycle
+import Sharding
 import UnixSignals
 import Worker
 
@@ -28,7 +29,8 @@ struct WorkerCommand: AsyncParsableCommand {
         try await Self.work(
             WorkerService.Configuration(
                 endpoint: connect, connection: .batches(common.conninfo()), build: Build.version,
-                executable: Coordination.executable, giveUpAfter: .seconds(giveUpAfter)), verbose: common.verbose)
+                executable: Coordination.executable, giveUpAfter: .seconds(giveUpAfter)), verbose: common.verbose,
+            json: common.json)
     }
 
     /// What a process does that a coordinator has spawned as its worker.
@@ -40,15 +42,54 @@ struct WorkerCommand: AsyncParsableCommand {
                 executable: Coordination.executable, endsWithInput: true), verbose: worker.verbose)
     }
 
-    private static func work(_ configuration: WorkerService.Configuration, verbose: Bool) async throws {
+    private static func work(
+        _ configuration: WorkerService.Configuration, verbose: Bool, json: Bool = false
+    ) async throws {
         let service = WorkerService(
             configuration: configuration, transforms: CoordTool.transforms,
-            log: CommonOptions.logger("worker \(getpid())", verbose: verbose))
+            log: CommonOptions.logger("worker \(getpid())", verbose: verbose)
+        ) { run in
+            if json { JSONOutput.print(JoinedObject(run: run.rawValue)) }
+        }
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: [.init(service: service, successTerminationBehavior: .gracefullyShutdownGroup)],
                 gracefulShutdownSignals: [.sigterm, .sigint],
                 logger: CommonOptions.logger("lifecycle", verbose: verbose)))
-        try await group.run()
+        do {
+            try await group.run()
+        } catch {
+            guard json else { throw error }
+            JSONOutput.print(WorkerSummary(run: await service.run, error: error))
+            Terminal.complain("coord: \(error)")
+            try ExitStatus.of(error).exit()
+        }
+        if json { JSONOutput.print(WorkerSummary(run: await service.run, error: nil)) }
+    }
+}
+
+/// A worker is ready for leases.
+private struct JoinedObject: Encodable {
+    var messageType = "joined"
+    var run: Int64
+    var host = HostName.current
+    var pid = getpid()
+}
+
+/// How a worker ended.
+private struct WorkerSummary: Encodable {
+    var messageType = "summary"
+    var run: Nullable<Int64>
+    var host = HostName.current
+    var pid = getpid()
+    /// `drained`, or why it left before: a `WorkerError.Kind`, or `error` for any other.
+    var ended: String
+    var peakRssBytes = ProcessMemory.read().peak
+    var error: Nullable<String>
+
+    init(run: RunID?, error: (any Error)?) {
+        self.run = Nullable(run?.rawValue)
+        ended = error.map { ($0 as? WorkerError)?.kind.rawValue ?? "error" } ?? "drained"
+        self.error = Nullable(error.map { "\($0)" })
     }
 }

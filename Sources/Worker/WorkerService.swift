@@ -4,7 +4,7 @@ import Host
 public import Logging
 public import Postgres
 public import ServiceLifecycle
-import Sharding
+public import Sharding
 import Synchronization
 import Wire
 import WorkerLoop
@@ -54,6 +54,7 @@ public actor WorkerService: Service {
     private let configuration: Configuration
     private let transforms: [RowTransform]
     let log: Logger
+    private let joined: @Sendable (RunID) -> Void
     private let id: WorkerID
     private let seed: UInt64
     let runner: BatchRunner
@@ -62,7 +63,8 @@ public actor WorkerService: Service {
     private var socket: ZeroMQSocket?
     /// The coordinator has said which run this is, and the machine is there.
     private var prepared = false
-    private var run: RunID?
+    /// The run that it works for, once the coordinator has named it.
+    public private(set) var run: RunID?
     private var preparing = false
     /// Why the last try to prepare failed.
     private var problem: String?
@@ -71,7 +73,12 @@ public actor WorkerService: Service {
     private var ended: Result<WorkerStop, any Error>?
     private var continuation: CheckedContinuation<WorkerStop, any Error>?
 
-    public init(configuration: Configuration, transforms: [RowTransform], log: Logger) {
+    /// - Parameter joined: called once this worker is ready for leases of the run.
+    public init(
+        configuration: Configuration, transforms: [RowTransform], log: Logger,
+        joined: @escaping @Sendable (RunID) -> Void = { _ in }
+    ) {
+        self.joined = joined
         self.configuration = configuration
         self.transforms = transforms
         self.log = log
@@ -95,9 +102,11 @@ public actor WorkerService: Service {
         await runner.end()
         switch stop {
         case .drained: log.info("drained")
-        case .refused(let reason): throw WorkerError(description: "the coordinator refused this worker: \(reason)")
+        case .refused(let reason):
+            throw WorkerError(.refused, description: "the coordinator refused this worker: \(reason)")
         case .abandoned:
             throw WorkerError(
+                .abandoned,
                 description: problem.map { "cannot prepare for the run: \($0)" }
                     ?? "no coordinator was heard at \(configuration.endpoint) for \(configuration.giveUpAfter)")
         }
@@ -258,7 +267,7 @@ public actor WorkerService: Service {
         var goodbye = Coord_Wire_V1_Goodbye()
         goodbye.reason = reason
         send(.goodbye(goodbye))
-        finish(.failure(WorkerError(description: reason)))
+        finish(.failure(WorkerError(.unfit, description: reason)))
     }
 
     private func prepared(_ assignment: BatchRunner.Assignment, heartbeatInterval: Duration) {
@@ -269,6 +278,7 @@ public actor WorkerService: Service {
                 giveUpAfter: configuration.giveUpAfter), seed: seed)
         shared.withLock { $0.machine = machine }
         prepared = true
+        if let run { joined(run) }
         react { $0.started(now: $1) }
         if draining { drain() }
     }
@@ -361,5 +371,20 @@ public actor WorkerService: Service {
 
 /// Why a worker cannot work.
 public struct WorkerError: Error, Sendable, Equatable, CustomStringConvertible {
+    public enum Kind: String, Sendable, CaseIterable {
+        /// The coordinator answered HELLO with a refusal.
+        case refused
+        /// No coordinator was heard, or the run could not be prepared for, within the limit.
+        case abandoned
+        /// It cannot work for this run, such as from another database.
+        case unfit
+    }
+
+    public var kind: Kind
     public var description: String
+
+    init(_ kind: Kind, description: String) {
+        self.kind = kind
+        self.description = description
+    }
 }

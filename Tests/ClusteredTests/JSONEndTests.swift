@@ -84,4 +84,43 @@ import Testing
             #expect(summary["error"].isNull)
         }
     }
+
+    @Test func workerSaysThatItJoinedAndHowItEnded() async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 200)
+            let endpoint = "ipc://\(scenario.folder)/join"
+            let worker = try scenario.coord("worker", "--connect", endpoint, "--json")
+            let coordinator = try scenario.coord("start", try items.setJob(), "--workers", "0", "--listen", endpoint)
+            #expect(try await coordinator.ended().status == 0)
+            let ended = try await worker.ended(within: .seconds(10))
+            #expect(ended.status == 0)
+            let run = try await scenario.newestRun()
+            let lines = try JSON.lines(ended.output)
+            #expect(lines.map { $0["message_type"].string } == ["joined", "summary"])
+            #expect(lines.first?.members == ["host", "message_type", "pid", "run"])
+            #expect(lines.first?["run"].int == run)
+            let summary = try Self.last(of: ended)
+            #expect(
+                summary.members == ["ended", "error", "host", "message_type", "peak_rss_bytes", "pid", "run"])
+            #expect(summary["run"].int == run)
+            #expect(summary["pid"].int == Int(worker.pid))
+            #expect(summary["ended"].string == "drained")
+            #expect(summary["error"].isNull)
+            #expect((summary["peak_rss_bytes"].int ?? 0) > 0)
+        }
+    }
+
+    @Test func workerThatLeavesByAnErrorEndsWithASummaryThatNamesIt() async throws {
+        try await Scenario.run { scenario in
+            let ended = try await scenario.run(
+                "worker", "--connect", "ipc://\(scenario.folder)/nobody", "--give-up-after", "1", "--json")
+            #expect(ended.status == 1)
+            #expect(ended.errors.contains("no coordinator was heard"))
+            let summary = try Self.last(of: ended)
+            #expect(summary["message_type"].string == "summary")
+            #expect(summary["ended"].string == "abandoned")
+            #expect(summary["error"].string?.contains("no coordinator was heard") == true)
+            #expect(summary["run"].isNull)
+        }
+    }
 }
