@@ -52,11 +52,20 @@ struct CoordCommand: AsyncParsableCommand {
         }
         if code == .validationFailure {
             Terminal.complain(fullMessage(for: error))
-            Glibc.exit(ExitStatus.usage.rawValue)
+            exit(.usage, message(for: error))
         }
         Terminal.complain("coord: \(error)")
-        Glibc.exit(ExitStatus.of(error).rawValue)
+        exit(.of(error), "\(error)")
     }
+
+    /// Ends the process, with an object where JSON was asked for: what reads it always gets something.
+    private static func exit(_ status: ExitStatus, _ error: String) -> Never {
+        if isJSONAsked { JSONOutput.print(ErrorObject(error: error, exitCode: status.rawValue)) }
+        Glibc.exit(status.rawValue)
+    }
+
+    /// Looked for among the words themselves, since they may be what is wrong.
+    private static var isJSONAsked: Bool { CommandLine.arguments.prefix { $0 != "--" }.contains("--json") }
 }
 
 enum Build {

@@ -46,6 +46,13 @@ enum JSONValue: Encodable {
     }
 }
 
+/// Why a command did nothing.
+struct ErrorObject: Encodable {
+    var messageType = "error"
+    var error: String
+    var exitCode: Int32
+}
+
 struct ShardCountsObject: Encodable {
     var pending: Int
     var running: Int

@@ -123,4 +123,33 @@ import Testing
             #expect(summary["run"].isNull)
         }
     }
+
+    @Test(arguments: [
+        ("plan absent.yaml --json", 2, "absent.yaml"),
+        ("start absent.yaml --json", 2, "absent.yaml"),
+        ("start job.yaml --json", 2, "no column absent"),
+        ("start job.yaml --json --workers many", 2, "--workers"),
+        ("start job.yaml --json --database postgresql://me:hunter2@localhost/x", 2, "password"),
+        ("resume 42 --json", 2, "no ledger"),
+        ("status --json", 2, "no ledger"),
+        ("cancel 42 --json", 2, "no ledger"),
+        ("worker --connect nowhere --json", 2, "nowhere"),
+        ("strat --json", 2, "--json"),
+    ])
+    func commandThatDoesNothingPrintsItsErrorAsAnObject(line: String, status: Int, named: String) async throws {
+        try await Scenario.run { scenario in
+            try await scenario.session.execute("CREATE TABLE items (id bigint PRIMARY KEY, n int)")
+            let job = try scenario.job("table: items\nset: { absent: 1 }\n")
+            let arguments = line.split(separator: " ").map { $0 == "job.yaml" ? job : String($0) }
+            let ended = try await scenario.start(TestServer.coord(), arguments).ended()
+            #expect(ended.status == Int32(status))
+            #expect(!ended.errors.isEmpty)
+            let error = try JSON(ended.output)
+            #expect(error.members == ["error", "exit_code", "message_type"])
+            #expect(error["message_type"].string == "error")
+            #expect(error["exit_code"].int == status)
+            #expect(error["error"].string?.contains(named) == true, "\(ended.output)")
+            #expect(!ended.output.contains("hunter2"))
+        }
+    }
 }
