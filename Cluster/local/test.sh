@@ -31,7 +31,7 @@ COORD_BIN=$(swift build --show-bin-path)/coord
 # The caller's own PGHOST and so on would lead the tests to another server.
 # shellcheck disable=SC2086
 unset ${!PG@}
-"$here/postgres.sh" start "$server" 2>&1 || give_up "PostgreSQL did not start"
+"$here/postgres.sh" start --tcp "$server" 2>&1 || give_up "PostgreSQL did not start"
 eval "$("$here/postgres.sh" env "$server")"
 COORD_TEST_PGDATA=$(cat "$server/data-dir")
 COORD_TEST_PGBIN=$(cat "$server/bin-dir")

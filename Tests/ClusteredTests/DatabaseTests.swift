@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 /// Where the database is found, by the coordinator and by the workers that it spawns.
@@ -24,6 +25,37 @@ import Testing
                 environment = ["PGDATABASE": "", "PGSERVICE": "live", "PGSERVICEFILE": file]
             }
             let started = try await scenario.start(TestServer.coord(), arguments, environment: environment).ended()
+            #expect(started.status == 0, "\(started.errors)")
+            #expect(try await items.violations(run: try await scenario.newestRun()) == [])
+        }
+    }
+
+    enum Passfile: CaseIterable {
+        case right, wrong, ofAnotherHost
+    }
+
+    /// By TCP, since by the socket the test's server asks for no password.
+    @Test(arguments: Passfile.allCases) func passwordComesFromThePassfile(_ passfile: Passfile) async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 1_000)
+            let job = try items.setJob()
+            let own = try TestServer.passfile()
+            let file: String
+            switch passfile {
+            case .right: file = own
+            case .wrong: file = try scenario.write("127.0.0.1:*:*:*:wrong\n", to: "pgpass")
+            case .ofAnotherHost: file = try scenario.write("db.example.com:*:*:*:wrong\n", to: "pgpass")
+            }
+            // libpq does not read one that others may read.
+            #expect(chmod(file, 0o600) == 0)
+            let started = try await scenario.run(
+                "start", job, "--workers", "2", environment: ["PGHOST": "127.0.0.1", "PGPASSFILE": file])
+            guard passfile == .right else {
+                #expect(started.status == 4, "\(started.errors)")
+                #expect(started.errors.contains("password"))
+                #expect(try await scenario.session.bool("SELECT to_regnamespace('coord') IS NULL"))
+                return
+            }
             #expect(started.status == 0, "\(started.errors)")
             #expect(try await items.violations(run: try await scenario.newestRun()) == [])
         }

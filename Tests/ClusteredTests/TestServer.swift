@@ -33,6 +33,9 @@ struct TestServer: Sendable {
         return "\(path)/\(name)"
     }
 
+    /// Holds the passwords for 127.0.0.1, where the server that Cluster/local/test.sh started listens too.
+    static func passfile() throws -> String { try variable("PGPASSFILE") }
+
     static func variable(_ name: String) throws -> String {
         guard let value = getenv(name).map({ String(cString: $0) }), !value.isEmpty else {
             throw Missing(what: "\(name) is not set: run Cluster/local/test.sh")
