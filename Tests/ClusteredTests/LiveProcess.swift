@@ -31,6 +31,17 @@ final class LiveProcess: Sendable {
             program, arguments: arguments, environment: environment, streams: (nothing, out, err))
     }
 
+    /// On a terminal, which has its output.
+    init(
+        _ program: String, _ arguments: [String], environment: [String: String] = [:], terminal: PseudoTerminal
+    ) throws {
+        outputPath = ""
+        errorPath = ""
+        let slave = terminal.slave
+        pid = try ChildProcess.spawn(
+            program, arguments: arguments, environment: environment, streams: (slave, slave, slave))
+    }
+
     var output: String { Self.contents(outputPath) }
     var errors: String { Self.contents(errorPath) }
 

@@ -132,6 +132,15 @@ final class Scenario: Sendable {
         return process
     }
 
+    func start(
+        _ program: String, _ arguments: [String], on terminal: PseudoTerminal, environment extra: [String: String]
+    ) throws -> LiveProcess {
+        let process = try LiveProcess(
+            program, arguments, environment: environment.merging(extra) { $1 }, terminal: terminal)
+        started.withLock { $0.append(process) }
+        return process
+    }
+
     func coord(_ arguments: String..., environment: [String: String] = [:]) throws -> LiveProcess {
         try start(TestServer.coord(), arguments, environment: environment)
     }
