@@ -74,6 +74,32 @@ import Testing
         }
     }
 
+    @Test(arguments: ["set: { n: nosuch(n) }", "set: { absent: 1 }", "where: n +* 1\nset: { n: 1 }"])
+    func newRunThatCannotBePlannedLeavesTheOldOneAsItWas(change: String) async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 2_000, pace: 0.05)
+            let job = try items.setJob()
+            let coordinator = try scenario.coord("start", job, "--workers", "1")
+            let run = try await scenario.newestRun()
+            try await eventually("some rows are done") { try await scenario.rowsDone(run) > 0 }
+            coordinator.send(SIGINT)
+            #expect(try await coordinator.ended().status == 130)
+            let ledger =
+                "SELECT r::text, s::text FROM coord.run AS r JOIN coord.shard AS s ON s.run_id = r.id ORDER BY s.id"
+            let before = try await scenario.session.execute(ledger)
+
+            try scenario.write("table: items\n\(change)\n", to: "job.yaml")
+            let refused = try await scenario.run("start", job, "--workers", "1", "--new")
+            #expect(refused.status == 2, "\(refused.errors)")
+            #expect(try await scenario.session.execute(ledger) == before)
+            #expect(try await scenario.state(of: run) == "paused")
+
+            let resumed = try await scenario.run("resume", "\(run)", "--workers", "2")
+            #expect(resumed.status == 0, "\(resumed.errors)")
+            #expect(try await items.violations(run: run) == [])
+        }
+    }
+
     @Test func limitsMayChangeWhenARunIsStartedAgain() async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 2_000, pace: 0.05)
