@@ -90,7 +90,8 @@ let package = Package(
         tests("LedgerTests", ["Ledger", "Postgres", "Sharding"]),
         tests("PreflightTests", ["Preflight", "Job", "Ledger", "Postgres", "Sharding"]),
         .testTarget(
-            name: "ClusteredTests", dependencies: ["Postgres", "Host"], exclude: ["Programs"], swiftSettings: settings),
+            name: "ClusteredTests", dependencies: ["Postgres", "Host", "Wire", "ZeroMQ"], exclude: ["Programs"],
+            swiftSettings: settings),
         // A program as a user would write it, with a transform of its own; the clustered tests run it.
         .executableTarget(
             name: "own-transforms", dependencies: ["CoordKit", "CoordCLI"], path: "Tests/OwnTransforms",

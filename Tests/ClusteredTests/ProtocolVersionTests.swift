@@ -1,0 +1,97 @@
+import Foundation
+import Glibc
+import Testing
+import Wire
+import ZeroMQ
+
+/// A worker and a coordinator of different versions do not work together.
+@Suite struct ProtocolVersionTests {
+    @Test(arguments: [protocolVersion - 1, protocolVersion + 1])
+    func helloOfAnotherVersionIsRefusedWithBothNamed(version: UInt32) async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 100)
+            let endpoint = "ipc://\(scenario.folder)/join"
+            let coordinator = try scenario.coord("start", try items.setJob(), "--workers", "0", "--listen", endpoint)
+            try await eventually("it says where to join") { coordinator.errors.contains(endpoint) }
+
+            let stranger = Peer()
+            try await stranger.open(.dealer, connect: endpoint)
+            var hello = Hello()
+            hello.protocol = version
+            hello.host = "elsewhere"
+            hello.pid = 1
+            hello.credit = 1
+            var message = FromWorker()
+            message.worker = UUID().uuidString.lowercased()
+            message.hello = hello
+            let greeting = try message.encoded()
+            let answer = try await first("the coordinator answers") {
+                // Nothing leaves before the connection stands.
+                try? await stranger.send([greeting])
+                return try await stranger.receive()
+            }
+            let refused = try FromCoordinator.decode(try #require(answer.last)).refused
+            #expect(refused.reason == "it speaks protocol \(version), the coordinator \(protocolVersion)")
+            #expect(refused.mend.contains("same version of coord"))
+            await stranger.close()
+
+            // It goes on for workers of its own version.
+            let worker = try scenario.coord("worker", "--connect", endpoint)
+            #expect(try await coordinator.ended().status == 0)
+            #expect(try await worker.ended(within: .seconds(10)).status == 0)
+            #expect(try await items.violations(run: try await scenario.newestRun()) == [])
+        }
+    }
+
+    @Test func workerThatIsRefusedEndsWithTheReason() async throws {
+        try await Scenario.run { scenario in
+            let endpoint = "ipc://\(scenario.folder)/join"
+            let coordinator = Peer()
+            try await coordinator.open(.router, bind: endpoint)
+            let worker = try scenario.coord("worker", "--connect", endpoint, "--json")
+            let frames = try await first("it says hello") { try await coordinator.receive() }
+            let hello = try FromWorker.decode(try #require(frames.last)).hello
+            #expect(hello.protocol == protocolVersion)
+            #expect(hello.pid == worker.pid)
+            var message = FromCoordinator()
+            let reason = "it speaks protocol \(hello.protocol), the coordinator 7"
+            message.refused.reason = reason
+            message.refused.mend = "install the same version of coord on both hosts"
+            try await coordinator.send([frames[0], message.encoded()])
+
+            let ended = try await worker.ended(within: .seconds(10))
+            #expect(ended.status == 1)
+            #expect(ended.errors.contains("the coordinator refused this worker: \(reason)"))
+            #expect(ended.errors.contains("install the same version of coord on both hosts"))
+            let summary = try #require(try JSON.lines(ended.output).last)
+            #expect(summary["ended"].string == "refused")
+            #expect(summary["error"].string?.contains(reason) == true)
+            await coordinator.close()
+        }
+    }
+}
+
+/// One end of the protocol in the test's hands.
+private actor Peer {
+    private nonisolated let loop = SocketLoop(name: "peer")
+    nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+    private var socket: ZeroMQSocket?
+
+    func open(_ kind: ZeroMQSocket.Kind, bind own: String? = nil, connect other: String? = nil) throws {
+        let socket = try loop.makeSocket(kind)
+        if let own { try socket.bind(own) }
+        if let other { try socket.connect(other) }
+        self.socket = socket
+    }
+
+    func send(_ frames: [[UInt8]]) throws { try socket?.send(frames) }
+
+    /// The next message, or nil when none waits.
+    func receive() throws -> [[UInt8]]? { try socket?.receive() }
+
+    func close() {
+        socket?.close()
+        socket = nil
+        loop.terminate()
+    }
+}
