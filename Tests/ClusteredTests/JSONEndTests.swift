@@ -39,6 +39,29 @@ import Testing
         }
     }
 
+    @Test func withoutTheLedgerTheSummaryHasWhatTheCoordinatorKnew() async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 4_000, pace: 0.2)
+            let coordinator = try scenario.coord("start", try items.setJob(), "--workers", "2", "--json")
+            let known = try await first("it knows of rows that are done") {
+                // The last line may not be there as a whole.
+                let lines = coordinator.output.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+                return try lines.compactMap { try JSON(String($0))["rows_done"].int }.first { $0 > 0 }
+            }
+            try await scenario.session.execute("ALTER TABLE coord.run RENAME TO elsewhere")
+            let ended = try await coordinator.ended()
+            #expect(ended.status == 1)
+            let summary = try Self.last(of: ended)
+            #expect(summary["message_type"].string == "summary")
+            #expect(summary.members == Self.members)
+            #expect(summary["state"].string == "running")
+            #expect((summary["rows_done"].int ?? 0) >= known)
+            #expect(summary["workers"].elements.count == 2)
+            #expect(summary["failures"].isNull)
+            #expect(summary["error"].string?.contains("coord.run") == true)
+        }
+    }
+
     @Test func secondSignalEndsWithASummaryOfWhatStatusShows() async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 1_000)
