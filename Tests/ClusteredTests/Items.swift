@@ -131,6 +131,9 @@ struct Items: Sendable {
         try await count(
             "shards that are not done", "SELECT FROM coord.shard WHERE run_id = \(run) AND state <> 'done'")
         try await count(
+            "shards that are done with rows still to be computed again",
+            "SELECT FROM coord.shard WHERE run_id = \(run) AND state = 'done' AND deferred <> '{}'")
+        try await count(
             "attempts without an end", "SELECT FROM coord.attempt WHERE run_id = \(run) AND ended_at IS NULL")
         try await count(
             "epochs that went back",
