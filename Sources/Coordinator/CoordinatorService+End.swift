@@ -42,9 +42,12 @@ extension CoordinatorService {
         reapLocalWorkers()
         let isLate = now - finishing > Self.farewell
         let processesAreGone = local?.children.isEmpty ?? true
+        // A worker that has not read its farewell when the connection closes would never read it, and look for a
+        // coordinator for minutes.
+        let areGone = processesAreGone && addresses.keys.allSatisfy(locals.contains)
         switch lastFigures {
-        case .due where addresses.isEmpty || processesAreGone || isLate: writeLastFigures()
-        case .written where processesAreGone || isLate: end(.success(()))
+        case .due where addresses.isEmpty || areGone || isLate: writeLastFigures()
+        case .written where areGone || isLate: end(.success(()))
         case .due, .underWay, .written: break
         }
     }

@@ -77,6 +77,8 @@ extension CoordinatorService {
             return send(.refused(refused), to: address)
         }
         addresses[worker] = address
+        let isLocal = hello.host == HostName.current && local?.contains(hello.pid) == true
+        if isLocal { locals.insert(worker) }
         var welcome = Coord_Wire_V1_Welcome()
         welcome.protocol = protocolVersion
         welcome.run = opened.ownership.run.rawValue
@@ -86,7 +88,6 @@ extension CoordinatorService {
         send(.welcome(welcome), to: address)
         guard hello.ready else { return }
         people[worker] = (hello.host, hello.pid)
-        let isLocal = hello.host == HostName.current && local?.contains(hello.pid) == true
         if isLocal { local?.joined(hello.pid) }
         progress.workerJoined(worker, host: hello.host, pid: hello.pid, local: isLocal, now: now)
         progress.noted(machine.phase == .draining ? "draining: each worker finishes its batch" : nil)
@@ -104,6 +105,7 @@ extension CoordinatorService {
     func forget(_ worker: WorkerID) {
         addresses[worker] = nil
         people[worker] = nil
+        locals.remove(worker)
         progress.workerLeft(worker, now: now)
         // At the end, one statement is written for all of them.
         if isOver { finishTick(now) } else { enqueue(.left(worker)) }

@@ -100,6 +100,8 @@ public actor CoordinatorService: Service {
     var socket: ZeroMQSocket?
     var addresses: [WorkerID: [UInt8]] = [:]
     var people: [WorkerID: (host: String, pid: Int32)] = [:]
+    /// Workers that this process has spawned, whose ends it sees.
+    var locals: Set<WorkerID> = []
     var queue: [LedgerTask] = []
     var ledgerBusy = false
     var renewedAt = Duration.zero

@@ -126,7 +126,10 @@ public actor WorkerService: Service {
     /// Finishes the batch in hand, gives the lease back and leaves.
     public func drain() {
         draining = true
-        guard prepared else { return finish(.success(.drained)) }
+        guard prepared else {
+            if greetedAt != nil { send(.goodbye(.init())) }
+            return finish(.success(.drained))
+        }
         react { $0.drainRequested(now: $1) }
     }
 
