@@ -295,6 +295,8 @@ import Testing
         let run = try store.createRun(.sample(), plan: .cut(at: []))
         try store.connection.execute("BEGIN")
         let ownership = try store.takeOver(run, as: .coordinator, host: "host", pid: 7)
+        // So that its lease lasts for as long as other tests may hold this one up.
+        try store.connection.execute("UPDATE coord.run SET lease_until = clock_timestamp() + interval '1 hour'")
         let other = TestSession(database.settings())
         let pid = try await other.pid()
         async let cancelled = other.with { try LedgerStore($0).cancel(run) }
