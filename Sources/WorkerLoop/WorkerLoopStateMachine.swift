@@ -22,13 +22,14 @@ public struct WorkerLoopStateMachine: Sendable {
         public var silentAfter: Duration
         /// A worker that heard no coordinator for longer, and holds no lease, leaves.
         public var giveUpAfter: Duration
-        /// Batches in a row that left rows deferred before those rows are read under a lock. Rows that change more
-        /// often than a batch takes would otherwise never be done.
+        /// Batches in a row that left the same row deferred before deferred rows are read under a lock. A row that
+        /// changes more often than a batch takes would otherwise never be done. It is read again in every second of
+        /// them, since a read that shares the round trip of a write goes out before its answer.
         public var deferralLimit: Int
 
         public init(
             mode: Mode, retry: RetryPolicy = RetryPolicy(), heartbeatInterval: Duration = .seconds(1),
-            silentAfter: Duration = .seconds(10), giveUpAfter: Duration = .seconds(300), deferralLimit: Int = 5
+            silentAfter: Duration = .seconds(10), giveUpAfter: Duration = .seconds(300), deferralLimit: Int = 10
         ) {
             self.mode = mode
             self.retry = retry
@@ -67,8 +68,8 @@ public struct WorkerLoopStateMachine: Sendable {
         var failures = 0
         /// The coordinator took the lease back: stop after the step under way.
         var revoked = false
-        /// Batches in a row that left rows deferred.
-        var deferrals = 0
+        /// For each deferred row, how many batches in a row left it so.
+        var deferrals: [Key: Int] = [:]
     }
 
     public let configuration: Configuration
@@ -171,6 +172,8 @@ public struct WorkerLoopStateMachine: Sendable {
             current.failures = 0
         }
         current.position = position
+        let left = Set(position.deferred)
+        current.deferrals = current.deferrals.filter { left.contains($0.key) }
         work = current
         guard !current.revoked else { return settle([]) }
         guard !draining else { return settle([.reportReleased(current.lease)]) }
@@ -207,7 +210,8 @@ public struct WorkerLoopStateMachine: Sendable {
         guard var current = work else { return [] }
         current.position = position
         current.failures = 0
-        current.deferrals = position.deferred.isEmpty ? 0 : current.deferrals + 1
+        current.deferrals = Dictionary(
+            position.deferred.map { ($0, current.deferrals[$0, default: 0] + 1) }, uniquingKeysWith: max)
         work = current
         let discard: [WorkerAction] = read == nil ? [] : [.discard]
         if done { return settle(discard + [.reportDone(current.lease)]) }
@@ -315,7 +319,7 @@ public struct WorkerLoopStateMachine: Sendable {
     }
 
     private func lockingIsDue(_ current: Work) -> Bool {
-        !current.position.deferred.isEmpty && current.deferrals >= configuration.deferralLimit
+        current.deferrals.values.contains { $0 >= configuration.deferralLimit }
     }
 
     /// Puts the work in hand down, then takes up what waits.

@@ -79,6 +79,31 @@ import Testing
                 == [.read(lease(3), clear, locking: false)])
     }
 
+    @Test func rowsThatAreDeferredOneAfterAnotherAreNeverReadUnderALock() {
+        var machine = WorkerLoopStateMachine.amid(.writing)
+        for key in 1...20 {
+            let left = position(100, sequence: Int64(key), deferred: [key])
+            #expect(
+                machine.batchCommitted(left, done: false, read: nil, now: .zero)
+                    == [.read(lease(3), left, locking: false)])
+            _ = machine.batchRead(summary(1), now: .zero)
+            #expect(machine.batchComputed(now: .zero) == [.write(lease(3), left, readNext: true)])
+        }
+    }
+
+    @Test func rowsThatTheLedgerDoesNotListAnyMoreAreNotReadUnderALock() {
+        var machine = WorkerLoopStateMachine.amid(.writing)
+        _ = machine.batchCommitted(position(10, sequence: 1, deferred: [7]), done: false, read: nil, now: .zero)
+        _ = machine.batchRead(summary(1), now: .zero)
+        _ = machine.batchComputed(now: .zero)
+        // It commits, but its answer is lost.
+        _ = machine.batchCommitted(position(10, sequence: 2, deferred: [7]), done: false, read: nil, now: .zero)
+        _ = machine.stepFailed(StepError(.connectionLost, "gone"), now: .zero)
+        _ = machine.timePassed(now: .seconds(60))
+        let clear = position(10, sequence: 3)
+        #expect(machine.leaseOpened(clear, now: .seconds(60)) == [.read(lease(3), clear, locking: false)])
+    }
+
     @Test func deferralsOfAnEarlierLeaseAreNotCountedAgainstThisOne() {
         var machine = WorkerLoopStateMachine.joined(.rowBased)
         _ = machine.leaseAssigned(lease(3), now: .zero)
