@@ -6,8 +6,8 @@ import Postgres
 /// rewrites.
 ///
 /// Rows of a usual table are bounded by their number alone, which costs nothing: their bytes follow from the table's
-/// average row. Where rows may differ so much that a batch could exceed its bytes more than twice, each batch looks at its
-/// rows first.
+/// average row. Where rows may differ so much that a batch could exceed its bytes more than twice, each batch also looks at
+/// its rows first.
 struct SetBasedLimits: Equatable {
     var rows: Int
     /// Nil when the number of rows bounds the bytes too.
@@ -39,7 +39,6 @@ struct SetBasedLimits: Equatable {
         rows = average.map { max(1, min(limits.rows, limits.bytes / $0)) } ?? limits.rows
         bytes = nil
         guard hasLongColumns, isToasted || rows * Self.largestRowOnPage > 2 * limits.bytes else { return }
-        rows = limits.rows
         bytes = limits.bytes
     }
 }

@@ -22,6 +22,13 @@ struct SetBasedLimitsTests {
         #expect(limits == SetBasedLimits(rows: 1000, bytes: 4 << 20))
     }
 
+    /// The wide column is none that the job names, so only the average row tells of it.
+    @Test func averageRowBoundsTheNumberOfMeasuredRowsToo() {
+        let limits = SetBasedLimits(
+            BatchLimits(rows: 100_000, bytes: 4 << 20), averageRow: 2048, hasLongColumns: true, false)
+        #expect(limits == SetBasedLimits(rows: 2048, bytes: 4 << 20))
+    }
+
     @Test func numbersAreNotMeasured() {
         let limits = SetBasedLimits(Self.usual, averageRow: 290, hasLongColumns: false, true)
         #expect(limits == SetBasedLimits(rows: 1000, bytes: nil))
