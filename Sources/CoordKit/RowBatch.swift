@@ -71,11 +71,4 @@ public struct RowBatch: Sendable {
         storage.removeAll(keepingCapacity: storage.capacity <= bytes)
         cells.removeAll(keepingCapacity: true)
     }
-
-    /// Drops the rows from `count` on.
-    public mutating func truncate(rows count: Int) {
-        guard count < rows else { return }
-        storage.removeLast(storage.count - Int(cells[count * columns].offset))
-        cells.removeLast(cells.count - count * columns)
-    }
 }

@@ -16,5 +16,9 @@ public struct PostgresRow: ~Copyable {
         return UnsafeRawBufferPointer(start: value, count: Int(length))
     }
 
+    /// Bytes of the value; 0 for null.
+    @inline(__always)
+    public func length(_ column: Int) -> Int { Int(PQgetlength(raw, 0, Int32(column))) }
+
     public func text(_ column: Int) -> String? { bytes(column).map { String(decoding: $0, as: UTF8.self) } }
 }

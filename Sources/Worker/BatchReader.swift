@@ -144,13 +144,15 @@ final class BatchReader {
                 // No row of the window meets the predicate.
                 if row.bytes(1) == nil { return true }
             }
-            let rows = kept.rows
+            var width = 0
+            for column in 0..<columns { width += row.length(column + offset) }
+            if kept.rows > before, kept.bytes + width > limits.bytes {
+                // It is read again at the head of the next batch.
+                cut = true
+                return false
+            }
             for column in 0..<columns { kept.append(row.bytes(column + offset)) }
-            guard kept.bytes > limits.bytes, rows > before else { return true }
-            // It is read again at the head of the next batch.
-            kept.truncate(rows: rows)
-            cut = true
-            return false
+            return true
         }
         rows = kept
         let found = rows.rows - before
