@@ -2,6 +2,7 @@ import Dispatching
 import Ledger
 import Logging
 import Progress
+import Sharding
 import Wire
 import ZeroMQ
 
@@ -25,8 +26,7 @@ extension CoordinatorService {
         Task {
             do {
                 if let state {
-                    try await ledger.with { try $0.release(ownership, as: state) }
-                    written = state
+                    if try await ledger.with({ try $0.release(ownership, as: state) }) { written = state }
                 }
             } catch {
                 log.error("the run's state could not be written: \(error)")
@@ -44,12 +44,18 @@ extension CoordinatorService {
         let processesAreGone = local?.children.isEmpty ?? true
         // A worker that has not read its farewell when the connection closes would never read it, and look for a
         // coordinator for minutes.
-        let areGone = processesAreGone && addresses.keys.allSatisfy(locals.contains)
+        let areGone = processesAreGone && !addresses.keys.contains { isWaitedFor($0, since: finishing) }
         switch lastFigures {
         case .due where addresses.isEmpty || areGone || isLate: writeLastFigures()
         case .written where areGone || isLate: end(.success(()))
         case .due, .underWay, .written: break
         }
+    }
+
+    /// Whether a worker of another's is likely to be there still: it works, or was about to.
+    private func isWaitedFor(_ worker: WorkerID, since end: Duration) -> Bool {
+        guard !locals.contains(worker) else { return false }
+        return people[worker] != nil || end - (greeted[worker] ?? .zero) < configuration.leaseDuration
     }
 
     /// For `coord status` after the end; the run's own state is written already.

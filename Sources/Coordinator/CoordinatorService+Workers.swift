@@ -77,6 +77,7 @@ extension CoordinatorService {
             return send(.refused(refused), to: address)
         }
         addresses[worker] = address
+        greeted[worker] = now
         let isLocal = hello.host == HostName.current && local?.contains(hello.pid) == true
         if isLocal { locals.insert(worker) }
         var welcome = Coord_Wire_V1_Welcome()
@@ -105,6 +106,7 @@ extension CoordinatorService {
     func forget(_ worker: WorkerID) {
         addresses[worker] = nil
         people[worker] = nil
+        greeted[worker] = nil
         locals.remove(worker)
         progress.workerLeft(worker, now: now)
         // At the end, one statement is written for all of them.

@@ -100,6 +100,8 @@ public actor CoordinatorService: Service {
     var socket: ZeroMQSocket?
     var addresses: [WorkerID: [UInt8]] = [:]
     var people: [WorkerID: (host: String, pid: Int32)] = [:]
+    /// When each worker said HELLO last: one that never gets ready may be gone.
+    var greeted: [WorkerID: Duration] = [:]
     /// Workers that this process has spawned, whose ends it sees.
     var locals: Set<WorkerID> = []
     var queue: [LedgerTask] = []
@@ -180,10 +182,10 @@ public actor CoordinatorService: Service {
     public func giveBack() async -> Outcome {
         let ownership = opened.ownership
         do {
-            try await ledger.with { try $0.release(ownership, as: .paused) }
+            if try await ledger.with({ try $0.release(ownership, as: .paused) }) { written = .paused }
             return try await result()
         } catch {
-            log.info("the run was not given back: \(error)")
+            log.info("the run was not given back, or is not known to be: \(error)")
             return known
         }
     }

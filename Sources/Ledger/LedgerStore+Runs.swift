@@ -277,15 +277,18 @@ extension LedgerStore {
     }
 
     /// Gives the run back in a state from which it can be resumed, or ends it as cancelled.
-    public func release(_ ownership: Ownership, as state: RunRecord.State) throws {
+    /// - Returns: whether it was still this coordinator's.
+    @discardableResult
+    public func release(_ ownership: Ownership, as state: RunRecord.State) throws -> Bool {
         try transaction {
             if state == .cancelled { try takeBackLeases(of: ownership.run) }
-            try connection.execute(
+            return try connection.execute(
                 """
                 UPDATE coord.run SET state = $4, coordinator = NULL, lease_until = NULL, rows_per_second = 0,
                     finished_at = CASE WHEN $4 = 'cancelled' THEN clock_timestamp() END
                 WHERE id = $1::bigint AND coordinator = $2::uuid AND term = $3::bigint
-                """, ownership.parameters + [state.rawValue])
+                """, ownership.parameters + [state.rawValue]
+            ).affected == 1
         }
     }
 
