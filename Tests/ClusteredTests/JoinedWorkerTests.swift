@@ -48,6 +48,31 @@ import Testing
         }
     }
 
+    @Test func workerThatWasSlowHearsThatTheRunIsOver() async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 100)
+            let gate = try await items.closeGate()
+            let endpoint = "ipc://\(scenario.folder)/join"
+            let busy = try scenario.coord("worker", "--connect", endpoint)
+            let coordinator = try scenario.coord(
+                "start", try items.setJob(shards: 1), "--workers", "0", "--listen", endpoint)
+            let run = try await scenario.newestRun()
+            try await gate.reached()
+            // There is no second shard, so this one is idle.
+            let idle = try scenario.coord("worker", "--connect", endpoint, "--json")
+            try await eventually("it has joined") { idle.output.contains("joined") }
+            idle.send(SIGSTOP)
+            try await eventually("it is frozen") { LiveProcess.state(of: idle.pid) == "T" }
+            await gate.open()
+            try await eventually("the other has left, so the run is over") { busy.exitStatus == 0 }
+            #expect(try await scenario.state(of: run) == "complete")
+            #expect(coordinator.exitStatus == nil, "its socket is closed before the farewell is read")
+            idle.send(SIGCONT)
+            #expect(try await idle.ended(within: .seconds(10)).status == 0)
+            #expect(try await coordinator.ended().status == 0)
+        }
+    }
+
     @Test func workerThatHearsNoCoordinatorLeaves() async throws {
         try await Scenario.run { scenario in
             let endpoint = "ipc://\(scenario.folder)/nobody"
