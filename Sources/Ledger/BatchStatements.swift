@@ -203,7 +203,7 @@ public struct BatchStatements: Sendable {
         }
         let values = zip(writes, names).map { column, name in
             ElementType.of(column).isExact
-                ? "\(column.quoted) = \(own)u.\(name)" : "\(column.quoted) = \(own)u.\(name)::\(column.castName)"
+                ? "\(column.quoted) = \(own)u.\(name)" : "\(column.quoted) = \(own)u.\(name)::\(column.value.name)"
         }
         var conditions = ["\(target.qualifiedKey) = \(own)u.\(own)k"]
         var places = ""

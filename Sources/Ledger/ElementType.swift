@@ -18,7 +18,7 @@ public enum ElementType: UInt32, Sendable, CaseIterable {
     /// The wire form for values of a column.
     public static func of(_ column: Target.Column) -> ElementType {
         // varchar and char have a length that text does not carry: they are cast.
-        ElementType(rawValue: column.type) ?? .text
+        ElementType(rawValue: column.value.base) ?? .text
     }
 
     /// Whether the column takes the array's elements without a cast.

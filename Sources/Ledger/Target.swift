@@ -13,15 +13,15 @@ public struct Target: Sendable, Equatable {
         public var type: UInt32
         /// Its type with modifiers, as `format_type` spells it.
         public var typeName: String
-        /// Its type without modifiers: a cast to `varchar(5)` cuts in silence, where an assignment refuses.
-        public var castName: String
+        /// What its values are: its type behind all domains.
+        public var value: ValueType
 
-        public init(name: String, quoted: String, type: UInt32, typeName: String, castName: String? = nil) {
+        public init(name: String, quoted: String, type: UInt32, typeName: String, value: ValueType) {
             self.name = name
             self.quoted = quoted
             self.type = type
             self.typeName = typeName
-            self.castName = castName ?? typeName
+            self.value = value
         }
     }
 

@@ -104,24 +104,51 @@ struct Catalogue {
     }
 
     private static func columns(_ oid: UInt32, _ connection: PostgresConnection) throws -> [Column] {
+        // Domains are resolved to what they are over, and so are the elements of arrays.
         let result = try connection.execute(
             """
-            SELECT attname, quote_ident(attname), attnum, atttypid, format_type(atttypid, atttypmod), attnotnull,
-                attgenerated <> '', attidentity = 'a', has_column_privilege(attrelid, attnum, 'UPDATE'),
-                has_column_privilege(attrelid, attnum, 'SELECT'), format_type(atttypid, -1),
-                attlen = -1 AND attstorage <> 'p'
-            FROM pg_attribute WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum
+            WITH RECURSIVE value AS (
+                SELECT a.attnum, t.oid, t.typtype, t.typbasetype FROM pg_catalog.pg_attribute AS a
+                JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+                WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped
+                UNION ALL
+                SELECT value.attnum, t.oid, t.typtype, t.typbasetype
+                FROM value JOIN pg_catalog.pg_type AS t ON t.oid = value.typbasetype WHERE value.typtype = 'd'
+            ), element AS (
+                SELECT value.attnum, e.oid, e.typtype, e.typbasetype, e.typdelim
+                FROM value JOIN pg_catalog.pg_type AS t ON t.oid = value.oid AND value.typtype <> 'd'
+                JOIN pg_catalog.pg_type AS e ON e.oid = t.typelem AND e.typarray = t.oid
+                UNION ALL
+                SELECT element.attnum, e.oid, e.typtype, e.typbasetype, element.typdelim
+                FROM element JOIN pg_catalog.pg_type AS e ON e.oid = element.typbasetype WHERE element.typtype = 'd'
+            )
+            SELECT a.attname, pg_catalog.quote_ident(a.attname), a.attnum, a.atttypid,
+                pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated <> '', a.attidentity = 'a',
+                pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'UPDATE'),
+                pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT'),
+                a.attlen = -1 AND a.attstorage <> 'p', t.oid,
+                pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(t.typname), e.oid,
+                pg_catalog.ascii(COALESCE(e.typdelim, ',')::text), t.typarray <> 0
+            FROM pg_catalog.pg_attribute AS a
+            JOIN value AS v ON v.attnum = a.attnum AND v.typtype <> 'd'
+            JOIN pg_catalog.pg_type AS t ON t.oid = v.oid
+            JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
+            LEFT JOIN element AS e ON e.attnum = a.attnum AND e.typtype <> 'd'
+            WHERE a.attrelid = $1::oid ORDER BY a.attnum
             """, ["\(oid)"])
         return (0..<result.rows).map { row in
             Column(
                 target: Target.Column(
                     name: result.text(row, 0) ?? "", quoted: result.text(row, 1) ?? "",
                     type: UInt32(result.int(row, 3) ?? 0), typeName: result.text(row, 4) ?? "",
-                    castName: result.text(row, 10)),
+                    value: ValueType(
+                        base: UInt32(result.int(row, 11) ?? 0), name: result.text(row, 12) ?? "",
+                        element: result.int(row, 13).map { UInt32($0) },
+                        delimiter: UInt8(clamping: result.int(row, 14) ?? 44), hasArray: result.bool(row, 15) ?? false)),
                 number: Int(result.int(row, 2) ?? 0), notNull: result.bool(row, 5) ?? false,
                 generated: result.bool(row, 6) ?? false, identityAlways: result.bool(row, 7) ?? false,
                 updatable: result.bool(row, 8) ?? false, readable: result.bool(row, 9) ?? false,
-                toastable: result.bool(row, 11) ?? false)
+                toastable: result.bool(row, 10) ?? false)
         }
     }
 

@@ -136,7 +136,7 @@ public enum Preflight {
         let types: [UInt32: KeyType] = [
             21: .smallint, 23: .integer, 20: .bigint, 2950: .uuid, 25: .text, 1043: .varchar,
         ]
-        guard let type = types[column.target.type] else {
+        guard let type = types[column.target.value.base] else {
             throw PreflightError(
                 .job,
                 "key \(name) has the type \(column.target.typeName): coord takes smallint, integer, bigint, "

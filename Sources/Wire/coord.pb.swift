@@ -212,6 +212,9 @@ package nonisolated struct Coord_Wire_V1_Hello: Sendable {
   /// The run that a ready worker has prepared for.
   package var run: Int64 = 0
 
+  /// Why it is not ready yet, such as that the database takes no more connections; empty when nothing is wrong.
+  package var problem: String = String()
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -280,6 +283,9 @@ package nonisolated struct Coord_Wire_V1_Assign: Sendable {
   /// Clears the value of `lease`. Subsequent reads from it will return its default value.
   package mutating func clearLease() {self._lease = nil}
 
+  /// Rows that a batch may have, when a timeout has made batches smaller than the job says; 0 otherwise.
+  package var batchRows: UInt32 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -328,6 +334,9 @@ package nonisolated struct Coord_Wire_V1_Held: Sendable {
   /// Rows updated on this shard in all leases.
   package var rowsDone: Int64 = 0
 
+  /// Rows that a batch may have, when a timeout has made batches smaller than the job says; 0 otherwise.
+  package var batchRows: UInt32 = 0
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -347,6 +356,20 @@ package nonisolated struct Coord_Wire_V1_Heartbeat: Sendable {
   package var rssBytes: Int64 = 0
 
   package var peakRssBytes: Int64 = 0
+
+  /// Resident memory of the compute program that this worker has started; 0 when there is none.
+  package var programRssBytes: Int64 = 0
+
+  /// What the shard in hand waits for, such as a row that somebody holds; empty while batches advance.
+  package var waitsFor: String = String()
+
+  /// Its connection to the database is down: that no batch commits says nothing of the shard.
+  package var disconnected: Bool = false
+
+  /// The step under way, such as "computing", and for how long it has been.
+  package var step: String = String()
+
+  package var stepSeconds: UInt32 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -392,6 +415,12 @@ package nonisolated struct Coord_Wire_V1_ShardFailed: Sendable {
 
   /// No retry can help, such as a missing column.
   package var permanent: Bool = false
+
+  /// The program ended before it had answered its first row: the worker is at fault, not the shard.
+  package var unfit: Bool = false
+
+  /// No shard can go on, such as when the table is another one: the run stops.
+  package var stopsRun: Bool = false
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -800,7 +829,7 @@ nonisolated extension Coord_Wire_V1_FromCoordinator: SwiftProtobuf.Message, Swif
 
 nonisolated extension Coord_Wire_V1_Hello: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Hello"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}protocol\0\u{1}build\0\u{1}host\0\u{1}pid\0\u{1}credit\0\u{1}transforms\0\u{1}ready\0\u{1}run\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}protocol\0\u{1}build\0\u{1}host\0\u{1}pid\0\u{1}credit\0\u{1}transforms\0\u{1}ready\0\u{1}run\0\u{1}problem\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -816,6 +845,7 @@ nonisolated extension Coord_Wire_V1_Hello: SwiftProtobuf.Message, SwiftProtobuf.
       case 6: try { try decoder.decodeRepeatedStringField(value: &self.transforms) }()
       case 7: try { try decoder.decodeSingularBoolField(value: &self.ready) }()
       case 8: try { try decoder.decodeSingularInt64Field(value: &self.run) }()
+      case 9: try { try decoder.decodeSingularStringField(value: &self.problem) }()
       default: break
       }
     }
@@ -846,6 +876,9 @@ nonisolated extension Coord_Wire_V1_Hello: SwiftProtobuf.Message, SwiftProtobuf.
     if self.run != 0 {
       try visitor.visitSingularInt64Field(value: self.run, fieldNumber: 8)
     }
+    if !self.problem.isEmpty {
+      try visitor.visitSingularStringField(value: self.problem, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -858,6 +891,7 @@ nonisolated extension Coord_Wire_V1_Hello: SwiftProtobuf.Message, SwiftProtobuf.
     if lhs.transforms != rhs.transforms {return false}
     if lhs.ready != rhs.ready {return false}
     if lhs.run != rhs.run {return false}
+    if lhs.problem != rhs.problem {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -985,7 +1019,7 @@ nonisolated extension Coord_Wire_V1_Lease: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension Coord_Wire_V1_Assign: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Assign"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lease\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lease\0\u{3}batch_rows\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -994,6 +1028,7 @@ nonisolated extension Coord_Wire_V1_Assign: SwiftProtobuf.Message, SwiftProtobuf
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularMessageField(value: &self._lease) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.batchRows) }()
       default: break
       }
     }
@@ -1007,11 +1042,15 @@ nonisolated extension Coord_Wire_V1_Assign: SwiftProtobuf.Message, SwiftProtobuf
     try { if let v = self._lease {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
     } }()
+    if self.batchRows != 0 {
+      try visitor.visitSingularUInt32Field(value: self.batchRows, fieldNumber: 2)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: Coord_Wire_V1_Assign, rhs: Coord_Wire_V1_Assign) -> Bool {
     if lhs._lease != rhs._lease {return false}
+    if lhs.batchRows != rhs.batchRows {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1053,7 +1092,7 @@ nonisolated extension Coord_Wire_V1_Revoke: SwiftProtobuf.Message, SwiftProtobuf
 
 nonisolated extension Coord_Wire_V1_Held: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Held"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lease\0\u{1}sequence\0\u{3}rows_done\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lease\0\u{1}sequence\0\u{3}rows_done\0\u{3}batch_rows\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1064,6 +1103,7 @@ nonisolated extension Coord_Wire_V1_Held: SwiftProtobuf.Message, SwiftProtobuf._
       case 1: try { try decoder.decodeSingularMessageField(value: &self._lease) }()
       case 2: try { try decoder.decodeSingularInt64Field(value: &self.sequence) }()
       case 3: try { try decoder.decodeSingularInt64Field(value: &self.rowsDone) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.batchRows) }()
       default: break
       }
     }
@@ -1083,6 +1123,9 @@ nonisolated extension Coord_Wire_V1_Held: SwiftProtobuf.Message, SwiftProtobuf._
     if self.rowsDone != 0 {
       try visitor.visitSingularInt64Field(value: self.rowsDone, fieldNumber: 3)
     }
+    if self.batchRows != 0 {
+      try visitor.visitSingularUInt32Field(value: self.batchRows, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1090,6 +1133,7 @@ nonisolated extension Coord_Wire_V1_Held: SwiftProtobuf.Message, SwiftProtobuf._
     if lhs._lease != rhs._lease {return false}
     if lhs.sequence != rhs.sequence {return false}
     if lhs.rowsDone != rhs.rowsDone {return false}
+    if lhs.batchRows != rhs.batchRows {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1097,7 +1141,7 @@ nonisolated extension Coord_Wire_V1_Held: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension Coord_Wire_V1_Heartbeat: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Heartbeat"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}held\0\u{1}credit\0\u{3}rss_bytes\0\u{3}peak_rss_bytes\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}held\0\u{1}credit\0\u{3}rss_bytes\0\u{3}peak_rss_bytes\0\u{3}program_rss_bytes\0\u{3}waits_for\0\u{1}disconnected\0\u{1}step\0\u{3}step_seconds\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1109,6 +1153,11 @@ nonisolated extension Coord_Wire_V1_Heartbeat: SwiftProtobuf.Message, SwiftProto
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self.credit) }()
       case 3: try { try decoder.decodeSingularInt64Field(value: &self.rssBytes) }()
       case 4: try { try decoder.decodeSingularInt64Field(value: &self.peakRssBytes) }()
+      case 5: try { try decoder.decodeSingularInt64Field(value: &self.programRssBytes) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.waitsFor) }()
+      case 7: try { try decoder.decodeSingularBoolField(value: &self.disconnected) }()
+      case 8: try { try decoder.decodeSingularStringField(value: &self.step) }()
+      case 9: try { try decoder.decodeSingularUInt32Field(value: &self.stepSeconds) }()
       default: break
       }
     }
@@ -1127,6 +1176,21 @@ nonisolated extension Coord_Wire_V1_Heartbeat: SwiftProtobuf.Message, SwiftProto
     if self.peakRssBytes != 0 {
       try visitor.visitSingularInt64Field(value: self.peakRssBytes, fieldNumber: 4)
     }
+    if self.programRssBytes != 0 {
+      try visitor.visitSingularInt64Field(value: self.programRssBytes, fieldNumber: 5)
+    }
+    if !self.waitsFor.isEmpty {
+      try visitor.visitSingularStringField(value: self.waitsFor, fieldNumber: 6)
+    }
+    if self.disconnected != false {
+      try visitor.visitSingularBoolField(value: self.disconnected, fieldNumber: 7)
+    }
+    if !self.step.isEmpty {
+      try visitor.visitSingularStringField(value: self.step, fieldNumber: 8)
+    }
+    if self.stepSeconds != 0 {
+      try visitor.visitSingularUInt32Field(value: self.stepSeconds, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1135,6 +1199,11 @@ nonisolated extension Coord_Wire_V1_Heartbeat: SwiftProtobuf.Message, SwiftProto
     if lhs.credit != rhs.credit {return false}
     if lhs.rssBytes != rhs.rssBytes {return false}
     if lhs.peakRssBytes != rhs.peakRssBytes {return false}
+    if lhs.programRssBytes != rhs.programRssBytes {return false}
+    if lhs.waitsFor != rhs.waitsFor {return false}
+    if lhs.disconnected != rhs.disconnected {return false}
+    if lhs.step != rhs.step {return false}
+    if lhs.stepSeconds != rhs.stepSeconds {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1176,7 +1245,7 @@ nonisolated extension Coord_Wire_V1_ShardDone: SwiftProtobuf.Message, SwiftProto
 
 nonisolated extension Coord_Wire_V1_ShardFailed: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".ShardFailed"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lease\0\u{1}error\0\u{1}permanent\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lease\0\u{1}error\0\u{1}permanent\0\u{1}unfit\0\u{3}stops_run\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1187,6 +1256,8 @@ nonisolated extension Coord_Wire_V1_ShardFailed: SwiftProtobuf.Message, SwiftPro
       case 1: try { try decoder.decodeSingularMessageField(value: &self._lease) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.error) }()
       case 3: try { try decoder.decodeSingularBoolField(value: &self.permanent) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.unfit) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.stopsRun) }()
       default: break
       }
     }
@@ -1206,6 +1277,12 @@ nonisolated extension Coord_Wire_V1_ShardFailed: SwiftProtobuf.Message, SwiftPro
     if self.permanent != false {
       try visitor.visitSingularBoolField(value: self.permanent, fieldNumber: 3)
     }
+    if self.unfit != false {
+      try visitor.visitSingularBoolField(value: self.unfit, fieldNumber: 4)
+    }
+    if self.stopsRun != false {
+      try visitor.visitSingularBoolField(value: self.stopsRun, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1213,6 +1290,8 @@ nonisolated extension Coord_Wire_V1_ShardFailed: SwiftProtobuf.Message, SwiftPro
     if lhs._lease != rhs._lease {return false}
     if lhs.error != rhs.error {return false}
     if lhs.permanent != rhs.permanent {return false}
+    if lhs.unfit != rhs.unfit {return false}
+    if lhs.stopsRun != rhs.stopsRun {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

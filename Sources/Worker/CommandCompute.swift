@@ -44,9 +44,9 @@ final class CommandCompute: BatchCompute {
             JSONLine.appendString(column.name, to: &prefix)
             return prefix + [58]
         }
-        forms = ([target.key] + read).map { JSONLine.Form.of(type: $0.type) }
+        forms = ([target.key] + read).map { JSONLine.Form.of(type: $0.value.base) }
         writeNames = writes.map { Array($0.name.utf8) }
-        writeForms = writes.map { JSONLine.Form.of(type: $0.type) }
+        writeForms = writes.map { JSONLine.Form.of(type: $0.value.base) }
         answerLimit = max(batchBytes * 8, 1 << 20)
         environment = [
             "COORD_PROTOCOL": "1", "COORD_TABLE": target.table, "COORD_KEY": target.key.name,

@@ -19,14 +19,19 @@ extension Target {
         func column(_ name: String) throws -> Column {
             let result = try connection.execute(
                 """
-                SELECT quote_ident(attname), atttypid, format_type(atttypid, atttypmod), format_type(atttypid, -1)
-                FROM pg_attribute
+                SELECT quote_ident(attname), atttypid, format_type(atttypid, atttypmod),
+                    quote_ident(nspname) || '.' || quote_ident(typname), typarray <> 0,
+                    (SELECT e.oid FROM pg_type AS e WHERE e.typarray = t.oid)
+                FROM pg_attribute JOIN pg_type AS t ON t.oid = atttypid JOIN pg_namespace AS n ON n.oid = typnamespace
                 WHERE attrelid = $1::oid AND attname = $2
                 """, [oid, name])
             try #require(result.rows == 1, "no column \(name)")
+            let type = UInt32(result.int(0, 1) ?? 0)
             return Column(
-                name: name, quoted: result.text(0, 0) ?? "", type: UInt32(result.int(0, 1) ?? 0),
-                typeName: result.text(0, 2) ?? "", castName: result.text(0, 3))
+                name: name, quoted: result.text(0, 0) ?? "", type: type, typeName: result.text(0, 2) ?? "",
+                value: ValueType(
+                    base: type, name: result.text(0, 3) ?? "", element: result.int(0, 5).map { UInt32($0) },
+                    hasArray: result.bool(0, 4) ?? false))
         }
         let keyColumn = try column(key)
         let types: [UInt32: KeyType] = [
