@@ -1,31 +1,6 @@
 import Postgres
 public import Sharding
 
-/// What identifies a new run.
-public struct RunDefinition: Sendable, Equatable {
-    public var name: String
-    /// The job file's text.
-    public var text: String
-    /// Folder that the job's commands start in.
-    public var directory: String
-    public var fingerprint: String
-    /// Quoted, with its schema.
-    public var table: String
-    /// Where names in the job's expressions were looked up when the run was made.
-    public var searchPath: String
-
-    public init(
-        name: String, text: String, directory: String, fingerprint: String, table: String, searchPath: String = ""
-    ) {
-        self.name = name
-        self.text = text
-        self.directory = directory
-        self.fingerprint = fingerprint
-        self.table = table
-        self.searchPath = searchPath
-    }
-}
-
 /// A run as the ledger has it.
 public struct RunRecord: Sendable, Equatable {
     public enum State: String, Sendable, CaseIterable {
@@ -48,6 +23,12 @@ public struct RunRecord: Sendable, Equatable {
     /// Seconds since the epoch.
     public var startedAt: Double?
     public var finishedAt: Double?
+    /// How many shards were planned; nil where the ledger does not know.
+    public var shardsPlanned: Int?
+    /// Why the run stopped, as last told.
+    public var error: String?
+    /// Grows with each coordinator that takes the run over, and with a cancel.
+    public var term: Int64
 }
 
 /// Numbers of a run's shards by state.
@@ -80,22 +61,13 @@ extension LedgerStore {
 
     // MARK: - Making and finding
 
-    /// Writes a run and its shards in one transaction. The ranges must tile the key space (I4).
+    /// Writes a run and its shards in one transaction. The ranges must tile the key space up to the end key (I4).
     /// - Parameter rowsEstimated: rows in scope; nil for the plan's own sum.
     public func createRun(_ definition: RunDefinition, plan: ShardPlan, rowsEstimated: Int64? = nil) throws -> RunID {
-        try KeyRange.checkTiling(plan.parts.map(\.range))
+        try KeyRange.checkTiling(plan.parts.map(\.range), of: KeyRange(after: nil, through: definition.endKey))
         do {
             return try transaction {
-                let result = try connection.execute(
-                    """
-                    INSERT INTO coord.run (name, definition, directory, fingerprint, table_name, rows_estimated)
-                    VALUES ($1, $2, $3, $4, $5, $6::bigint) RETURNING id
-                    """,
-                    [
-                        definition.name, definition.text, definition.directory, definition.fingerprint,
-                        definition.table, "\(rowsEstimated ?? plan.rowsEstimated)",
-                    ])
-                let run = RunID(result.int(0, 0) ?? 0)
+                let run = try insertRun(definition, rowsEstimated ?? plan.rowsEstimated, shards: plan.parts.count)
                 try insertShards(run, plan)
                 return run
             }
@@ -105,6 +77,30 @@ extension LedgerStore {
                 "a run of \(definition.name) has just been made under another coordinator: nothing was started",
                 mend: "coord status")
         }
+    }
+
+    private func insertRun(_ definition: RunDefinition, _ rowsEstimated: Int64, shards: Int) throws -> RunID {
+        let sql = """
+            INSERT INTO coord.run (name, definition, directory, fingerprint, table_name, rows_estimated, search_path,
+                table_oid, binding, batch_rows, shards, end_key, settings)
+            VALUES ($1, $2, $3, $4, $5, $6::bigint, COALESCE($7, current_setting('search_path')),
+                $8::oid, $9::jsonb, $10::int, $11::int, CASE WHEN $12::boolean THEN $13::text[] END,
+                jsonb_object($14::text[])) RETURNING id
+            """
+        var parameters = PostgresParameters([
+            definition.name, definition.text, definition.directory, definition.fingerprint, definition.table,
+            "\(rowsEstimated)", definition.searchPath.isEmpty ? nil : definition.searchPath,
+            definition.tableOID.map { "\($0)" }, definition.binding, definition.batchRows.map { "\($0)" }, "\(shards)",
+            definition.endKey == nil ? "f" : "t",
+        ])
+        let settings = definition.settings.sorted { $0.key < $1.key }.flatMap { [$0.key, $0.value] }
+        for list in [definition.endKey?.components ?? [], settings] {
+            parameters.beginArray(elementType: ElementType.text.rawValue)
+            for item in list { Array(item.utf8).withUnsafeBytes { parameters.appendElement($0) } }
+            parameters.endArray()
+        }
+        let result = try connection.executePrepared("coord_insert_run", sql, parameters)
+        return RunID(result.int(0, 0) ?? 0)
     }
 
     private func insertShards(_ run: RunID, _ plan: ShardPlan) throws {
@@ -136,15 +132,20 @@ extension LedgerStore {
         _ = try connection.executePrepared("coord_insert_shards", sql, parameters)
     }
 
-    private static let definitionColumns =
-        "r.name, r.definition, r.directory, r.fingerprint, r.table_name, r.search_path"
+    private static let definitionColumns = """
+        r.name, r.definition, r.directory, r.fingerprint, r.table_name, r.search_path, r.table_oid, r.binding, r.end_key,
+            ARRAY(SELECT u.item FROM jsonb_each_text(r.settings) AS s CROSS JOIN LATERAL unnest(ARRAY[s.key, s.value])
+                WITH ORDINALITY AS u(item, place) ORDER BY s.key, u.place),
+            r.batch_rows
+        """
+    private static let definitionWidth = 11
 
     private static let runQuery = """
         SELECT \(definitionColumns), r.id, r.state, r.desired,
             r.rows_estimated, COALESCE(s.rows_done, 0), r.rows_per_second, COALESCE(s.pending, 0),
             COALESCE(s.running, 0), COALESCE(s.done, 0), COALESCE(s.failed, 0),
             CASE WHEN \(ownerIsAlive) THEN r.coordinator_host || ' pid ' || r.coordinator_pid END,
-            extract(epoch FROM r.started_at), extract(epoch FROM r.finished_at)
+            extract(epoch FROM r.started_at), extract(epoch FROM r.finished_at), r.shards, r.error, r.term
         FROM coord.run AS r LEFT JOIN LATERAL (
             SELECT sum(rows_done) AS rows_done, count(*) FILTER (WHERE state = 'pending') AS pending,
                 count(*) FILTER (WHERE state = 'running') AS running, count(*) FILTER (WHERE state = 'done') AS done,
@@ -188,20 +189,31 @@ extension LedgerStore {
 
     private static func definition(_ result: PostgresResult, _ row: Int) -> RunDefinition {
         func text(_ column: Int) -> String { result.text(row, column) ?? "" }
+        func list(_ column: Int) -> [String]? {
+            result.text(row, column).flatMap { PostgresArray.parse($0) }?.compactMap { $0 }
+        }
+        var settings: [String: String] = [:]
+        var items = (list(9) ?? []).makeIterator()
+        while let name = items.next(), let value = items.next() { settings[name] = value }
         return RunDefinition(
-            name: text(0), text: text(1), directory: text(2), fingerprint: text(3), table: text(4), searchPath: text(5))
+            name: text(0), text: text(1), directory: text(2), fingerprint: text(3), table: text(4), searchPath: text(5),
+            tableOID: result.int(row, 6).map { UInt32(truncatingIfNeeded: $0) }, binding: result.text(row, 7),
+            endKey: list(8).map { Key($0) }, settings: settings, batchRows: result.int(row, 10).map { Int($0) })
     }
 
     private static func run(_ result: PostgresResult, _ row: Int) -> RunRecord {
-        func text(_ column: Int) -> String { result.text(row, column) ?? "" }
-        func int(_ column: Int) -> Int { Int(result.int(row, column) ?? 0) }
+        // The run's own columns come behind those of its definition.
+        func cell(_ column: Int) -> String? { result.text(row, definitionWidth + column) }
+        func text(_ column: Int) -> String { cell(column) ?? "" }
+        func int(_ column: Int) -> Int64 { Int64(text(column)) ?? 0 }
         return RunRecord(
-            id: RunID(result.int(row, 6) ?? 0), definition: definition(result, row),
-            state: RunRecord.State(rawValue: text(7)) ?? .failed, cancelAsked: text(8) == "cancelled",
-            rowsEstimated: result.int(row, 9) ?? 0, rowsDone: result.int(row, 10) ?? 0,
-            rowsPerSecond: Double(text(11)) ?? 0,
-            counts: ShardCounts(pending: int(12), running: int(13), done: int(14), failed: int(15)),
-            coordinator: result.text(row, 16), startedAt: Double(text(17)), finishedAt: Double(text(18)))
+            id: RunID(int(0)), definition: definition(result, row),
+            state: RunRecord.State(rawValue: text(1)) ?? .failed, cancelAsked: text(2) == "cancelled",
+            rowsEstimated: int(3), rowsDone: int(4), rowsPerSecond: Double(text(5)) ?? 0,
+            counts: ShardCounts(
+                pending: Int(int(6)), running: Int(int(7)), done: Int(int(8)), failed: Int(int(9))),
+            coordinator: cell(10), startedAt: Double(text(11)), finishedAt: Double(text(12)),
+            shardsPlanned: cell(13).flatMap { Int($0) }, error: cell(14), term: int(15))
     }
 
     // MARK: - Ownership

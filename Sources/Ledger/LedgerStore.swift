@@ -120,7 +120,7 @@ public final class LedgerStore {
         var inBody = false
         for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
             current += line + "\n"
-            if line.contains("AS $body$") { inBody = true }
+            if line.hasSuffix("AS $body$") { inBody = true }
             if line.contains("END $body$;") { inBody = false }
             if !inBody, line.hasSuffix(";") {
                 statements.append(current)

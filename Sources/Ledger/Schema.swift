@@ -4,7 +4,7 @@ public enum Schema {
     public static var version: Int { migrations.count }
 
     /// Each entry brings the ledger from its index to the next version, in one transaction.
-    static let migrations: [String] = [initial, leaseEvents]
+    static let migrations: [String] = [initial, leaseEvents, version3]
 
     /// Number of an advisory lock, held during a migration so that two first uses do not collide.
     static let migrationLock: Int64 = 0x636F_6F72_6400_0001

@@ -1,4 +1,6 @@
+import Foundation
 import Postgres
+import Sharding
 import Testing
 
 @testable import Ledger
@@ -54,15 +56,69 @@ import Testing
         }
     }
 
-    @Test func olderLedgerIsBroughtToThisVersionWithItsRuns() throws {
-        try migrate(through: 1)
-        let run = try store.createRun(.sample(), plan: .cut(at: []))
+    /// A run as coord wrote it before version 3: under the coordinator `.coordinator`, which is gone.
+    private func insertOldRun(_ name: String, desired: String = "running") throws -> RunID {
+        let sql = """
+            WITH run AS (
+                INSERT INTO coord.run (name, definition, directory, fingerprint, table_name, rows_estimated, state,
+                    desired, term, coordinator, coordinator_host, coordinator_pid, backend_pid, backend_start,
+                    lease_until)
+                VALUES ($1, 'table: items', '/jobs', 'f1', 'public.items', 20, 'running', $2, 1, $3::uuid, 'host', 7,
+                    1, '2000-01-01', now() + interval '1 hour') RETURNING id
+            ), shards AS (
+                INSERT INTO coord.shard (run_id, id, after_key, through_key, rows_estimated, state, epoch, owner,
+                    checkpoint, sequence, rows_done)
+                SELECT id, 0, NULL::text[], ARRAY['5'], 10, 'running', 3, $4::uuid, ARRAY['2'], 4, 2 FROM run
+                UNION ALL SELECT id, 1, ARRAY['5'], NULL, 10, 'pending', 0, NULL, NULL, 0, 0 FROM run
+            )
+            SELECT id FROM run
+            """
+        let parameters = [name, desired, WorkerID.coordinator.rawValue, WorkerID.first.rawValue]
+        return RunID(try store.connection.execute(sql, parameters).int(0, 0) ?? 0)
+    }
+
+    @Test(arguments: 1..<Schema.version) func olderLedgerIsBroughtToThisVersionAndItsRunGoesOn(_ version: Int) throws {
+        try migrate(through: version)
+        let run = try insertOldRun("job")
         let error = try ledgerError { try store.require() }
         #expect(error.mend == "coord ledger install")
         #expect(try store.install())
         try store.require()
-        #expect(try store.run(run).state == .planned)
-        #expect(try store.value("SELECT string_agg(version::text, ',' ORDER BY version) FROM coord.migration") == "1,2")
+        let versions = (1...Schema.version).map(String.init).joined(separator: ",")
+        #expect(
+            try store.value("SELECT string_agg(version::text, ',' ORDER BY version) FROM coord.migration") == versions)
+        let record = try store.run(run)
+        #expect(record.state == .running && record.coordinator == nil && record.shardsPlanned == 2)
+        let definition = try store.definition(of: run)
+        #expect(definition.tableOID == nil && definition.binding == nil && definition.endKey == nil)
+        #expect(definition.settings.isEmpty && definition.batchRows == nil)
+
+        let ownership = try store.takeOver(run, as: .rival, host: "other", pid: 8)
+        #expect(ownership.term == 2)
+        let leased = try #require(try store.lease(ShardID(0), to: .second, after: Epoch(3), ownership))
+        #expect(leased.lease.epoch == Epoch(4) && leased.sequence == 4)
+        #expect(try store.open(leased.lease, owner: .second, run: run)?.checkpoint == Key("2"))
+        _ = try store.recordAttempt(
+            leased.lease, worker: .second, outcome: "unfit", error: "old", permanent: false, attempts: 5, ownership)
+        #expect(try store.attempts(of: run) == ["0 4 unfit true"])
+        #expect(try store.events(of: run).suffix(1) == ["lease_unfit 0"])
+    }
+
+    @Test func triggersOfAMigratedLedgerAreThoseOfANewOne() throws {
+        let catalogue = """
+            SELECT string_agg(t.tgname::text || t.tgenabled::text || p.prosrc || p.proconfig::text, ' ' ORDER BY t.tgname)
+            FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
+            JOIN pg_namespace AS n ON n.oid = p.pronamespace WHERE n.nspname = 'coord'
+            """
+        try store.install()
+        let new = try #require(try store.value(catalogue))
+        for trigger in ["record_runA", "record_shardA", "record_lease_endA"] { #expect(new.contains(trigger)) }
+        #expect(new.components(separatedBy: "search_path=pg_catalog, pg_temp").count == 4)
+        try store.drop()
+        try migrate(through: 2)
+        _ = try insertOldRun("job")
+        try store.install()
+        #expect(try store.value(catalogue) == new)
     }
 
     @Test func concurrentInstallsMakeOneLedger() async throws {

@@ -28,6 +28,32 @@ import Testing
         #expect(try store.shard(ShardID(3), of: run) == nil)
     }
 
+    @Test func runKeepsWhatItsJobWasBoundTo() throws {
+        var definition = RunDefinition.sample()
+        definition.searchPath = #"app, "Odd, name""#
+        definition.tableOID = 4_000_000_000
+        definition.binding = #"{"key": ["id"]}"#
+        definition.endKey = Key(["9", "a'b\"{},\\"])
+        definition.settings = [
+            "DateStyle": "ISO, MDY", "TimeZone": "Europe/Berlin", "odd \"name\"": "{a,b} \\ 'c'", "e": "",
+        ]
+        definition.batchRows = 250
+        let plan = ShardPlan(parts: [
+            ShardPlan.Part(range: KeyRange(after: nil, through: definition.endKey), rowsEstimated: 1)
+        ])
+        let run = try store.createRun(definition, plan: plan)
+        #expect(try store.definition(of: run) == definition)
+        #expect(try store.run(run).definition == definition)
+        #expect(try store.run(run).shardsPlanned == 1)
+    }
+
+    @Test func planMustEndWhereTheRunDoes() throws {
+        var definition = RunDefinition.sample()
+        definition.endKey = Key("9")
+        #expect(throws: TilingError.self) { _ = try store.createRun(definition, plan: .cut(at: ["5"])) }
+        #expect(try store.runs().isEmpty)
+    }
+
     @Test(arguments: [
         [],
         [KeyRange(after: Key("1"), through: nil)],

@@ -9,9 +9,12 @@ import Testing
 
 /// Real programs, fed by real pipes.
 struct CommandComputeTests {
-    static let id = Target.Column(name: "id", quoted: "id", type: 20, typeName: "bigint", value: ValueType(base: 20, name: "pg_catalog.int8"))
-    static let text = Target.Column(name: "a", quoted: "a", type: 25, typeName: "text", value: ValueType(base: 25, name: "pg_catalog.text"))
-    static let written = Target.Column(name: "v", quoted: "v", type: 25, typeName: "text", value: ValueType(base: 25, name: "pg_catalog.text"))
+    static let id = Target.Column(
+        name: "id", quoted: "id", type: 20, typeName: "bigint", value: ValueType(base: 20, name: "pg_catalog.int8"))
+    static let text = Target.Column(
+        name: "a", quoted: "a", type: 25, typeName: "text", value: ValueType(base: 25, name: "pg_catalog.text"))
+    static let written = Target.Column(
+        name: "v", quoted: "v", type: 25, typeName: "text", value: ValueType(base: 25, name: "pg_catalog.text"))
 
     static func compute(_ program: String, timeout: Duration = .seconds(10)) -> CommandCompute {
         let target = Target(
@@ -43,10 +46,16 @@ struct CommandComputeTests {
     @Test(arguments: ["compute.py", "compute_chunks.py"], [0, 5_000])
     func theSamplesComputeEveryRow(sample: String, width: Int) throws {
         let read = [
-            Target.Column(name: "field1", quoted: "field1", type: 25, typeName: "text", value: ValueType(base: 25, name: "pg_catalog.text")),
-            Target.Column(name: "field2", quoted: "field2", type: 23, typeName: "integer", value: ValueType(base: 23, name: "pg_catalog.int4")),
+            Target.Column(
+                name: "field1", quoted: "field1", type: 25, typeName: "text",
+                value: ValueType(base: 25, name: "pg_catalog.text")),
+            Target.Column(
+                name: "field2", quoted: "field2", type: 23, typeName: "integer",
+                value: ValueType(base: 23, name: "pg_catalog.int4")),
         ]
-        let written = Target.Column(name: "field3", quoted: "field3", type: 25, typeName: "text", value: ValueType(base: 25, name: "pg_catalog.text"))
+        let written = Target.Column(
+            name: "field3", quoted: "field3", type: 25, typeName: "text",
+            value: ValueType(base: 25, name: "pg_catalog.text"))
         let target = Target(
             oid: 1, table: "public.t", alias: "t", key: Self.id, keyType: .bigint, predicate: nil,
             change: .compute(read: read, writes: [written]))
