@@ -82,6 +82,10 @@ struct WorkerObject: Encodable {
     var rowsPerSecond: Double
     var rssBytes: Int64
     var peakRssBytes: Int64
+    /// Null where only the ledger was asked, which does not know.
+    var programRssBytes: Nullable<Int64>
+    /// Null while it works, and where only the ledger was asked.
+    var waitsFor: Nullable<String>
 
     init(_ worker: WorkerRecord) {
         host = worker.host
@@ -91,6 +95,8 @@ struct WorkerObject: Encodable {
         rowsPerSecond = rounded(worker.rowsPerSecond)
         rssBytes = worker.rssBytes
         peakRssBytes = worker.peakRSSBytes
+        programRssBytes = Nullable(nil)
+        waitsFor = Nullable(nil)
     }
 
     init(_ worker: WorkerProgress) {
@@ -101,6 +107,8 @@ struct WorkerObject: Encodable {
         rowsPerSecond = rounded(worker.rowsPerSecond)
         rssBytes = worker.rssBytes
         peakRssBytes = worker.peakRSSBytes
+        programRssBytes = Nullable(worker.programRSSBytes)
+        waitsFor = Nullable(worker.waitsFor.isEmpty ? nil : worker.waitsFor)
     }
 }
 

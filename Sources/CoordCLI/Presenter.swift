@@ -37,6 +37,15 @@ final class Presenter: Sendable {
             message(
                 "attempt_ended", "\(effect): \(reason)",
                 ["shard": .number(Int64(shard.rawValue)), "error": .string(reason), "failed": .boolean(failed)])
+        case .workerUnfit(let worker, let reason):
+            message(
+                "worker_unfit", "\(worker) cannot do this job, its shard goes to another: \(reason)",
+                ["worker": .string(worker), "error": .string(reason)])
+        case .batchesShrunk(let rows):
+            message(
+                "batches_shrunk",
+                "batches took too long: they have at most \(ProgressFormat.grouped(Int64(rows))) rows now",
+                ["rows": .number(Int64(rows))])
         case .workerGone(let reason): message("worker_gone", reason, ["reason": .string(reason)])
         case .ledgerLost(let reason):
             message("database_away", "the database is away, trying again: \(reason)", ["error": .string(reason)])
@@ -127,6 +136,7 @@ struct ProgressObject: Encodable {
     var shards: ShardCountsObject
     var workers: [WorkerObject]
     var note: Nullable<String>
+    var notes: [String]
 
     init(_ snapshot: ProgressSnapshot) {
         run = snapshot.run.rawValue
@@ -139,5 +149,6 @@ struct ProgressObject: Encodable {
         shards = ShardCountsObject(snapshot)
         workers = snapshot.workers.map { WorkerObject($0) }
         note = Nullable(snapshot.note)
+        notes = snapshot.notes
     }
 }

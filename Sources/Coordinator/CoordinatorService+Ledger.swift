@@ -70,7 +70,7 @@ extension CoordinatorService {
                 throw CoordinatorError.ousted
             }
             if renewal.cancelAsked {
-                progress.noted("cancelling: each worker finishes its batch")
+                progress.noted("cancelling: each worker finishes its batch", from: .draining)
                 react { $0.cancelRequested(now: $1) }
             }
         case .note:
@@ -84,6 +84,9 @@ extension CoordinatorService {
         case .left(let worker):
             let run = opened.ownership.run
             try await ledger.with { try $0.noteLeft(worker, of: run) }
+        case .batchRows(let rows):
+            let ownership = opened.ownership
+            try await ledger.with { try $0.noteBatchRows(rows, ownership) }
         }
     }
 
@@ -98,13 +101,13 @@ extension CoordinatorService {
                 react { $0.leaseRefused(shard, worker: worker, now: $1) }
             }
         case .recordAttempt(let lease, let worker, let end):
-            let attempts = end.outcome == .released ? 0 : opened.job.retry.attempts
+            let attempts = end.outcome.countsAgainstShard ? opened.job.retry.attempts : 0
             let recorded = try await ledger.with {
                 try $0.recordAttempt(
                     lease, worker: worker, outcome: end.outcome.rawValue, error: end.error, permanent: end.permanent,
                     attempts: attempts, ownership)
             }
-            if end.outcome != .released {
+            if end.outcome.countsAgainstShard {
                 attemptsEnded.increment()
                 notify(
                     .attemptEnded(lease.shard, end.error ?? end.outcome.rawValue, failed: recorded?.state == .failed))
@@ -145,7 +148,7 @@ extension CoordinatorService {
             return false
         }
         notify(.ledgerLost(error.description))
-        progress.noted("the database is away: trying again")
+        progress.noted("the database is away: trying again", from: .database)
         let lostAt = now
         var pause = Duration.milliseconds(100)
         while continuation != nil {
@@ -155,7 +158,7 @@ extension CoordinatorService {
                     try await notOurs()
                     return false
                 }
-                progress.noted(nil)
+                progress.noted(nil, from: .database)
                 queue.insert(.dispatch(.reload), at: 0)
                 return true
             } catch {

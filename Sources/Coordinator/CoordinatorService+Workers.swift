@@ -35,13 +35,12 @@ extension CoordinatorService {
             report(worker, heartbeat)
             send(.alive(.init()), to: address)
             let held = heartbeat.held.map {
-                HeldLease(lease: $0.lease.value, sequence: $0.sequence, rowsDone: $0.rowsDone)
+                HeldLease(
+                    lease: $0.lease.value, sequence: $0.sequence, rowsDone: $0.rowsDone, batchRows: Int($0.batchRows))
             }
-            react { $0.workerReported(worker, held: held, now: $1) }
+            react { $0.workerReported(worker, held: held, excused: heartbeat.excused, now: $1) }
         case .shardDone(let done): react { $0.shardReportedDone(done.lease.value, worker: worker, now: $1) }
-        case .shardFailed(let failed):
-            let end = AttemptEnd(.failed, error: failed.error, permanent: failed.permanent)
-            react { $0.attemptReported(failed.lease.value, worker: worker, end, now: $1) }
+        case .shardFailed(let failed): shardFailed(failed, worker)
         case .leaseReleased(let released):
             react { $0.attemptReported(released.lease.value, worker: worker, AttemptEnd(.released), now: $1) }
         case .leaseLost(let lost): react { $0.leaseReportedLost(lost.lease.value, worker: worker, now: $1) }
@@ -54,6 +53,20 @@ extension CoordinatorService {
             react { $0.workerLeft(worker, now: $1) }
         case nil: break
         }
+    }
+
+    private func shardFailed(_ failed: Coord_Wire_V1_ShardFailed, _ worker: WorkerID) {
+        // What stops the run says nothing of the shard, nor does what is the worker's own affair.
+        let outcome: AttemptEnd.Outcome = failed.stopsRun ? .released : failed.unfit ? .unfit : .failed
+        let end = AttemptEnd(outcome, error: failed.error, permanent: failed.permanent)
+        react { $0.attemptReported(failed.lease.value, worker: worker, end, now: $1) }
+        if failed.unfit { notify(.workerUnfit(name(of: worker), failed.error)) }
+        if failed.stopsRun { react { $0.stopRequested(reason: failed.error, now: $1) } }
+    }
+
+    /// A worker for people.
+    func name(of worker: WorkerID) -> String {
+        people[worker].map { "worker \($0.host) pid \($0.pid)" } ?? "a worker"
     }
 
     func greet(_ worker: WorkerID, _ hello: Hello, at address: [UInt8]) {
@@ -78,6 +91,11 @@ extension CoordinatorService {
         }
         addresses[worker] = address
         greeted[worker] = now
+        if !hello.problem.isEmpty {
+            progress.noted(
+                "worker \(hello.host) pid \(hello.pid) cannot begin: \(hello.problem)", from: .worker(worker))
+            if local?.contains(hello.pid) == true { lastGoodbye = hello.problem }
+        }
         let isLocal = hello.host == HostName.current && local?.contains(hello.pid) == true
         if isLocal { locals.insert(worker) }
         var welcome = Coord_Wire_V1_Welcome()
@@ -89,9 +107,10 @@ extension CoordinatorService {
         send(.welcome(welcome), to: address)
         guard hello.ready else { return }
         people[worker] = (hello.host, hello.pid)
+        progress.noted(nil, from: .worker(worker))
         if isLocal { local?.joined(hello.pid) }
         progress.workerJoined(worker, host: hello.host, pid: hello.pid, local: isLocal, now: now)
-        progress.noted(machine.phase == .draining ? "draining: each worker finishes its batch" : nil)
+        progress.noted(nil, from: .workers)
         log.info("worker joined", metadata: ["host": "\(hello.host)", "pid": "\(hello.pid)"])
         react { $0.workerJoined(worker, credit: Int(hello.credit), now: $1) }
     }
@@ -100,10 +119,31 @@ extension CoordinatorService {
         let held = heartbeat.held.first
         progress.workerReported(
             worker, shard: held.map { ShardID($0.lease.shard) }, shardRowsDone: held?.rowsDone ?? 0,
-            rssBytes: heartbeat.rssBytes, peakRSSBytes: heartbeat.peakRssBytes, now: now)
+            rssBytes: heartbeat.rssBytes, peakRSSBytes: heartbeat.peakRssBytes,
+            programRSSBytes: heartbeat.programRssBytes, waitsFor: heartbeat.waitsFor, now: now)
+        if let held {
+            stall.heard(
+                from: worker, sequence: held.sequence, rowsDone: held.rowsDone,
+                words:
+                    "\(name(of: worker)) is at shard \(held.lease.shard), \(heartbeat.step) for \(heartbeat.stepSeconds) s",
+                now: now)
+            batchRowsReported(Int(held.batchRows))
+        } else {
+            stall.left(worker)
+        }
+    }
+
+    /// A timeout has made a worker's batches smaller: the others need not find out by themselves, nor the next coordinator.
+    private func batchRowsReported(_ rows: Int) {
+        guard rows > 0, batchRows == 0 || rows < batchRows else { return }
+        batchRows = rows
+        notify(.batchesShrunk(rows))
+        enqueue(.batchRows(rows))
     }
 
     func forget(_ worker: WorkerID) {
+        stall.left(worker)
+        progress.noted(nil, from: .worker(worker))
         addresses[worker] = nil
         people[worker] = nil
         greeted[worker] = nil

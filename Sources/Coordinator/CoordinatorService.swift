@@ -6,6 +6,7 @@ public import Ledger
 public import Logging
 import Metrics
 import Postgres
+import Preflight
 public import Progress
 public import ServiceLifecycle
 public import Sharding
@@ -41,7 +42,15 @@ public actor CoordinatorService: Service {
         public var workers: [WorkerProgress]
         /// The shards that failed, with their last error; nil where the ledger was not asked.
         public var failures: [Failure]?
+        /// Rows above the run's last key, which came while it was under way and are not changed; counted up to
+        /// `rowsAboveLimit`. Nil where nobody counted.
+        public var rowsAbove: Int64?
+        /// Rows whose update the database suppressed, such as by a trigger.
+        public var rowsUnchanged: Int64 = 0
     }
+
+    /// Rows above the last key that are counted at the most.
+    public static let rowsAboveLimit = 100_000
 
     public struct Failure: Sendable, Equatable {
         public var shard: ShardID
@@ -56,6 +65,10 @@ public actor CoordinatorService: Service {
         case progressed(ProgressSnapshot)
         case attemptEnded(ShardID, String, failed: Bool)
         case workerGone(String)
+        /// A worker cannot do this job, and why: its shard goes to another.
+        case workerUnfit(String, String)
+        /// A timeout has made batches smaller.
+        case batchesShrunk(Int)
         case ledgerLost(String)
     }
 
@@ -74,6 +87,7 @@ public actor CoordinatorService: Service {
         case renew
         case note
         case left(WorkerID)
+        case batchRows(Int)
     }
 
     /// What is written about the workers once the run is over.
@@ -110,6 +124,11 @@ public actor CoordinatorService: Service {
     var notedAt = Duration.zero
     var shownAt = Duration.zero
     var lastGoodbye = ""
+    var stall = StallWatch()
+    /// Rows that a batch may have, when a timeout has made batches smaller; 0 otherwise.
+    var batchRows = 0
+    /// Why the run could not go on.
+    var stopped: CoordinatorError?
     var finishing: Duration?
     var lastFigures: LastFigures = .due
     /// The run's state as this process has last written it.
@@ -141,6 +160,7 @@ public actor CoordinatorService: Service {
         progress = ProgressModel(
             run: opened.ownership.run, job: opened.job.name, rowsEstimated: opened.rowsEstimated,
             rowsDone: opened.rowsDone, now: .zero)
+        batchRows = opened.batchRows
         let dimensions = [("run", opened.ownership.run.description)]
         shardsDone = Counter(label: "coord_shards_done", dimensions: dimensions)
         attemptsEnded = Counter(label: "coord_attempts_ended_early", dimensions: dimensions)
@@ -164,7 +184,7 @@ public actor CoordinatorService: Service {
 
     /// Ask the workers to finish their batches, then stop. The run can be resumed.
     public func drain() {
-        progress.noted("draining: each worker finishes its batch")
+        progress.noted("draining: each worker finishes its batch", from: .draining)
         react { $0.drainRequested(now: $1) }
     }
 
@@ -193,7 +213,7 @@ public actor CoordinatorService: Service {
     /// What the run came to as far as this process knows.
     public var known: Outcome {
         var snapshot = snapshot()
-        snapshot.note = nil
+        snapshot.notes = []
         return Outcome(state: written, snapshot: snapshot, workers: progress.peaks, failures: nil)
     }
 
@@ -206,14 +226,33 @@ public actor CoordinatorService: Service {
         progress.shardsCounted(
             pending: record.counts.pending, running: record.counts.running, done: record.counts.done,
             failed: record.counts.failed)
-        progress.noted(nil)
         var snapshot = progress.snapshot(now: now)
+        snapshot.notes = []
         snapshot.rowsDone = record.rowsDone
         return Outcome(
             state: record.state, snapshot: snapshot, workers: progress.peaks,
             failures: failed.map { shard in
                 Failure(shard: shard.record.id, range: shard.range, error: shard.record.error ?? "")
-            })
+            }, rowsAbove: record.state == .complete ? await countRowsAbove() : nil,
+            rowsUnchanged: try await ledger.with { try $0.unchangedRows(of: run) })
+    }
+
+    /// Counts what came above the last key. Nothing hangs on it.
+    private func countRowsAbove() async -> Int64? {
+        guard let end = opened.endKey else { return nil }
+        let (run, target, path) = (opened.ownership.run, opened.target, opened.searchPath)
+        do {
+            return try await ledger.with { store in
+                let rows = try store.connection.withSearchPath(path) {
+                    try RangePlanner.rows(above: end, limit: Self.rowsAboveLimit, target, store.connection)
+                }
+                try store.noteRowsAbove(rows, of: run)
+                return rows
+            }
+        } catch {
+            log.warning("the rows above the last key could not be counted: \(error)")
+            return nil
+        }
     }
 
     func start() {
@@ -224,7 +263,7 @@ public actor CoordinatorService: Service {
                 local?.admit()
                 watchExits(local?.exitDescriptors ?? [])
             } else {
-                progress.noted("waiting for workers")
+                progress.noted("waiting for workers", from: .workers)
             }
             for endpoint in local != nil ? Array(endpoints.dropFirst()) : endpoints { notify(.listening(endpoint)) }
         } catch {
@@ -286,6 +325,7 @@ public actor CoordinatorService: Service {
         case .assign(let worker, let lease):
             var message = Coord_Wire_V1_Assign()
             message.lease = .init(lease)
+            message.batchRows = UInt32(batchRows)
             send(.assign(message), to: worker)
         case .revoke(let worker, let lease):
             var message = Coord_Wire_V1_Revoke()
@@ -332,6 +372,7 @@ public actor CoordinatorService: Service {
         }
         if now - shownAt >= Self.progressInterval {
             shownAt = now
+            progress.noted(stall.words(now: now), from: .stall)
             notify(.progressed(snapshot()))
         }
     }

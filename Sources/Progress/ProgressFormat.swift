@@ -40,6 +40,12 @@ public enum ProgressFormat {
         return "\(now.amount) \(now.unit) (peak \(most.amount)\(now.unit == most.unit ? "" : " " + most.unit))"
     }
 
+    /// A worker's memory with that of its program, where it has one: `29.0 MiB + 58.1 MiB program`.
+    static func memory(_ worker: WorkerProgress, peak: Bool) -> String {
+        let own = peak ? memory(worker.rssBytes, peak: worker.peakRSSBytes) : bytes(worker.rssBytes)
+        return worker.programRSSBytes > 0 ? "\(own) + \(bytes(worker.programRSSBytes)) program" : own
+    }
+
     private static func scaled(_ bytes: Int64) -> (amount: String, unit: String) {
         if bytes < 1024 { return (String(max(0, bytes)), "B") }
         var amount = Double(bytes)

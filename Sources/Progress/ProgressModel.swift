@@ -14,6 +14,11 @@ public struct ProgressModel: Sendable {
     /// what a worker claims must not end the coordinator.
     public static let countLimit: Int64 = 1 << 44
 
+    /// The most notes that a snapshot lists; a last one counts the others.
+    public static let noteLimit = 8
+    /// The most characters of a note; a longer one is cut.
+    public static let noteLength = 300
+
     private struct KnownShard {
         var rows: Int64 = 0
         /// The worker whose report raised `rows` last: it is credited with what the ledger adds to them.
@@ -41,7 +46,7 @@ public struct ProgressModel: Sendable {
     private var workers: [WorkerID: KnownWorker] = [:]
     private var departed = 0
     private var counts = (pending: 0, running: 0, done: 0, failed: 0)
-    private var note: String?
+    private var notes: [NoteSource: String] = [:]
 
     /// - Parameters:
     ///   - rowsEstimated: Rows in scope, from statistics; 0 or less when unknown.
@@ -87,8 +92,11 @@ public struct ProgressModel: Sendable {
     ///   - shardRowsDone: Rows of that shard updated in all leases so far.
     ///   - rssBytes: Resident memory now, in bytes.
     ///   - peakRSSBytes: Highest resident memory of the process so far, in bytes.
+    ///   - programRSSBytes: Resident memory of its compute program now, in bytes; 0 where there is none.
+    ///   - waitsFor: What it waits for, in words; empty while it works.
     public mutating func workerReported(
-        _ id: WorkerID, shard: ShardID?, shardRowsDone: Int64, rssBytes: Int64, peakRSSBytes: Int64, now: Duration
+        _ id: WorkerID, shard: ShardID?, shardRowsDone: Int64, rssBytes: Int64, peakRSSBytes: Int64,
+        programRSSBytes: Int64 = 0, waitsFor: String = "", now: Duration
     ) {
         advance(to: now)
         if let shard, shards[shard].map({ $0.rows < shardRowsDone }) ?? true {
@@ -100,6 +108,8 @@ public struct ProgressModel: Sendable {
         if worker.present {
             worker.progress.shard = shard
             worker.progress.rssBytes = Self.limited(rssBytes)
+            worker.progress.programRSSBytes = Self.limited(programRSSBytes)
+            worker.progress.waitsFor = Self.limited(waitsFor)
             worker.heard = latest
         }
         workers[id] = worker
@@ -134,6 +144,8 @@ public struct ProgressModel: Sendable {
         guard workers[id]?.present == true else { return }
         workers[id]?.present = false
         workers[id]?.progress.shard = nil
+        workers[id]?.progress.waitsFor = ""
+        notes[.worker(id)] = nil
         departed += 1
         guard departed > Self.departedLimit else { return }
         let gone = workers.values.lazy.filter { !$0.present }.map(\.progress)
@@ -143,8 +155,16 @@ public struct ProgressModel: Sendable {
         }
     }
 
-    /// The run began to wait for something, or, with nil, no longer waits.
-    public mutating func noted(_ note: String?) { self.note = note }
+    /// The run began to wait for something, or, with nil, no longer waits for that.
+    ///
+    /// A note replaces the last one of its source alone. What is said of a worker that is not here is dropped, and its
+    /// note goes when it leaves.
+    ///
+    /// - Parameter text: One line, of up to `noteLength` characters; what is more is cut. Empty counts as nil.
+    public mutating func noted(_ text: String?, from source: NoteSource) {
+        if case .worker(let id) = source, workers[id]?.present != true { return }
+        notes[source] = text.flatMap { $0.isEmpty ? nil : Self.limited($0) }
+    }
 
     // MARK: Queries
 
@@ -155,7 +175,7 @@ public struct ProgressModel: Sendable {
             run: run, job: job, rowsDone: rowsUnclaimed &+ rowsOfShards, rowsEstimated: rowsEstimated,
             rowsPerSecond: meter.rate(now: now), elapsed: now - start, pending: counts.pending,
             running: counts.running, done: counts.done, failed: counts.failed,
-            workers: listed(now: now) { $0.present }, note: note)
+            workers: listed(now: now) { $0.present }, notes: listedNotes)
         snapshot.eta = eta(snapshot)
         return snapshot
     }
@@ -193,6 +213,12 @@ public struct ProgressModel: Sendable {
         }.sorted { ($0.host, $0.pid, $0.id) < ($1.host, $1.pid, $1.id) }
     }
 
+    private var listedNotes: [String] {
+        let texts = notes.sorted { $0.key < $1.key }.map(\.value)
+        guard texts.count > Self.noteLimit else { return texts }
+        return texts.prefix(Self.noteLimit - 1) + ["and \(texts.count - Self.noteLimit + 1) more"]
+    }
+
     /// Rows left over the rate. Beyond the estimate: shards left, each as large as those done, those at work half done.
     private func eta(_ snapshot: ProgressSnapshot) -> Duration? {
         if snapshot.percent == 100 { return .zero }
@@ -210,4 +236,7 @@ public struct ProgressModel: Sendable {
     }
 
     private static func limited(_ count: Int64) -> Int64 { min(max(0, count), countLimit) }
+    private static func limited(_ text: String) -> String {
+        text.count > noteLength ? text.prefix(noteLength - 1) + "…" : text
+    }
 }

@@ -24,13 +24,13 @@ public struct ProgressSnapshot: Sendable, Equatable {
     public var failed: Int
     /// The workers that are here, by host and pid.
     public var workers: [WorkerProgress]
-    /// Why the run waits, such as "waiting for workers"; nil when it does not.
-    public var note: String?
+    /// Why the run waits, such as "waiting for workers", by `NoteSource`; none when it does not.
+    public var notes: [String]
 
     public init(
         run: RunID, job: String, rowsDone: Int64 = 0, rowsEstimated: Int64 = 0, rowsPerSecond: Double = 0,
         eta: Duration? = nil, elapsed: Duration = .zero, pending: Int = 0, running: Int = 0, done: Int = 0,
-        failed: Int = 0, workers: [WorkerProgress] = [], note: String? = nil
+        failed: Int = 0, workers: [WorkerProgress] = [], notes: [String] = []
     ) {
         self.run = run
         self.job = job
@@ -44,8 +44,11 @@ public struct ProgressSnapshot: Sendable, Equatable {
         self.done = done
         self.failed = failed
         self.workers = workers
-        self.note = note
+        self.notes = notes
     }
+
+    /// All of `notes` in one line; nil when there is none.
+    public var note: String? { notes.isEmpty ? nil : notes.joined(separator: "; ") }
 
     /// All shards of the run; 0 before they were counted.
     public var shards: Int { pending + running + done + failed }

@@ -116,8 +116,20 @@ public enum ProgressView {
     // MARK: Workers
 
     private struct Row {
-        var name, shard, rate, memory, memoryAndPeak, silent: String
+        var name, shard, rate, ownMemory, memory, memoryAndPeak: String
+        /// That it says nothing, and what it waits for: both in red after the columns.
+        var silent, waits: String
+
+        var alarm: String { silent.isEmpty || waits.isEmpty ? silent + waits : silent + ", " + waits }
+        /// Cells that the columns must leave: what a worker waits for may be long, and is cut where they have no room.
+        var alarmCells: Int {
+            let all = alarm.cells
+            return all == 0 ? 0 : 2 + min(all, max(silent.cells, ProgressView.leastWaits))
+        }
     }
+
+    /// Cells of the reason to wait for which a worker's line gives up columns.
+    private static let leastWaits = 24
 
     private static func workers(_ snapshot: ProgressSnapshot, width: Int, room: Int) -> [StyledLine] {
         guard room > 0 else { return [] }
@@ -126,13 +138,15 @@ public enum ProgressView {
         var rows = snapshot.workers.prefix(shown).map { row($0, nameCells: max(12, width / 3)) }
         let rest = snapshot.workers.dropFirst(shown)
         if !rest.isEmpty {
-            let memory = ProgressFormat.bytes(rest.reduce(0) { $0 &+ $1.rssBytes })
+            let memory = ProgressFormat.bytes(rest.reduce(0) { $0 &+ $1.rssBytes &+ $1.programRSSBytes })
             let silent = rest.count { $0.silentFor >= silence }
+            let waiting = rest.count { !$0.waitsFor.isEmpty }
             rows.append(
                 Row(
                     name: counted(rest.count, shown > 0 ? "more worker" : "worker"), shard: "",
-                    rate: ProgressFormat.rate(rest.reduce(0) { $0 + $1.rowsPerSecond }), memory: memory,
-                    memoryAndPeak: memory, silent: silent > 0 ? "\(silent) silent" : ""))
+                    rate: ProgressFormat.rate(rest.reduce(0) { $0 + $1.rowsPerSecond }), ownMemory: memory,
+                    memory: memory, memoryAndPeak: memory, silent: silent > 0 ? "\(silent) silent" : "",
+                    waits: waiting > 0 ? "\(waiting) waiting" : ""))
         }
         return table(rows, width: width)
     }
@@ -144,33 +158,37 @@ public enum ProgressView {
             name: worker.host.printable.shortened(to: nameCells - pid.cells) + pid,
             shard: worker.shard.map { "shard \($0)" } ?? "idle",
             rate: ProgressFormat.rate(worker.rowsPerSecond),
-            memory: ProgressFormat.bytes(worker.rssBytes),
-            memoryAndPeak: ProgressFormat.memory(worker.rssBytes, peak: worker.peakRSSBytes),
-            silent: worker.silentFor >= silence ? "silent " + ProgressFormat.duration(worker.silentFor) : "")
+            ownMemory: ProgressFormat.bytes(worker.rssBytes),
+            memory: ProgressFormat.memory(worker, peak: false),
+            memoryAndPeak: ProgressFormat.memory(worker, peak: true),
+            silent: worker.silentFor >= silence ? "silent " + ProgressFormat.duration(worker.silentFor) : "",
+            waits: worker.waitsFor.isEmpty ? "" : "waits for " + worker.waitsFor.printable)
     }
 
-    /// Aligned lines with as many columns as fit: without the peak, then the memory, then the shard.
+    /// Aligned lines with as many columns as fit: without the peak, the program's memory, the memory, then the shard.
     private static func table(_ rows: [Row], width: Int) -> [StyledLine] {
         let columns: [[KeyPath<Row, String>]] = [
             [\.name, \.shard, \.rate, \.memoryAndPeak], [\.name, \.shard, \.rate, \.memory],
-            [\.name, \.shard, \.rate], [\.name, \.rate],
+            [\.name, \.shard, \.rate, \.ownMemory], [\.name, \.shard, \.rate], [\.name, \.rate],
         ]
         var lines: [StyledLine] = []
         for layout in columns {
             let widths = layout.map { column in rows.map { $0[keyPath: column].cells }.max() ?? 0 }
+            var fits = true
             lines = rows.map { row in
                 var line = StyledLine()
                 for (column, width) in zip(layout, widths) {
                     let number = column == \.rate
-                    let dim = column == \.memory || column == \.memoryAndPeak
-                    let last = column == layout.last && row.silent.isEmpty && !number
+                    let dim = [\.memory, \.memoryAndPeak, \.ownMemory].contains(column)
+                    let last = column == layout.last && row.alarm.isEmpty && !number
                     let text = row[keyPath: column].padded(to: last ? 0 : width, left: number)
                     line.append("  " + text, dim ? .dim : .plain)
                 }
-                line.append(row.silent.isEmpty ? "" : "  " + row.silent, .bad)
+                fits = fits && line.cells + row.alarmCells <= width
+                line.append(row.alarm.isEmpty ? "" : "  " + row.alarm, .bad)
                 return line
             }
-            if lines.allSatisfy({ $0.cells <= width }) { break }
+            if fits { break }
         }
         return lines
     }

@@ -19,12 +19,17 @@ public struct WorkerProgress: Sendable, Equatable {
     public var rssBytes: Int64
     /// The highest resident memory of the process so far, in bytes.
     public var peakRSSBytes: Int64
+    /// Resident memory of its compute program now, in bytes; 0 where there is none.
+    public var programRSSBytes: Int64
+    /// What it waits for, as it says it: not safe to print before `ProgressView` has cleaned it. Empty while it works.
+    public var waitsFor: String
     /// Time since it last joined or reported.
     public var silentFor: Duration
 
     public init(
         id: WorkerID, host: String, pid: Int32, local: Bool, shard: ShardID? = nil, rowsDone: Int64 = 0,
-        rowsPerSecond: Double = 0, rssBytes: Int64 = 0, peakRSSBytes: Int64 = 0, silentFor: Duration = .zero
+        rowsPerSecond: Double = 0, rssBytes: Int64 = 0, peakRSSBytes: Int64 = 0, programRSSBytes: Int64 = 0,
+        waitsFor: String = "", silentFor: Duration = .zero
     ) {
         self.id = id
         self.host = host
@@ -35,6 +40,8 @@ public struct WorkerProgress: Sendable, Equatable {
         self.rowsPerSecond = rowsPerSecond
         self.rssBytes = rssBytes
         self.peakRSSBytes = peakRSSBytes
+        self.programRSSBytes = programRSSBytes
+        self.waitsFor = waitsFor
         self.silentFor = silentFor
     }
 }

@@ -5,7 +5,8 @@ import Testing
 @Suite struct JSONContractTests {
     private static let counts = ["done", "failed", "pending", "running"]
     private static let worker = [
-        "host", "peak_rss_bytes", "pid", "rows_done", "rows_per_second", "rss_bytes", "shard",
+        "host", "peak_rss_bytes", "pid", "program_rss_bytes", "rows_done", "rows_per_second", "rss_bytes", "shard",
+        "waits_for",
     ]
 
     @Test func everyLineOfStartHasATypeAndTheLastIsTheSummary() async throws {
@@ -23,8 +24,8 @@ import Testing
             let progress = try #require(lines.last { $0["message_type"].string == "progress" })
             #expect(
                 Set(progress.members).isSuperset(of: [
-                    "elapsed_seconds", "eta_seconds", "job", "note", "rows_done", "rows_estimated", "rows_per_second",
-                    "run", "shards", "workers",
+                    "elapsed_seconds", "eta_seconds", "job", "note", "notes", "rows_done", "rows_estimated",
+                    "rows_per_second", "run", "shards", "workers",
                 ]))
             #expect(progress["shards"].members == Self.counts)
             let summary = try #require(lines.last)

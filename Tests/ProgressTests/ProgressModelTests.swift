@@ -278,11 +278,46 @@ extension ProgressModel {
         #expect(model.snapshot(at: 0).workers.count == 2)
     }
 
-    @Test func noteIsShownUntilItIsTakenBack() {
+    @Test func notesAreShownUntilTheirSourceTakesThemBack() {
         var model = model()
-        model.noted("draining")
-        #expect(model.snapshot(at: 0).note == "draining")
-        model.noted(nil)
-        #expect(model.snapshot(at: 0).note == nil)
+        model.noted("draining", from: .draining)
+        model.noted("a lock", from: .locks)
+        model.noted("away", from: .database)
+        model.noted("b waits", from: .worker(b))
+        #expect(model.snapshot(at: 0).notes == ["draining", "away", "a lock", "b waits"])
+        #expect(model.snapshot(at: 0).note == "draining; away; a lock; b waits")
+        model.noted(nil, from: .database)
+        model.noted("cancelling", from: .draining)
+        model.noted("", from: .locks)
+        model.workerLeft(b, now: .seconds(101))
+        model.noted("b waits", from: .worker(b))
+        #expect(model.snapshot(at: 1).note == "cancelling")
+        model.noted(nil, from: .draining)
+        #expect(model.snapshot(at: 1).note == nil)
+    }
+
+    @Test func notesAreBoundedInNumberAndLength() {
+        var model = model()
+        for number in 1...20 {
+            let id = WorkerID("w\(number)")
+            model.workerJoined(id, host: "h", pid: Int32(number), local: true, now: .seconds(100))
+            model.noted(String(repeating: "x", count: 1000), from: .worker(id))
+        }
+        let notes = model.snapshot(at: 0).notes
+        #expect(notes.count == ProgressModel.noteLimit)
+        #expect(notes.first?.count == ProgressModel.noteLength)
+        #expect(notes.last == "and 13 more")
+    }
+
+    @Test func whatAWorkerWaitsForIsShownWhileItIsHere() {
+        var model = model()
+        model.workerReported(
+            a, shard: first, shardRowsDone: 1, rssBytes: 1, peakRSSBytes: 1, programRSSBytes: 58, waitsFor: "a lock",
+            now: .seconds(101))
+        #expect(model.worker(a)?.waitsFor == "a lock")
+        #expect(model.worker(a)?.programRSSBytes == 58)
+        model.reported(a, first, 2, at: 2)
+        #expect(model.worker(a)?.waitsFor == "")
+        #expect(model.worker(a)?.programRSSBytes == 0)
     }
 }

@@ -85,6 +85,25 @@ private func withoutColor(_ line: String) -> String {
     }
 
     @Test(arguments: [
+        (101, "  db1:41  shard 12  19,204 rows/s  14.2 MiB (peak 15.0) + 58.0 MiB program  waits for a lock of pid 7"),
+        (90, "  db1:41  shard 12  19,204 rows/s  14.2 MiB + 58.0 MiB program  waits for a lock of pid 7"),
+        (80, "  db1:41  shard 12  19,204 rows/s  14.2 MiB  waits for a lock of pid 7"),
+        (65, "  db1:41  shard 12  19,204 rows/s  waits for a lock of pid 7"),
+        (59, "  db1:41  shard 12  19,204 rows/s  waits for a lock of pid…"),
+        (58, "  db1:41  19,204 rows/s  waits for a lock of pid 7"),
+    ])
+    func workerLinesShowTheProgramAndWhatIsWaitedFor(width: Int, line: String) {
+        var snapshot = example()
+        snapshot.workers[0].programRSSBytes = 58 * mebibyte
+        snapshot.workers[0].waitsFor = "a lock of pid 7"
+        #expect(ProgressView.bars(snapshot, width: width, height: 9, color: false)[1] == line)
+        snapshot.workers[0].silentFor = .seconds(60)
+        #expect(
+            ProgressView.bars(snapshot, width: 140, height: 9, color: false)[1].hasSuffix(
+                "program  silent 1:00, waits for a lock of pid 7"))
+    }
+
+    @Test(arguments: [
         (47, "shards 12 done, 8 running, 44 pending, 0 failed"), (46, "12 done, 8 running, 44 pending, 0 failed"),
         (39, "12/64 done, 0 failed"), (19, "0 failed"), (5, "0 fa…"),
     ])
@@ -119,7 +138,7 @@ private func withoutColor(_ line: String) -> String {
 
     @Test func theNoteIsShownAtEveryHeightThatHasRoomForIt() {
         var snapshot = example()
-        snapshot.note = "the database is away: retrying"
+        snapshot.notes = ["the database is away: retrying"]
         let lines = { ProgressView.bars(snapshot, width: $0, height: $1, color: false) }
         #expect(
             lines(80, 9).last
@@ -161,7 +180,7 @@ private func withoutColor(_ line: String) -> String {
     @Test func namesCannotMoveTheCursor() {
         var snapshot = example(workers: [worker(1, host: "evil\u{1B}[2J\n\u{202E}")])
         snapshot.job = "a\rb\u{9B}c"
-        snapshot.note = "x\u{7}y"
+        snapshot.notes = ["x\u{7}y"]
         let text =
             ProgressView.bars(snapshot, width: 100, height: 9, color: false).joined()
             + ProgressView.line(snapshot)
@@ -194,13 +213,14 @@ private func withoutColor(_ line: String) -> String {
                     id: WorkerID("\(index)"), host: name(), pid: Int32(truncatingIfNeeded: number()), local: false,
                     shard: index % 3 == 0 ? nil : ShardID(Int32(truncatingIfNeeded: number())),
                     rowsPerSecond: Double(number()) / 3, rssBytes: number(), peakRSSBytes: number(),
+                    programRSSBytes: index % 2 == 0 ? 0 : number(), waitsFor: index % 5 == 0 ? name() : "",
                     silentFor: .seconds(index % 4 == 0 ? number() >> 20 : 0))
             }
             let snapshot = ProgressSnapshot(
                 run: RunID(number()), job: name(), rowsDone: number(), rowsEstimated: number(),
                 rowsPerSecond: Double(number()), eta: width % 3 == 0 ? nil : .seconds(number() >> 20),
                 elapsed: .seconds(number() >> 20), pending: count(), running: count(), done: count(),
-                failed: count(), workers: workers, note: width % 2 == 0 ? nil : name())
+                failed: count(), workers: workers, notes: width % 2 == 0 ? [] : [name(), "b"])
             let height = Int.random(in: 1...10, using: &generator)
             let lines = ProgressView.bars(snapshot, width: width, height: height, color: false)
             #expect(lines.count <= height && !lines.isEmpty)
@@ -217,9 +237,9 @@ private func withoutColor(_ line: String) -> String {
             ProgressView.line(snapshot)
                 == "rebuild-field3 run 3: 63%, 630,412 / 1,000,000 rows, 152,310 rows/s, ETA 0:02, elapsed 0:06, "
                 + "shards 12 done, 8 running, 44 pending, 0 failed, 1 worker, peak 15.0 MiB a worker")
-        snapshot.note = "draining"
+        snapshot.notes = ["draining", "a lock"]
         snapshot.workers = []
-        #expect(ProgressView.line(snapshot).hasSuffix("0 failed, 0 workers; draining"))
+        #expect(ProgressView.line(snapshot).hasSuffix("0 failed, 0 workers; draining; a lock"))
     }
 
     @Test func aWrongEstimateIsNotShown() {
