@@ -22,9 +22,11 @@ public enum RangePlanner {
     public static func plan(
         _ target: Target, rows: Int64, shards: Int, isCountFree: Bool = false, _ connection: PostgresConnection
     ) throws -> ShardPlan {
-        guard shards > 1, rows > 1 else { return ShardPlan.quantiles(of: [], count: 1, rows: rows) }
+        guard shards > 1, rows > 1 else {
+            return ShardPlan.quantiles(of: [], count: 1, rows: rows, through: try lastKey(target, connection))
+        }
         var shards = shards
-        let sample: [Key]
+        var sample: [Key]
         if rows > alwaysExactLimit, isCountFree || rows > exactLimit,
             let found = try histogram(target, rows: rows, shards: shards, isCountFree: isCountFree, connection)
         {
@@ -34,9 +36,51 @@ public enum RangePlanner {
         } else {
             sample = try sampled(target, rows: rows, shards: shards, connection)
         }
-        let plan = ShardPlan.quantiles(of: sample, count: shards, rows: rows)
-        try KeyRange.checkTiling(plan.parts.map(\.range))
+        // Read last, so that the sample's keys are mostly below it. Rows that come above it later are not the run's: it would
+        // run behind an application that inserts faster than it works.
+        let end = try lastKey(target, connection)
+        if let end { sample = try keys(below: end, of: sample, target, connection) }
+        let plan = ShardPlan.quantiles(of: sample, count: shards, rows: rows, through: end)
+        try KeyRange.checkTiling(plan.parts.map(\.range), of: KeyRange(after: nil, through: end))
         return plan
+    }
+
+    /// The highest key that there is now; nil for an empty table.
+    public static func lastKey(_ target: Target, _ connection: PostgresConnection) throws -> Key? {
+        let key = "\(target.alias).\(target.key.quoted)"
+        return try connection.execute("SELECT \(key) FROM ONLY \(target.table) ORDER BY \(key) DESC LIMIT 1")
+            .text(0, 0).map { Key($0) }
+    }
+
+    /// How many rows have come above a key, counted up to `limit`, of those that the job's condition is true for.
+    public static func rows(above end: Key, limit: Int, _ target: Target, _ connection: PostgresConnection) throws -> Int64
+    {
+        let key = "\(target.alias).\(target.key.quoted)"
+        let condition = target.predicate.map { " AND (\($0)\n)" } ?? ""
+        return try connection.execute(
+            """
+            SELECT pg_catalog.count(*) FROM (SELECT 1 FROM ONLY \(target.table)
+                WHERE \(key) OPERATOR(pg_catalog.>) $1::\(target.keyType.sqlName)\(condition) LIMIT \(limit)) AS rows
+            """, [end.components[0]]
+        ).int(0, 0) ?? 0
+    }
+
+    private static func keys(below end: Key, of sample: [Key], _ target: Target, _ connection: PostgresConnection) throws
+        -> [Key]
+    {
+        var parameters = PostgresParameters([end.components[0]])
+        parameters.beginArray(elementType: ElementType.text.rawValue)
+        for key in sample { Array(key.components[0].utf8).withUnsafeBytes { parameters.appendElement($0) } }
+        parameters.endArray()
+        let type = target.keyType.sqlName
+        let collation = target.keyCollation.map { " COLLATE \($0)" } ?? ""
+        return keys(
+            try connection.executePrepared(
+                "coord_keys_below \(type)\(collation)",
+                """
+                SELECT k FROM unnest($2::text[]) WITH ORDINALITY AS u(k, n)
+                WHERE k::\(type)\(collation) < $1::text::\(type)\(collation) ORDER BY n
+                """, parameters))
     }
 
     /// Every n-th key, by a walk along the key's index that skips n - 1 entries at a time.

@@ -37,8 +37,9 @@ extension ShardPlan {
     /// - Parameters:
     ///   - sample: keys in the key's own order, as PostgreSQL sorted them; may repeat.
     ///   - rows: estimated rows of the table, shared among the ranges by their samples.
+    ///   - through: the end of the last range, above all keys of the sample; nil for an open end.
     /// - Returns: ranges that tile the key space; one range when the sample cannot be cut.
-    public static func quantiles(of sample: [Key], count: Int, rows: Int64) -> ShardPlan {
+    public static func quantiles(of sample: [Key], count: Int, rows: Int64, through: Key? = nil) -> ShardPlan {
         let count = min(max(count, 1), shardLimit)
         var boundaries: [(key: Key, samples: Int)] = []
         for part in 1..<max(count, 2) where count > 1 && !sample.isEmpty {
@@ -47,8 +48,8 @@ extension ShardPlan {
             guard index >= 0, index < sample.count - 1, sample[index] != boundaries.last?.key else { continue }
             boundaries.append((sample[index], index + 1))
         }
-        // A boundary at the sample's last key would leave an empty last range.
-        if let last = boundaries.last, last.key == sample.last { boundaries.removeLast() }
+        // A boundary at the sample's last key would leave an empty last range, unless more is known to come.
+        if through == nil, let last = boundaries.last, last.key == sample.last { boundaries.removeLast() }
         var parts: [Part] = []
         var after: Key?
         var samplesBefore = 0
@@ -59,7 +60,7 @@ extension ShardPlan {
             samplesBefore = boundary.samples
         }
         let rest = sample.isEmpty ? rows : estimate(rows, samples: sample.count - samplesBefore, of: sample.count)
-        parts.append(Part(range: KeyRange(after: after, through: nil), rowsEstimated: rest))
+        parts.append(Part(range: KeyRange(after: after, through: through), rowsEstimated: rest))
         return ShardPlan(parts: parts)
     }
 
