@@ -15,6 +15,8 @@ struct Catalogue {
         var readable: Bool
         /// Its values may be long, so that PostgreSQL may keep them outside the row's page.
         var toastable: Bool
+        /// Quoted with its schema; nil where the type has none.
+        var collation: String?
     }
 
     var oid: UInt32
@@ -24,8 +26,8 @@ struct Catalogue {
     /// Names of the primary key's columns.
     var primaryKey: [String]
     /// Columns that alone have a valid, unconditional unique index.
-    var uniqueColumns: Set<String>
-    /// Rows as the statistics have them; nil when the table was never analysed.
+    var uniqueColumns: [String]
+    /// Rows as the statistics have them, scaled by how the table has grown since; nil when it was never analysed.
     var rows: Int64?
     var bytes: Int64
     /// There is a primary key that is not listed, since it is deferrable.
@@ -34,23 +36,42 @@ struct Catalogue {
     var versionsReadable: Bool
     /// Some values are kept outside the rows' pages.
     var isToasted: Bool
+    /// Row triggers of the application fire for each update.
+    var hasRowTriggers: Bool
 
-    /// - Parameter resolved: the table's quoted name with its schema, when it is known already.
-    static func read(_ name: TableName, resolved: String? = nil, _ connection: PostgresConnection) throws -> Catalogue {
+    /// - Parameters:
+    ///   - resolved: the table's quoted name with its schema, when it is known already.
+    ///   - searchPath: along which a name without a schema is looked up; nil for the session's.
+    static func read(
+        _ name: TableName, resolved: String? = nil, searchPath: String? = nil, _ connection: PostgresConnection
+    ) throws -> Catalogue {
+        let oid = try connection.withSearchPath(searchPath) {
+            try connection.execute(
+                """
+                SELECT pg_catalog.to_regclass(COALESCE($3::pg_catalog.text, CASE WHEN $1::pg_catalog.text IS NULL THEN ''
+                    ELSE pg_catalog.quote_ident($1::pg_catalog.text) OPERATOR(pg_catalog.||) '.' END
+                    OPERATOR(pg_catalog.||) pg_catalog.quote_ident($2::pg_catalog.text)))::pg_catalog.oid
+                """, [name.schema, name.name, resolved]
+            ).text(0, 0)
+        }
+        guard let oid else { throw try missing(name, connection) }
         let result = try connection.execute(
             """
             SELECT c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), quote_ident(c.relname), c.relkind,
-                row_security_active(c.oid), EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid), c.reltuples,
+                row_security_active(c.oid), EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid),
+                CASE WHEN c.reltuples > 0 AND c.relpages > 0 AND c.relkind = 'r' THEN (c.reltuples / c.relpages
+                    * (pg_relation_size(c.oid) / current_setting('block_size')::bigint))::bigint END,
                 pg_table_size(c.oid), n.nspname = 'coord' OR n.nspname LIKE 'pg\\_%' OR
                     n.nspname = 'information_schema',
                 CASE WHEN c.relkind = 'r' THEN has_column_privilege(c.oid, 'xmin', 'SELECT')
                     AND has_column_privilege(c.oid, 'ctid', 'SELECT') END,
                 EXISTS (SELECT FROM pg_index WHERE indrelid = c.oid AND indisprimary AND NOT indimmediate),
-                pg_relation_size(c.reltoastrelid) > 0
-            FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-            WHERE c.oid = to_regclass(COALESCE($3::text,
-                CASE WHEN $1::text IS NULL THEN '' ELSE quote_ident($1) || '.' END || quote_ident($2)))
-            """, [name.schema, name.name, resolved])
+                pg_relation_size(c.reltoastrelid) > 0,
+                (SELECT min(r.rulename::text) FROM pg_rewrite AS r WHERE r.ev_class = c.oid AND r.ev_type = '2'),
+                EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
+                    AND t.tgenabled <> 'D' AND t.tgtype & 16 <> 0)
+            FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = $1::oid
+            """, [oid])
         guard result.rows == 1 else { throw try missing(name, connection) }
         func text(_ column: Int) -> String { result.text(0, column) ?? "" }
         let kinds = [
@@ -75,16 +96,20 @@ struct Catalogue {
                 .permission, "row security hides rows of \(name) from this role, so they would be skipped in silence",
                 mend: "run as the table's owner or as a role with BYPASSRLS")
         }
-        let oid = UInt32(result.int(0, 0) ?? 0)
-        let tuples = Double(text(6)) ?? -1
-        let keys = try keyColumns(oid, connection)
+        if text(3) == "r", let rule = result.text(0, 12) {
+            throw PreflightError(
+                .job, "the rule \(rule) on \(name) changes what an UPDATE does, also where coord does it",
+                mend: "drop the rule, or put a trigger in its place")
+        }
+        let number = UInt32(result.int(0, 0) ?? 0)
+        let keys = try keyColumns(number, connection)
         return Catalogue(
-            oid: oid, table: text(1), alias: text(2), columns: try columns(oid, connection),
+            oid: number, table: text(1), alias: text(2), columns: try columns(number, connection),
             primaryKey: keys.filter(\.isPrimary).map(\.name),
-            uniqueColumns: Set(keys.filter(\.isUniqueAlone).map(\.name)),
-            rows: tuples > 0 ? Int64(tuples) : nil, bytes: result.int(0, 7) ?? 0,
-            hasDeferrableKey: result.bool(0, 10) ?? false,
-            versionsReadable: result.bool(0, 9) ?? false, isToasted: result.bool(0, 11) ?? false)
+            uniqueColumns: keys.filter(\.isUniqueAlone).map(\.name),
+            rows: result.int(0, 6), bytes: result.int(0, 7) ?? 0, hasDeferrableKey: result.bool(0, 10) ?? false,
+            versionsReadable: result.bool(0, 9) ?? false, isToasted: result.bool(0, 11) ?? false,
+            hasRowTriggers: result.bool(0, 13) ?? false)
     }
 
     private static func missing(_ name: TableName, _ connection: PostgresConnection) throws -> PreflightError {
@@ -128,7 +153,11 @@ struct Catalogue {
                 pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT'),
                 a.attlen = -1 AND a.attstorage <> 'p', t.oid,
                 pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(t.typname), e.oid,
-                pg_catalog.ascii(COALESCE(e.typdelim, ',')::text), t.typarray <> 0
+                pg_catalog.ascii(COALESCE(e.typdelim, ',')::pg_catalog.text), t.typarray <> 0,
+                EXISTS (SELECT FROM pg_catalog.pg_cast WHERE castsource = 25 AND casttarget = t.oid),
+                (SELECT pg_catalog.quote_ident(cn.nspname) || '.' || pg_catalog.quote_ident(c.collname)
+                 FROM pg_catalog.pg_collation AS c JOIN pg_catalog.pg_namespace AS cn ON cn.oid = c.collnamespace
+                 WHERE c.oid = a.attcollation)
             FROM pg_catalog.pg_attribute AS a
             JOIN value AS v ON v.attnum = a.attnum AND v.typtype <> 'd'
             JOIN pg_catalog.pg_type AS t ON t.oid = v.oid
@@ -139,16 +168,17 @@ struct Catalogue {
         return (0..<result.rows).map { row in
             Column(
                 target: Target.Column(
-                    name: result.text(row, 0) ?? "", quoted: result.text(row, 1) ?? "",
+                    name: result.text(row, 0) ?? "", number: Int(result.int(row, 2) ?? 0), quoted: result.text(row, 1) ?? "",
                     type: UInt32(result.int(row, 3) ?? 0), typeName: result.text(row, 4) ?? "",
                     value: ValueType(
                         base: UInt32(result.int(row, 11) ?? 0), name: result.text(row, 12) ?? "",
                         element: result.int(row, 13).map { UInt32($0) },
-                        delimiter: UInt8(clamping: result.int(row, 14) ?? 44), hasArray: result.bool(row, 15) ?? false)),
+                        delimiter: UInt8(clamping: result.int(row, 14) ?? 44), hasArray: result.bool(row, 15) ?? false,
+                        hasTextCast: result.bool(row, 16) ?? false)),
                 number: Int(result.int(row, 2) ?? 0), notNull: result.bool(row, 5) ?? false,
                 generated: result.bool(row, 6) ?? false, identityAlways: result.bool(row, 7) ?? false,
                 updatable: result.bool(row, 8) ?? false, readable: result.bool(row, 9) ?? false,
-                toastable: result.bool(row, 10) ?? false)
+                toastable: result.bool(row, 10) ?? false, collation: result.text(row, 17))
         }
     }
 
@@ -179,17 +209,25 @@ struct Catalogue {
         }
     }
 
+    /// The columns whose names stand in the job's SQL, to the best of what its text tells: a name that stands in it for
+    /// something else is counted too.
+    func mentioned(in change: Target.Change, predicate: String?) -> [Column] {
+        var texts = [predicate ?? ""]
+        if case .set(let assignments) = change { texts += assignments.map(\.expression) }
+        let text = texts.joined(separator: " ").lowercased()
+        // The whole row, as in `row_to_json(orders)`.
+        let everything = text.contains(alias.lowercased().filter { $0 != "\"" }) || text.contains(".*")
+        return columns.filter { everything || text.contains($0.target.name.lowercased()) }
+    }
+
     /// SQL for the stored bytes of the long values that the expressions read or write, to the best of what their text
     /// tells: a name that stands in them for something else is counted too. Nil when there are none.
     func width(of change: Target.Change, predicate: String?) -> String? {
         guard case .set(let assignments) = change else { return nil }
-        let text = (assignments.map(\.expression) + [predicate ?? ""]).joined(separator: " ").lowercased()
-        // The whole row, as in `row_to_json(orders)`.
-        let everything = text.contains(alias.lowercased().filter { $0 != "\"" }) || text.contains(".*")
+        let named = mentioned(in: change, predicate: predicate).map(\.number)
         let long = columns.filter { column in
             column.toastable && column.readable
-                && (everything || text.contains(column.target.name.lowercased())
-                    || assignments.contains { $0.column == column.target })
+                && (named.contains(column.number) || assignments.contains { $0.column.number == column.number })
         }
         // Neither decompresses a value nor fetches it: what is asked for is what the table stores.
         let sizes = long.map { "COALESCE(pg_column_size(\(alias).\($0.target.quoted)), 0)" }
@@ -197,7 +235,7 @@ struct Catalogue {
     }
 
     func column(_ name: String, for purpose: String, table: TableName) throws -> Column {
-        if let found = columns.first(where: { $0.target.name == name }) { return found }
+        if let found = columns.first(where: { $0.target.name.isExactly(name) }) { return found }
         let same = columns.first { $0.target.name.lowercased() == name.lowercased() }
         let names = columns.map(\.target.quoted).joined(separator: ", ")
         throw PreflightError(

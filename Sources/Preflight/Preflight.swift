@@ -24,12 +24,14 @@ public enum Preflight {
     /// Checks everything that needs the database.
     /// - Throws: `PreflightError` with the mend, or `PostgresError` when the server cannot be asked.
     ///
-    /// - Parameter table: the table of an earlier run that is to go on; nil to look the job's name up.
+    /// - Parameters:
+    ///   - table: the table of an earlier run that is to go on; nil to look the job's name up.
+    ///   - searchPath: along which names in the job are looked up; nil for the session's own. Only they see it.
     public static func check(
-        _ job: Job, file: String, table: String? = nil, _ connection: PostgresConnection
+        _ job: Job, file: String, table: String? = nil, searchPath: String? = nil, _ connection: PostgresConnection
     ) throws -> Findings {
         do {
-            return try findings(job, file: file, table: table, connection)
+            return try findings(job, file: file, table: table, searchPath, connection)
         } catch let error as PostgresError where error.recovery == .authorize {
             throw PreflightError(
                 .permission, "this role may not do what the job needs: \(error.message)",
@@ -38,28 +40,33 @@ public enum Preflight {
     }
 
     private static func findings(
-        _ job: Job, file: String, table: String?, _ connection: PostgresConnection
+        _ job: Job, file: String, table: String?, _ searchPath: String?, _ connection: PostgresConnection
     ) throws -> Findings {
         try requireWritable(connection)
-        let catalogue = try Catalogue.read(job.table, resolved: table, connection)
-        let target = try resolve(job, catalogue)
+        let catalogue = try Catalogue.read(job.table, resolved: table, searchPath: searchPath, connection)
+        let target = try resolve(job, catalogue, connection)
         try checkRights(job, target, catalogue)
-        let expressions = SQLExpressionCheck(job: job, file: file, target: target)
-        try expressions.run(connection)
         let rows = try tableRows(catalogue, connection)
-        let estimated = try estimate(target, rows, connection)
+        let estimated = try connection.withSearchPath(searchPath) {
+            try SQLExpressionCheck(job: job, file: file, target: target).run(connection)
+            try StatementCheck(target: target, table: job.table).run(connection)
+            return try estimate(target, rows, connection)
+        }
         return Findings(
             target: target, tableRows: rows, rowsEstimated: estimated,
             rowBytes: rows > 0 ? Int(catalogue.bytes / rows) : 0,
-            warnings: try warnings(target, connection))
+            warnings: try warnings(job, target, connection))
     }
 
     /// Resolves the job's names only, as a worker does whose coordinator has made the checks.
     ///
     /// - Parameter table: the table that they were made for, quoted with its schema.
     public static func target(_ job: Job, table: String, _ connection: PostgresConnection) throws -> Target {
-        try resolve(job, try Catalogue.read(job.table, resolved: table, connection))
+        try resolve(job, try Catalogue.read(job.table, resolved: table, connection), connection)
     }
+
+    /// Refuses a database in which this session cannot write.
+    public static func checkWritable(_ connection: PostgresConnection) throws { try requireWritable(connection) }
 
     private static func requireWritable(_ connection: PostgresConnection) throws {
         guard connection.serverVersion >= 130_000 else {
@@ -80,7 +87,7 @@ public enum Preflight {
 
     // MARK: - Names
 
-    private static func resolve(_ job: Job, _ catalogue: Catalogue) throws -> Target {
+    private static func resolve(_ job: Job, _ catalogue: Catalogue, _ connection: PostgresConnection) throws -> Target {
         let key = try resolveKey(job, catalogue)
         let change: Target.Change
         switch job.change {
@@ -95,10 +102,20 @@ public enum Preflight {
                 read: try compute.read.map { try catalogue.column($0, for: "read", table: job.table).target },
                 writes: try compute.writes.map { try written($0, "writes", key, job, catalogue) })
         }
+        var bound = catalogue.mentioned(in: change, predicate: job.predicate?.sql).map(\.target)
+        let known: [Target.Column] =
+            switch change {
+            case .set(let assignments): [key.column] + assignments.map(\.column)
+            case .compute(let read, let writes): [key.column] + read + writes
+            }
+        for column in known where !bound.contains(where: { $0.number == column.number }) { bound.append(column) }
+        let hasForeignQueries = try ForeignQueries.stand(in: change, predicate: job.predicate?.sql, connection)
         return Target(
             oid: catalogue.oid, table: catalogue.table, alias: catalogue.alias, key: key.column, keyType: key.type,
             predicate: job.predicate?.sql, change: change,
-            width: catalogue.width(of: change, predicate: job.predicate?.sql), isToasted: catalogue.isToasted)
+            width: catalogue.width(of: change, predicate: job.predicate?.sql), isToasted: catalogue.isToasted,
+            keyCollation: catalogue.columns.first { $0.number == key.column.number }?.collation, bound: bound,
+            runsForeignQueries: hasForeignQueries, hasRowTriggers: catalogue.hasRowTriggers)
     }
 
     private static func resolveKey(_ job: Job, _ catalogue: Catalogue) throws -> (column: Target.Column, type: KeyType)
@@ -123,7 +140,7 @@ public enum Preflight {
                 mend: "name a single NOT NULL column that has a unique index: key: COLUMN")
         }
         let column = try catalogue.column(name, for: "key", table: job.table)
-        guard catalogue.uniqueColumns.contains(name) else {
+        guard catalogue.uniqueColumns.containsExactly(name) else {
             throw PreflightError(
                 .job, "key \(name): it has no unique index of its own (valid, not partial, not deferrable)",
                 mend: "CREATE UNIQUE INDEX CONCURRENTLY ON \(catalogue.table) (\(column.target.quoted))")
@@ -150,7 +167,7 @@ public enum Preflight {
         _ catalogue: Catalogue
     ) throws -> Target.Column {
         let column = try catalogue.column(name, for: purpose, table: job.table)
-        if name == key.column.name {
+        if name.isExactly(key.column.name) {
             throw PreflightError(
                 .job, "\(purpose): \(name) is the key, and a row whose key moves could be changed twice or never",
                 mend: "remove \(name) from \(purpose)")
@@ -170,7 +187,7 @@ public enum Preflight {
 
     private static func checkRights(_ job: Job, _ target: Target, _ catalogue: Catalogue) throws {
         func rights(_ column: Target.Column) -> Catalogue.Column? {
-            catalogue.columns.first { $0.target.name == column.name }
+            catalogue.columns.first { $0.number == column.number }
         }
         let (written, read): ([Target.Column], [Target.Column]) =
             switch target.change {
@@ -215,20 +232,20 @@ public enum Preflight {
         return Int64(plan[range.upperBound...].prefix(while: \.isNumber)) ?? 0
     }
 
-    private static func warnings(_ target: Target, _ connection: PostgresConnection) throws -> [String] {
+    private static func warnings(_ job: Job, _ target: Target, _ connection: PostgresConnection) throws -> [String] {
         let written: [String] =
             switch target.change {
             case .set(let assignments): assignments.map(\.column.name)
             case .compute(_, let writes): writes.map(\.name)
             }
-        var warnings: [String] = []
+        var warnings = try LongNumbers(job: job, target: target).warnings(connection)
         let indexes = try connection.execute(
             """
             SELECT DISTINCT c.relname, a.attname FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
             JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[])
             WHERE i.indrelid = $1::oid ORDER BY 1, 2
             """, ["\(target.oid)"])
-        for row in 0..<indexes.rows where written.contains(indexes.text(row, 1) ?? "") {
+        for row in 0..<indexes.rows where written.containsExactly(indexes.text(row, 1) ?? "") {
             warnings.append(
                 "\(indexes.text(row, 1) ?? "") is in index \(indexes.text(row, 0) ?? ""): no update of it can be HOT")
         }
@@ -240,6 +257,11 @@ public enum Preflight {
             """, ["\(target.oid)"])
         for row in 0..<triggers.rows {
             warnings.append("trigger \(triggers.text(row, 0) ?? "") fires for every row")
+        }
+        if try connection.execute("SELECT current_setting('session_replication_role')").text(0, 0) == "replica" {
+            warnings.append(
+                "session_replication_role is replica for this role: ordinary triggers do not fire, and foreign keys are not "
+                    + "checked")
         }
         return warnings
     }

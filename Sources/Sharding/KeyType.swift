@@ -7,14 +7,14 @@ public enum KeyType: String, Sendable, CaseIterable {
     case text = "text"
     case varchar = "varchar"
 
-    /// The name to cast to in SQL.
+    /// The name to cast to in SQL, with its schema: whoever may create types could give one of theirs a name of these.
     public var sqlName: String {
         switch self {
-        case .smallint: "smallint"
-        case .integer: "integer"
-        case .bigint: "bigint"
-        case .uuid: "uuid"
-        case .text, .varchar: "text"
+        case .smallint: "pg_catalog.int2"
+        case .integer: "pg_catalog.int4"
+        case .bigint: "pg_catalog.int8"
+        case .uuid: "pg_catalog.uuid"
+        case .text, .varchar: "pg_catalog.text"
         }
     }
 }

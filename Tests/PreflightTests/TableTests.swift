@@ -85,9 +85,14 @@ import Testing
             name: "key of an unsupported type", setup: "CREATE TABLE items (id numeric(10, 2) PRIMARY KEY, v int)",
             message: "key id has the type numeric(10,2)", mend: nil),
         Refusal(
-            name: "key of a domain",
-            setup: "CREATE DOMAIN d AS int; CREATE TABLE items (id d PRIMARY KEY, v int)",
+            name: "key of a domain over an unsupported type",
+            setup: "CREATE DOMAIN d AS date; CREATE TABLE items (id d PRIMARY KEY, v int)",
             message: "key id has the type d", mend: nil),
+        Refusal(
+            name: "table with a rule",
+            setup:
+                "CREATE TABLE items (id int PRIMARY KEY, v int); CREATE RULE r AS ON UPDATE TO items DO ALSO NOTHING",
+            message: "the rule r on items changes what an UPDATE does", mend: "drop the rule"),
         Refusal(
             name: "key that is not there", setup: "CREATE TABLE items (id int PRIMARY KEY, v int)",
             message: "key: there is no column uid in items", mend: "it has: id, v",

@@ -1,0 +1,42 @@
+import Job
+import Ledger
+import Postgres
+
+/// Looks for numbers that a program's JSON may change: most languages read them as doubles, which hold 15 digits.
+struct LongNumbers {
+    let job: Job
+    let target: Target
+
+    /// Rows that are looked at, from either end of the key.
+    private static let sample = 1000
+
+    func warnings(_ connection: PostgresConnection) throws -> [String] {
+        guard case .compute(let compute) = job.change, case .command = compute.program,
+            case .compute(let read, _) = target.change
+        else { return [] }
+        var found: [String] = []
+        // int8, numeric
+        for column in [target.key] + read where [20, 1700].contains(column.value.base) {
+            if try isLong(column, connection), !found.contains(column.quoted) { found.append(column.quoted) }
+        }
+        guard !found.isEmpty else { return [] }
+        return [
+            "\(found.joined(separator: ", ")): there are numbers of more digits than a double holds (15); the program must read "
+                + "them as Decimal or BigInt, or the job say compute: numbers: strings"
+        ]
+    }
+
+    private func isLong(_ column: Target.Column, _ connection: PostgresConnection) throws -> Bool {
+        let name = "\(target.alias).\(column.quoted)"
+        let key = "\(target.alias).\(target.key.quoted)"
+        func ends(_ order: String) -> String {
+            "(SELECT \(name) AS v FROM ONLY \(target.table) ORDER BY \(key) \(order) LIMIT \(Self.sample))"
+        }
+        return try connection.execute(
+            """
+            SELECT max(length(trim('0' FROM translate(v::text, '-.', '')))) > 15
+            FROM (\(ends("ASC")) UNION ALL \(ends("DESC"))) AS sample
+            """
+        ).bool(0, 0) ?? false
+    }
+}
