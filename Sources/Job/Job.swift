@@ -19,6 +19,10 @@ public struct Job: Sendable, Equatable {
     public var shards: ShardCount
     /// How often and how soon a failed shard is tried again.
     public var retry: RetryPolicy
+    /// How long a batch may wait for a lock while it holds others, 1 ms to 60 s. Default: 200 ms.
+    public var lockPatience: Duration = Job.defaultLockPatience
+    /// The `TimeZone` of the sessions that move values, or `nil`: UTC for programs, that of the coordinator's session for SQL.
+    public var timeZone: String?
     /// A libpq URI or key=value string that holds no password, or `nil` for libpq's environment.
     public var database: String?
     /// The absolute path of the job file's folder. Commands run there.
@@ -116,6 +120,10 @@ extension Job {
     public static let maximumKeyColumns = 32
     /// The most words of a command.
     public static let maximumCommandWords = 1000
+    /// How long a batch may wait for a lock when the file does not say: 200 ms.
+    public static let defaultLockPatience = Duration.milliseconds(200)
+    /// The longest name of a time zone, in bytes.
+    public static let maximumTimeZoneBytes = 255
     /// How long a program may take over one batch when the file does not say: 60 s.
     public static let defaultTimeout = Duration.seconds(60)
 }

@@ -56,6 +56,16 @@ extension JobParser {
         return retry
     }
 
+    mutating func timeZone(_ field: Field) -> String? {
+        let example = "time_zone: Europe/Berlin"
+        return reader.value(field, wanted: "a time zone", example: example) { text throws(Complaint) in
+            guard (1...Job.maximumTimeZoneBytes).contains(text.utf8.count) else {
+                throw Complaint("\(text.shown) is not a time zone", mend: "For example: \(example)")
+            }
+            return text
+        }
+    }
+
     mutating func database(_ field: Field) -> String? {
         guard let text = reader.text(field, example: "database: postgresql://app@db/app") else { return nil }
         if let reason = Job.checkConnection(text) {

@@ -31,10 +31,15 @@ struct JobParser {
         let shards = shards(top["shards"])
         let retry = retry(top["retry"])
         let database = top["database"].flatMap { self.database($0) }
+        let patience = top["lock_patience"].flatMap {
+            duration($0, from: .milliseconds(1), "1ms", to: .seconds(60), "60s")
+        }
+        let timeZone = top["time_zone"].flatMap { self.timeZone($0) }
         guard let name, let table, let change else { return nil }
         return Job(
             name: name, table: table, key: key, predicate: predicate, change: change, batch: batch, shards: shards,
-            retry: retry, database: database, directory: directory, text: text)
+            retry: retry, lockPatience: patience ?? Job.defaultLockPatience, timeZone: timeZone, database: database,
+            directory: directory, text: text)
     }
 
     // MARK: What is changed

@@ -140,7 +140,8 @@ struct JobReader {
 /// The keys of a job file.
 enum JobKeys {
     static let top = [
-        "name", "table", "key", "where", "read", "set", "compute", "batch", "shards", "retry", "database",
+        "name", "table", "key", "where", "read", "set", "compute", "batch", "shards", "retry",
+        "lock_patience", "time_zone", "database",
     ]
     static let compute = ["command", "transform", "writes", "timeout"]
     static let batch = ["rows", "bytes"]
