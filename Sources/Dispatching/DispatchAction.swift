@@ -5,7 +5,7 @@ public enum DispatchAction: Equatable, Sendable {
     /// Raise the shard's epoch by one in the ledger and make `worker` its owner, where its epoch still is `after`.
     /// Answer with `leaseRecorded`, or with `leaseRefused` where the ledger has another epoch or state.
     case recordLease(ShardID, worker: WorkerID, after: Epoch)
-    /// Send the lease to the worker. Repeating it is harmless.
+    /// Send the lease to the worker, with the rows that a batch may have by now. Repeating it is harmless.
     case assign(WorkerID, Lease)
     /// Tell the worker that the lease is no longer its own.
     case revoke(WorkerID, Lease)
@@ -39,6 +39,12 @@ public struct AttemptEnd: Equatable, Sendable {
         case stalled
         /// The worker gave the lease back, or left before it began.
         case released
+        /// The worker cannot do this job, or not now: its program ended before it had answered a row. That says nothing of
+        /// the shard.
+        case unfit
+
+        /// Whether the shard has one attempt less by it.
+        public var countsAgainstShard: Bool { self != .released && self != .unfit }
     }
 
     public var outcome: Outcome
@@ -61,4 +67,6 @@ public enum DispatchOutcome: Equatable, Sendable {
     case drained
     /// Drained since the run was cancelled.
     case cancelled
+    /// Drained since no shard can go on; the run can be resumed once the reason is gone.
+    case stopped(reason: String)
 }

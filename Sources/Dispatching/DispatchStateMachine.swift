@@ -83,11 +83,21 @@ public struct DispatchStateMachine: Sendable {
         var seenAt: Duration
         var shards: Set<ShardID> = []
         var draining = false
+        /// Leases in a row that it could not work on, for reasons of its own.
+        var misfits = 0
+        /// It is not given a lease before.
+        var notBefore = Duration.zero
+        var isSetAside: Bool { misfits >= DispatchStateMachine.misfitLimit }
     }
+
+    /// Leases in a row that a worker may find itself unfit for before it gets no more.
+    public static let misfitLimit = 3
 
     public let configuration: Configuration
     public private(set) var phase: Phase = .loading
     private var cancelled = false
+    /// Why no shard can go on.
+    private var stopReason: String?
     private var drainAsked = false
     private var generator: SeededGenerator
     private(set) var shards: [ShardID: ShardEntry] = [:]
@@ -120,6 +130,10 @@ public struct DispatchStateMachine: Sendable {
             if case .leased(let holding)? = before[record.id]?.phase, matches(record, holding),
                 workers[holding.worker] != nil
             {
+                // While the ledger was away, no batch could commit.
+                var holding = holding
+                holding.advancedAt = now
+                holding.listedAt = now
                 shards[record.id] = ShardEntry(phase: .leased(holding), epoch: record.epoch)
                 workers[holding.worker]?.shards.insert(record.id)
                 open += 1
@@ -229,7 +243,11 @@ public struct DispatchStateMachine: Sendable {
     }
 
     /// A worker reported what it holds. Any lease of its that it left out is looked up in the ledger.
-    public mutating func workerReported(_ worker: WorkerID, held: [HeldLease], now: Duration) -> [DispatchAction] {
+    ///
+    /// - Parameter excused: it is explained that no batch commits, and the worker sees to it that this ends.
+    public mutating func workerReported(
+        _ worker: WorkerID, held: [HeldLease], excused: Bool = false, now: Duration
+    ) -> [DispatchAction] {
         guard let entry = workers[worker] else { return [.rejoin(worker)] }
         workers[worker]?.seenAt = now
         var actions: [DispatchAction] = []
@@ -244,7 +262,9 @@ public struct DispatchStateMachine: Sendable {
             if item.sequence > holding.sequence {
                 holding.sequence = item.sequence
                 holding.advancedAt = now
+                workers[worker]?.misfits = 0
             }
+            if excused { holding.advancedAt = now }
             shards[item.lease.shard]?.phase = .leased(holding)
         }
         for shard in entry.shards.sorted() {
@@ -277,9 +297,19 @@ public struct DispatchStateMachine: Sendable {
         heard(worker, now: now)
         // A worker gives a lease back only when it is about to leave.
         if end.outcome == .released { workers[worker]?.draining = true }
+        if end.outcome == .unfit, var entry = workers[worker] {
+            entry.misfits += 1
+            entry.notBefore = now + configuration.retry.delay(failures: entry.misfits, using: &generator)
+            workers[worker] = entry
+        }
         guard case .leased(let holding)? = shards[lease.shard]?.phase, holding.worker == worker, holding.lease == lease
         else { return [] }
-        return self.end(holding, with: end) + proceed(now: now)
+        let actions = self.end(holding, with: end)
+        if end.outcome == .unfit, workers.values.allSatisfy(\.isSetAside) {
+            let why = "no worker can do this job: \(end.error ?? "no reason was given")"
+            return actions + stopRequested(reason: why, now: now)
+        }
+        return actions + proceed(now: now)
     }
 
     /// A worker was refused by the fence: somebody else has the shard, or should.
@@ -307,7 +337,8 @@ public struct DispatchStateMachine: Sendable {
             let silence = "the worker was silent for \(configuration.leaseDuration)"
             actions += take(back: entry, with: AttemptEnd(.expired, error: silence))
         }
-        for worker in workers.values.elements {
+        // While the ledger is away the watch stands still.
+        for worker in workers.values.elements where phase != .loading {
             for shard in worker.shards.sorted() {
                 guard case .leased(let holding)? = shards[shard]?.phase,
                     now - holding.advancedAt > configuration.stallAfter
@@ -328,6 +359,13 @@ public struct DispatchStateMachine: Sendable {
         if phase == .dispatching { phase = .draining }
         for worker in workers.keys { workers[worker]?.draining = true }
         return workers.keys.map { .drain($0) } + proceed(now: now)
+    }
+
+    /// No shard can go on: finish what is in hand and stop; the run can be resumed once the reason is gone.
+    public mutating func stopRequested(reason: String, now: Duration) -> [DispatchAction] {
+        guard phase != .finished else { return [] }
+        stopReason = stopReason ?? reason
+        return drainRequested(now: now)
     }
 
     /// Finish what is in hand and end the run for good.
@@ -372,7 +410,8 @@ public struct DispatchStateMachine: Sendable {
             }
             guard !busy else { return [] }
             phase = .finished
-            return [.finish(cancelled ? .cancelled : .drained)]
+            if cancelled { return [.finish(.cancelled)] }
+            return [.finish(stopReason.map { .stopped(reason: $0) } ?? .drained)]
         case .dispatching:
             guard open > 0 else {
                 phase = .concluding
@@ -391,7 +430,7 @@ public struct DispatchStateMachine: Sendable {
             }
         }
         var actions: [DispatchAction] = []
-        for (worker, entry) in workers where !entry.draining {
+        for (worker, entry) in workers where !entry.draining && !entry.isSetAside && entry.notBefore <= now {
             for _ in 0..<max(entry.credit - entry.shards.count, 0) {
                 guard let shard = ready.popFirst(), let epoch = shards[shard]?.epoch else { return actions }
                 shards[shard]?.phase = .granting(worker)

@@ -363,8 +363,9 @@ package nonisolated struct Coord_Wire_V1_Heartbeat: Sendable {
   /// What the shard in hand waits for, such as a row that somebody holds; empty while batches advance.
   package var waitsFor: String = String()
 
-  /// Its connection to the database is down: that no batch commits says nothing of the shard.
-  package var disconnected: Bool = false
+  /// It is explained that no batch commits, and the worker itself sees to it that this ends: the database is away, or somebody
+  /// holds a row.
+  package var excused: Bool = false
 
   /// The step under way, such as "computing", and for how long it has been.
   package var step: String = String()
@@ -1141,7 +1142,7 @@ nonisolated extension Coord_Wire_V1_Held: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension Coord_Wire_V1_Heartbeat: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Heartbeat"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}held\0\u{1}credit\0\u{3}rss_bytes\0\u{3}peak_rss_bytes\0\u{3}program_rss_bytes\0\u{3}waits_for\0\u{1}disconnected\0\u{1}step\0\u{3}step_seconds\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}held\0\u{1}credit\0\u{3}rss_bytes\0\u{3}peak_rss_bytes\0\u{3}program_rss_bytes\0\u{3}waits_for\0\u{1}excused\0\u{1}step\0\u{3}step_seconds\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1155,7 +1156,7 @@ nonisolated extension Coord_Wire_V1_Heartbeat: SwiftProtobuf.Message, SwiftProto
       case 4: try { try decoder.decodeSingularInt64Field(value: &self.peakRssBytes) }()
       case 5: try { try decoder.decodeSingularInt64Field(value: &self.programRssBytes) }()
       case 6: try { try decoder.decodeSingularStringField(value: &self.waitsFor) }()
-      case 7: try { try decoder.decodeSingularBoolField(value: &self.disconnected) }()
+      case 7: try { try decoder.decodeSingularBoolField(value: &self.excused) }()
       case 8: try { try decoder.decodeSingularStringField(value: &self.step) }()
       case 9: try { try decoder.decodeSingularUInt32Field(value: &self.stepSeconds) }()
       default: break
@@ -1182,8 +1183,8 @@ nonisolated extension Coord_Wire_V1_Heartbeat: SwiftProtobuf.Message, SwiftProto
     if !self.waitsFor.isEmpty {
       try visitor.visitSingularStringField(value: self.waitsFor, fieldNumber: 6)
     }
-    if self.disconnected != false {
-      try visitor.visitSingularBoolField(value: self.disconnected, fieldNumber: 7)
+    if self.excused != false {
+      try visitor.visitSingularBoolField(value: self.excused, fieldNumber: 7)
     }
     if !self.step.isEmpty {
       try visitor.visitSingularStringField(value: self.step, fieldNumber: 8)
@@ -1201,7 +1202,7 @@ nonisolated extension Coord_Wire_V1_Heartbeat: SwiftProtobuf.Message, SwiftProto
     if lhs.peakRssBytes != rhs.peakRssBytes {return false}
     if lhs.programRssBytes != rhs.programRssBytes {return false}
     if lhs.waitsFor != rhs.waitsFor {return false}
-    if lhs.disconnected != rhs.disconnected {return false}
+    if lhs.excused != rhs.excused {return false}
     if lhs.step != rhs.step {return false}
     if lhs.stepSeconds != rhs.stepSeconds {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}

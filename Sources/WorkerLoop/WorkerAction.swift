@@ -10,8 +10,13 @@ public struct Position: Equatable, Sendable {
     public var sequence: Int64
     /// Rows updated on the shard in all leases.
     public var rowsDone: Int64
+    /// Rows that a batch may have, when a timeout has made batches smaller than the job says; 0 otherwise.
+    public var batchRows: Int
 
-    public init(checkpoint: Key? = nil, deferred: [Key] = [], sequence: Int64 = 0, rowsDone: Int64 = 0) {
+    public init(
+        checkpoint: Key? = nil, deferred: [Key] = [], sequence: Int64 = 0, rowsDone: Int64 = 0, batchRows: Int = 0
+    ) {
+        self.batchRows = batchRows
         self.checkpoint = checkpoint
         self.deferred = deferred
         self.sequence = sequence
@@ -42,7 +47,9 @@ public enum WorkerAction: Equatable, Sendable {
     /// Close the socket and open a new one: the old connection may be half dead.
     case reconnect
     /// Enter the session in the shard's ledger row. Answer with `leaseOpened` or `stepFailed`.
-    case openLease(Lease)
+    ///
+    /// `batchRows` is what another worker found that a batch may have, or 0.
+    case openLease(Lease, batchRows: Int = 0)
     /// Set-based: run the batch statement. Answer with `batchCommitted` or `stepFailed`.
     case apply(Lease, Position)
     /// Row-based: read the next batch, `locking` its rows in a transaction that stays open until the write.
@@ -75,23 +82,37 @@ public enum WorkerAction: Equatable, Sendable {
 /// Why a step failed, and what follows from it.
 public struct StepError: Error, Equatable, Sendable {
     public enum Kind: String, Sendable, CaseIterable {
-        /// The fence refused: the shard has another epoch or owner, or its batch was counted already.
+        /// The shard has another epoch or owner.
         case leaseLost
-        /// A deadlock, a lock timeout and the like: the same batch may work a moment later.
+        /// The fence refused a batch: what the shard's row says by now is to be read.
+        case fenced
+        /// A deadlock and the like: the same batch may work a moment later.
         case retryable
+        /// Somebody holds a row, or the table, for longer than the job is patient: it is waited for without holding
+        /// anything.
+        case held
+        /// The batch took too long and is smaller by now.
+        case tooLong
         /// The connection broke; whether a commit went through is read from the ledger.
         case connectionLost
         /// The compute program failed; a new one may do better.
         case program
+        /// The compute program has never answered a row on this worker: another worker may do better.
+        case unfit
         /// No retry can help.
         case permanent
+        /// No shard of the run can go on, such as when the table is another one.
+        case stopsRun
     }
 
     public var kind: Kind
     public var message: String
-    public init(_ kind: Kind, _ message: String) {
+    /// The same for the same error at the same row; nil where the error concerns no row.
+    public var identity: String?
+    public init(_ kind: Kind, _ message: String, identity: String? = nil) {
         self.kind = kind
         self.message = message
+        self.identity = identity
     }
 }
 

@@ -26,11 +26,15 @@ public struct WorkerLoopStateMachine: Sendable {
         /// changes more often than a batch takes would otherwise never be done. It is read again in every second of
         /// them, since a read that shares the round trip of a write goes out before its answer.
         public var deferralLimit: Int
+        /// How long what heals by itself is waited for before the attempt ends: the database, a row that somebody holds.
+        public var patience: Duration
 
         public init(
             mode: Mode, retry: RetryPolicy = RetryPolicy(), heartbeatInterval: Duration = .seconds(1),
-            silentAfter: Duration = .seconds(10), giveUpAfter: Duration = .seconds(300), deferralLimit: Int = 10
+            silentAfter: Duration = .seconds(10), giveUpAfter: Duration = .seconds(300), deferralLimit: Int = 10,
+            patience: Duration = .seconds(600)
         ) {
+            self.patience = patience
             self.mode = mode
             self.retry = retry
             self.heartbeatInterval = heartbeatInterval
@@ -45,7 +49,7 @@ public struct WorkerLoopStateMachine: Sendable {
     /// - `idle`: leaves by `leaseAssigned`, to `opening`.
     /// - `opening`: leaves by `leaseOpened`, to `applying` or `reading`; by `stepFailed`.
     /// - `applying`: leaves by `batchCommitted`, to itself or `idle`; by `stepFailed`.
-    /// - `reading`: leaves by `batchRead`, to `computing` or `writing`; by `stepFailed`.
+    /// - `reading`: leaves by `batchRead`, to `computing`; by `stepFailed`.
     /// - `computing`: leaves by `batchComputed`, to `writing`; by `stepFailed`.
     /// - `writing`: leaves by `batchCommitted`, to `computing`, `reading` or `idle`; by `stepFailed`.
     /// - `waiting`: leaves when its time has passed, to `opening`.
@@ -70,13 +74,35 @@ public struct WorkerLoopStateMachine: Sendable {
         var revoked = false
         /// For each deferred row, how many batches in a row left it so.
         var deferrals: [Key: Int] = [:]
+        /// What other workers found that a batch may have in rows, or 0.
+        var batchRows = 0
+        /// What is waited for, without a batch in between.
+        var wait: Wait?
+        /// The row and error by which the last step failed, when it concerned a row.
+        var fault: String?
+        /// Batches that the fence refused one after another.
+        var refusals = 0
     }
+
+    /// Something that heals by itself.
+    struct Wait: Equatable, Sendable {
+        var kind: StepError.Kind
+        var since: Duration
+        var reason: String
+        var tries: Int
+    }
+
+    /// Batches refused by the fence one after another, though the lease could be opened, before it counts as lost.
+    public static let refusalLimit = 5
+    /// The pauses between two looks at what is waited for: the first, doubled each time, up to the last.
+    static let pauses = (first: Duration.milliseconds(200), last: Duration.seconds(1))
 
     public let configuration: Configuration
     public private(set) var activity: Activity = .idle
     private(set) var work: Work?
     /// A lease assigned while another was in hand.
     private var next: Lease?
+    private var nextBatchRows = 0
     private var joined = false
     private var draining = false
     private var heardAt: Duration = .zero
@@ -124,12 +150,14 @@ public struct WorkerLoopStateMachine: Sendable {
         heardAt = now
     }
 
-    public mutating func leaseAssigned(_ lease: Lease, now: Duration) -> [WorkerAction] {
+    /// - Parameter batchRows: rows that a batch may have, when a timeout has made batches smaller; 0 otherwise.
+    public mutating func leaseAssigned(_ lease: Lease, batchRows: Int = 0, now: Duration) -> [WorkerAction] {
         heard(now: now)
         guard activity != .stopped else { return [] }
         // The lease in hand may be assigned again: it is not given back before its step has ended.
         if let current = work, current.lease == lease { return [] }
         guard !draining else { return [.reportReleased(lease)] }
+        nextBatchRows = batchRows
         guard let current = work else { return begin(lease) }
         if current.lease.shard == lease.shard {
             guard lease.epoch > current.lease.epoch else { return [] }
@@ -210,6 +238,10 @@ public struct WorkerLoopStateMachine: Sendable {
         guard var current = work else { return [] }
         current.position = position
         current.failures = 0
+        current.wait = nil
+        current.fault = nil
+        current.refusals = 0
+        if position.batchRows > 0 { current.batchRows = position.batchRows }
         current.deferrals = Dictionary(
             position.deferred.map { ($0, current.deferrals[$0, default: 0] + 1) }, uniquingKeysWith: max)
         work = current
@@ -229,25 +261,55 @@ public struct WorkerLoopStateMachine: Sendable {
         guard var current = work else { return [] }
         let discard: [WorkerAction] = configuration.mode == .rowBased ? [.discard] : []
         if current.revoked { return settle(discard) }
+        let delay: Duration
         switch error.kind {
         case .leaseLost:
             return settle(discard + [.reportLost(current.lease)])
-        case .program, .permanent:
+        case .unfit:
             return settle(discard + [.reportFailed(current.lease, error)])
+        case .program, .permanent, .stopsRun:
+            // Once more, by a fresh program or on a new connection. The same error again is no accident.
+            guard let identity = error.identity, current.fault != identity else {
+                let isSame = error.kind == .program && error.identity != nil
+                let last = isSame ? StepError(.permanent, error.message) : error
+                return settle(discard + [.reportFailed(current.lease, last)])
+            }
+            current.fault = identity
+            delay = configuration.retry.delay(failures: 1, using: &generator)
+        case .fenced:
+            current.refusals += 1
+            guard current.refusals < Self.refusalLimit else {
+                return settle(discard + [.reportLost(current.lease)])
+            }
+            delay = .zero
         case .retryable:
             current.failures += 1
             guard current.failures < configuration.retry.attempts else {
                 return settle(discard + [.reportFailed(current.lease, error)])
             }
-        case .connectionLost:
-            // Not the batch's fault. The coordinator takes the lease back when this lasts too long.
-            current.failures = max(current.failures, 1)
+            delay = configuration.retry.delay(failures: current.failures, using: &generator)
+        case .tooLong:
+            delay = .zero
+            wait(for: error, &current, now: now)
+        case .held, .connectionLost:
+            // Not the batch's fault, so it counts as no failure: but it has an end.
+            wait(for: error, &current, now: now)
+            guard let wait = current.wait, now - wait.since <= configuration.patience else {
+                let words = "\(error.message); it was waited for \(configuration.patience)"
+                return settle(discard + [.reportFailed(current.lease, StepError(error.kind, words))])
+            }
+            delay = min(Self.pauses.first * (1 << min(wait.tries - 1, 10)), Self.pauses.last)
         }
         if draining { return settle(discard + [.reportReleased(current.lease)]) }
-        let delay = configuration.retry.delay(failures: current.failures, using: &generator)
         work = current
         activity = .waiting(until: now + delay)
         return discard
+    }
+
+    private func wait(for error: StepError, _ current: inout Work, now: Duration) {
+        let before = current.wait?.kind == error.kind ? current.wait : nil
+        current.wait = Wait(
+            kind: error.kind, since: before?.since ?? now, reason: error.message, tries: (before?.tries ?? 0) + 1)
     }
 
     /// Time passed: a heartbeat, a retry or a search for the coordinator may be due.
@@ -256,7 +318,7 @@ public struct WorkerLoopStateMachine: Sendable {
         var actions: [WorkerAction] = []
         if case .waiting(let until) = activity, until <= now, let current = work {
             activity = .opening
-            actions.append(.openLease(current.lease))
+            actions.append(.openLease(current.lease, batchRows: current.batchRows))
         }
         if now - heardAt > configuration.giveUpAfter, work == nil {
             activity = .stopped
@@ -279,7 +341,28 @@ public struct WorkerLoopStateMachine: Sendable {
     public var held: HeldLease? {
         guard let work, !work.revoked else { return nil }
         return HeldLease(
-            lease: work.lease, sequence: work.position.sequence, rowsDone: work.position.rowsDone)
+            lease: work.lease, sequence: work.position.sequence, rowsDone: work.position.rowsDone,
+            batchRows: work.position.batchRows)
+    }
+
+    /// What the shard in hand waits for, in words; nil while batches advance.
+    public var waitsFor: String? { work?.wait?.reason }
+
+    /// Whether it is explained that no batch commits, and the machine itself sees to it that this ends.
+    public var isExcused: Bool { work?.wait != nil }
+
+    /// The step under way, in a word; `idle` without a lease.
+    public var step: String {
+        switch activity {
+        case .idle: "idle"
+        case .opening: "opening"
+        case .applying: "applying"
+        case .reading: "reading"
+        case .computing: "computing"
+        case .writing: "writing"
+        case .waiting: "waiting"
+        case .stopped: "stopped"
+        }
     }
 
     // MARK: - Private
@@ -296,8 +379,9 @@ public struct WorkerLoopStateMachine: Sendable {
 
     private mutating func begin(_ lease: Lease) -> [WorkerAction] {
         work = Work(lease: lease)
+        work?.batchRows = nextBatchRows
         activity = .opening
-        return [.openLease(lease)]
+        return [.openLease(lease, batchRows: nextBatchRows)]
     }
 
     /// The next step on the shard in hand.

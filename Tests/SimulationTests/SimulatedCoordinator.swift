@@ -104,7 +104,7 @@ final class SimulatedCoordinator: SimulatedProcess {
         switch end.outcome {
         case .expired: simulation.audit.count(.leaseExpired)
         case .stalled: simulation.audit.count(.leaseStalled)
-        case .released: return simulation.audit.count(.leaseReleased)
+        case .released, .unfit: return simulation.audit.count(.leaseReleased)
         case .failed: return simulation.audit.count(.attemptFailed)
         }
         if let healedAt = simulation.healedAt, simulation.now - healedAt > Scenario.convalescence {
@@ -120,7 +120,7 @@ final class SimulatedCoordinator: SimulatedProcess {
             if done + failed != simulation.database.shards.count {
                 simulation.audit.report(.i5, "\(name) concludes with \(done) shards done and \(failed) failed")
             }
-        case .drained: enqueue(.release(.paused))
+        case .drained, .stopped: enqueue(.release(.paused))
         case .cancelled: enqueue(.release(.cancelled))
         }
         // It answers its workers for a while, then leaves.
@@ -240,7 +240,7 @@ extension SimulatedCoordinator {
         case .recordAttempt(let lease, let worker, let end):
             let ended = simulation.database.recordAttempt(
                 lease, worker: worker, permanent: end.permanent,
-                attempts: end.outcome == .released ? 0 : simulation.scenario.attempts, ownership)
+                attempts: end.outcome.countsAgainstShard ? simulation.scenario.attempts : 0, ownership)
             let record = simulation.database.shards[Int(lease.shard.rawValue)].record
             return { [self] in
                 let now = simulation.now

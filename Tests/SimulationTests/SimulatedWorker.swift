@@ -61,7 +61,7 @@ final class SimulatedWorker: SimulatedProcess {
         case .sayHello: send(.hello)
         case .sayHeartbeat(let held): send(.heartbeat(held))
         case .reconnect: link = simulation.endpoint
-        case .openLease(let lease): open(lease)
+        case .openLease(let lease, _): open(lease)
         case .apply(let lease, let position): write(order(lease, position), nil, readNext: false)
         case .read(let lease, let position, let locking): read(order(lease, position), locking: locking)
         case .compute: compute()

@@ -242,7 +242,7 @@ final class Simulation {
         switch outcome {
         case .refused:
             audit.count(.fenceRefused)
-            return .failed(StepError(.leaseLost, "refused by the fence"))
+            return .failed(StepError(.fenced, "refused by the fence"))
         case .lockTimeout:
             audit.count(.lockTimeout)
             return .failed(StepError(.retryable, "lock timeout"))
