@@ -31,7 +31,7 @@ enum ExitStatus: Int32 {
             switch error {
             case .ousted: .owned
             case .openEndpoint: .usage
-            case .folder, .workersCannotStart, .ledgerAway: .error
+            case .folder, .workersCannotStart, .ledgerAway, .cannotGoOn: .error
             }
         default: .error
         }

@@ -29,6 +29,10 @@ struct Summary: Encodable {
     var coordinatorPeakRssBytes: Int64
     /// Why the coordinator stopped; null when it did what was asked.
     var error: Nullable<String>
+    /// Rows above the run's last key, which came while it was under way; null where nobody counted.
+    var rowsAbove: Nullable<Int64> = Nullable(nil)
+    /// Rows whose update the database suppressed.
+    var rowsUnchanged: Int64 = 0
 
     /// - Parameter error: why the coordinator stopped, when it was not for the run's end or a drain.
     init(
@@ -53,6 +57,8 @@ struct Summary: Encodable {
         workers = outcome.workers.map { WorkerObject($0) }
         coordinatorPeakRssBytes = ProcessMemory.read().peak
         self.error = Nullable(error.map { "\($0)" })
+        rowsAbove = Nullable(outcome.rowsAbove)
+        rowsUnchanged = outcome.rowsUnchanged
     }
 
     /// Of a run whose coordinator has stopped before it began.
@@ -91,13 +97,24 @@ struct Summary: Encodable {
     var isOver: Bool { RunRecord.State(rawValue: state)?.isUnfinished == false }
 
     var text: String {
-        var lines = [
+        var lines: [String] = [
             "run \(run) of \(job): \(state)",
             "  \(ProgressFormat.grouped(rowsDone)) rows changed, "
                 + "\(ProgressFormat.grouped(Int64(rowsPerSecond))) rows/s, \(elapsedSeconds) s",
             "  shards: \(shards.done) done, \(shards.failed) failed, \(shards.pending + shards.running) open",
             "  peak memory: coordinator \(ProgressFormat.bytes(coordinatorPeakRssBytes))",
         ]
+        if rowsUnchanged > 0 {
+            lines.append(
+                "  \(ProgressFormat.grouped(rowsUnchanged)) rows were left as they are: a trigger of the database suppresses "
+                    + "their update")
+        }
+        if let above = rowsAbove.value, above > 0 {
+            let more = above >= CoordinatorService.rowsAboveLimit ? " or more" : ""
+            lines.append(
+                "  \(ProgressFormat.grouped(above))\(more) rows came above the last key while it ran, and are not changed"
+            )
+        }
         for worker in workers {
             lines.append("    worker \(worker.host):\(worker.pid)  \(ProgressFormat.bytes(worker.peakRssBytes))")
         }

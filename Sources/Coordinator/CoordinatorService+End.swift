@@ -22,6 +22,9 @@ extension CoordinatorService {
             state = nil
         case .drained: state = .paused
         case .cancelled: state = .cancelled
+        case .stopped(let reason):
+            state = .paused
+            stopped = .cannotGoOn(reason)
         }
         Task {
             do {
@@ -47,7 +50,7 @@ extension CoordinatorService {
         let areGone = processesAreGone && !addresses.keys.contains { isWaitedFor($0, since: finishing) }
         switch lastFigures {
         case .due where addresses.isEmpty || areGone || isLate: writeLastFigures()
-        case .written where areGone || isLate: end(.success(()))
+        case .written where areGone || isLate: end(stopped.map { .failure($0) } ?? .success(()))
         case .due, .underWay, .written: break
         }
     }

@@ -21,6 +21,12 @@ public struct RunOpening: Sendable {
         public var warnings: [String]
         var systemIdentifier: String
         var database: String
+        /// Rows that a batch may have, when a timeout has made batches smaller before; 0 otherwise.
+        var batchRows: Int
+        /// The run's table as it was found, and its last key.
+        var target: Target
+        var endKey: Key?
+        var searchPath: String
 
         public var shards: Int { counts.total }
     }
@@ -68,7 +74,8 @@ public struct RunOpening: Sendable {
     public func start(_ job: Job, file: String, workers: Int, new: Bool) async throws -> Opened {
         let (coordinator, host, pid) = (coordinator, host, pid)
         return try await ledger.with { store in
-            let findings = try Preflight.check(job, file: file, store.connection)
+            let path = try Self.searchPath(store)
+            let findings = try Preflight.check(job, file: file, searchPath: path, store.connection)
             try store.install()
             try Self.outlast(try store.unfinishedRun(named: job.name), store, host: host)
             let unfinished = try store.unfinishedRun(named: job.name)
@@ -81,7 +88,7 @@ public struct RunOpening: Sendable {
                         mend: "coord status \(unfinished.id)")
                 }
                 if !new {
-                    guard unfinished.definition.fingerprint == job.fingerprint else {
+                    guard unfinished.definition.fingerprint.isExactly(job.fingerprint) else {
                         throw LedgerError(
                             .wrongState("changed"),
                             "run \(unfinished.id) of \(job.name) is \(unfinished.state.rawValue), and the job has "
@@ -90,7 +97,7 @@ public struct RunOpening: Sendable {
                                 + "coord start \(file) --new   cancels run \(unfinished.id) and starts from the beginning"
                         )
                     }
-                    guard unfinished.definition.table == findings.target.table else {
+                    guard unfinished.definition.table.isExactly(findings.target.table) else {
                         throw LedgerError(
                             .wrongState("changed"),
                             "run \(unfinished.id) of \(job.name) is about \(unfinished.definition.table), and the job's "
@@ -114,9 +121,9 @@ public struct RunOpening: Sendable {
                 }
             }
             let run = try store.createRun(
-                RunDefinition(
-                    name: job.name, text: job.text, directory: job.directory, fingerprint: job.fingerprint,
-                    table: findings.target.table), plan: weighted, rowsEstimated: findings.rowsEstimated)
+                try Self.definition(job, findings, plan: weighted, searchPath: path, store.connection), plan: weighted,
+                rowsEstimated: findings.rowsEstimated)
+            if weighted.parts.last?.range.through == nil { try store.endEmpty(run) }
             return try Self.take(
                 run, job, findings, store, coordinator: coordinator, host: host, pid: pid, resumed: false)
         }
@@ -139,8 +146,10 @@ public struct RunOpening: Sendable {
                     mend: "coord start JOB starts a new run")
             }
             try check(job)
+            _ = try Self.checkBinding(of: record, store)
             let findings = try Preflight.check(
-                job, file: record.definition.name, table: record.definition.table, store.connection)
+                job, file: record.definition.name, table: record.definition.table,
+                searchPath: record.definition.searchPath, store.connection)
             return try Self.take(
                 id, job, findings, store, coordinator: coordinator, host: host, pid: pid, resumed: true)
         }
@@ -178,16 +187,25 @@ public struct RunOpening: Sendable {
         _ run: RunID, _ job: Job, _ findings: Preflight.Findings, _ store: LedgerStore, coordinator: WorkerID,
         host: String, pid: Int32, resumed: Bool
     ) throws -> Opened {
+        var warnings = findings.warnings
+        let before = try store.run(run)
+        if let fault = try checkBinding(of: before, store) { warnings.append(fault.message) }
         let ownership = try store.takeOver(
             run, as: coordinator, host: host, pid: pid, text: resumed ? job.text : nil,
             directory: resumed ? job.directory : nil)
-        let identity = try store.connection.execute(
-            "SELECT system_identifier, current_database() FROM pg_control_system()")
+        let end = try bind(before, ownership, findings.target, store)
+        let place = try DatabasePlace.read(store.connection)
         let record = try store.run(run)
         return Opened(
             ownership: ownership, job: job, rowsEstimated: record.rowsEstimated, rowsDone: record.rowsDone,
-            counts: record.counts, resumed: resumed, warnings: findings.warnings,
-            systemIdentifier: identity.text(0, 0) ?? "", database: identity.text(0, 1) ?? "")
+            counts: record.counts, resumed: resumed, warnings: warnings, systemIdentifier: place.systemIdentifier,
+            database: place.database, batchRows: record.definition.batchRows ?? 0, target: findings.target, endKey: end,
+            searchPath: record.definition.searchPath)
+    }
+
+    /// Along which names in a job are looked up.
+    private static func searchPath(_ store: LedgerStore) throws -> String {
+        try store.connection.execute("SELECT pg_catalog.current_setting('search_path')").text(0, 0) ?? ""
     }
 }
 

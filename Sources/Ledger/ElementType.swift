@@ -1,9 +1,6 @@
 public import Sharding
 
-/// How the values of a written column travel: as an array of this type, in binary form.
-///
-/// Integers, booleans, uuid and text go as they are. Everything else goes as text, and the server converts each value
-/// as it would a literal.
+/// The types that arrays of values have on the wire, in binary form.
 public enum ElementType: UInt32, Sendable, CaseIterable {
     case bool = 16
     case int8 = 20
@@ -15,25 +12,50 @@ public enum ElementType: UInt32, Sendable, CaseIterable {
     case xid = 28
     case uuid = 2950
 
-    /// The wire form for values of a column.
-    public static func of(_ column: Target.Column) -> ElementType {
-        // varchar and char have a length that text does not carry: they are cast.
-        ElementType(rawValue: column.value.base) ?? .text
-    }
-
-    /// Whether the column takes the array's elements without a cast.
-    var isExact: Bool { self != .text }
-
+    /// With its schema, for a cast.
     public var sqlName: String {
         switch self {
-        case .bool: "boolean"
-        case .int8: "bigint"
-        case .int2: "smallint"
-        case .int4: "integer"
-        case .text: "text"
-        case .tid: "tid"
-        case .xid: "xid"
-        case .uuid: "uuid"
+        case .bool: "pg_catalog.bool"
+        case .int8: "pg_catalog.int8"
+        case .int2: "pg_catalog.int2"
+        case .int4: "pg_catalog.int4"
+        case .text: "pg_catalog.text"
+        case .tid: "pg_catalog.tid"
+        case .xid: "pg_catalog.xid"
+        case .uuid: "pg_catalog.uuid"
+        }
+    }
+}
+
+/// How the values of a written column travel, so that the server does with each what `UPDATE t SET v = $1` does: it
+/// goes through its type's input function, and is then assigned. An explicit cast has other rules: it cuts what is too
+/// long for a domain.
+public enum ValueForm: Sendable, Equatable {
+    /// An array in binary form, assigned as it is: integers, booleans, uuid and text, and domains over them. The types
+    /// varchar and char too: what is too long is refused by the assignment.
+    case binary(ElementType)
+    /// An array of texts; each is turned into the type of this name, by its input function since there is no cast.
+    case converted(String)
+    /// An array of the type of this name in text form, whose elements go through its input function.
+    case literal(String)
+
+    public static func of(_ column: Target.Column) -> ValueForm {
+        let value = column.value
+        switch ElementType(rawValue: value.base) {
+        case .bool, .int8, .int2, .int4, .text, .uuid: return .binary(ElementType(rawValue: value.base) ?? .text)
+        case .tid, .xid, nil: break
+        }
+        // bpchar, varchar
+        if [1042, 1043].contains(value.base) { return .binary(.text) }
+        return value.hasTextCast && value.hasArray ? .literal(value.name) : .converted(value.name)
+    }
+
+    /// The type of the array's elements, for the parameter's cast.
+    var elementName: String {
+        switch self {
+        case .binary(let type): type.sqlName
+        case .converted: ElementType.text.sqlName
+        case .literal(let name): name
         }
     }
 }

@@ -135,6 +135,17 @@ extension LedgerStore {
 
     // MARK: - Leases, by the worker
 
+    /// Names this session, and looks whether a coordinator owns the run here: on a copy of the database, none does.
+    public func enter(_ run: RunID, applicationName: String) throws -> Bool {
+        try connection.executePrepared(
+            "coord_enter",
+            """
+            SELECT pg_catalog.set_config('application_name', $2, false), COALESCE((SELECT \(Self.ownerIsAlive)
+                FROM coord.run AS r WHERE r.id OPERATOR(pg_catalog.=) $1::pg_catalog.int8), false)
+            """, PostgresParameters([run.description, applicationName])
+        ).bool(0, 1) ?? false
+    }
+
     /// Where a leased shard stands, and its range.
     public struct Opening: Sendable, Equatable {
         public var range: KeyRange

@@ -134,8 +134,8 @@ public final class LedgerStore {
     /// Whether the coordinator of `r` still is: its lease has not run out and its session is there. The session of
     /// another role may be hidden, and counts as there.
     static let ownerIsAlive = """
-        (r.coordinator IS NOT NULL AND r.lease_until > clock_timestamp() AND EXISTS (
-            SELECT FROM pg_stat_activity AS a
-            WHERE a.pid = r.backend_pid AND COALESCE(a.backend_start, r.backend_start) = r.backend_start))
+        (r.coordinator IS NOT NULL AND r.lease_until OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp() AND EXISTS (
+            SELECT FROM pg_catalog.pg_stat_activity AS a WHERE a.pid OPERATOR(pg_catalog.=) r.backend_pid
+                AND COALESCE(a.backend_start, r.backend_start) OPERATOR(pg_catalog.=) r.backend_start))
         """
 }

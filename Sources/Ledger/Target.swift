@@ -7,6 +7,8 @@ public struct Target: Sendable, Equatable {
     public struct Column: Sendable, Equatable {
         /// As in the catalogue.
         public var name: String
+        /// Its number in the table, which no rename changes.
+        public var number: Int
         /// Quoted.
         public var quoted: String
         /// OID of its type.
@@ -16,8 +18,11 @@ public struct Target: Sendable, Equatable {
         /// What its values are: its type behind all domains.
         public var value: ValueType
 
-        public init(name: String, quoted: String, type: UInt32, typeName: String, value: ValueType) {
+        public init(
+            name: String, number: Int = 0, quoted: String, type: UInt32, typeName: String, value: ValueType
+        ) {
             self.name = name
+            self.number = number
             self.quoted = quoted
             self.type = type
             self.typeName = typeName
@@ -47,6 +52,8 @@ public struct Target: Sendable, Equatable {
     /// One column for now; the ledger and the ranges hold keys as tuples already.
     public var key: Column
     public var keyType: KeyType
+    /// The key's collation, quoted with its schema; nil where the type has none.
+    public var keyCollation: String?
     public var predicate: String?
     public var change: Change
     /// SQL for the stored bytes of a row's values that a `set` job reads or writes and that may be long; nil when none
@@ -54,11 +61,27 @@ public struct Target: Sendable, Equatable {
     public var width: String?
     /// Some of the table's values are so long that they are kept outside its pages.
     public var isToasted: Bool
+    /// Columns that must stay what they are while the run is under way: the key, what is read and written, and those
+    /// whose names stand in the job's SQL.
+    public var bound: [Column]
+    /// Row triggers fire for each update, or the job's SQL calls functions that are not PostgreSQL's own or holds
+    /// subqueries: queries of somebody else are planned in coord's sessions.
+    public var runsForeignQueries: Bool
+    /// Row triggers of the application fire for each update.
+    public var hasRowTriggers: Bool
 
     public init(
         oid: UInt32, table: String, alias: String, key: Column, keyType: KeyType, predicate: String?, change: Change,
-        width: String? = nil, isToasted: Bool = false
+        width: String? = nil, isToasted: Bool = false, keyCollation: String? = nil, bound: [Column]? = nil,
+        runsForeignQueries: Bool = false, hasRowTriggers: Bool = false
     ) {
+        self.keyCollation = keyCollation
+        self.runsForeignQueries = runsForeignQueries
+        self.hasRowTriggers = hasRowTriggers
+        switch change {
+        case .set(let assignments): self.bound = bound ?? [key] + assignments.map(\.column)
+        case .compute(let read, let writes): self.bound = bound ?? [key] + read + writes
+        }
         self.width = width
         self.isToasted = isToasted
         self.oid = oid
@@ -71,10 +94,4 @@ public struct Target: Sendable, Equatable {
     }
 
     var qualifiedKey: String { "\(alias).\(key.quoted)" }
-
-    /// Whether the predicate holds one of the words that a subquery begins with, be it in a name or a text.
-    var mayHaveSubquery: Bool {
-        let words = (predicate ?? "").lowercased().split { !$0.isLetter }
-        return ["select", "table", "values"].contains { words.contains($0) }
-    }
 }

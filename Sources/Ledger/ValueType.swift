@@ -10,8 +10,15 @@ public struct ValueType: Sendable, Equatable {
     public var delimiter: UInt8
     /// Whether there is an array type of it.
     public var hasArray: Bool
+    /// Whether there is a cast from text to it, whose rules may differ from those of its input function: an explicit cast
+    /// to regclass refuses `-`, which an UPDATE takes.
+    public var hasTextCast: Bool
 
-    public init(base: UInt32, name: String, element: UInt32? = nil, delimiter: UInt8 = 44, hasArray: Bool = true) {
+    public init(
+        base: UInt32, name: String, element: UInt32? = nil, delimiter: UInt8 = 44, hasArray: Bool = true,
+        hasTextCast: Bool = false
+    ) {
+        self.hasTextCast = hasTextCast
         self.base = base
         self.name = name
         self.element = element

@@ -26,23 +26,14 @@ public enum PostgresSession {
 
     /// For batches. A commit may be lost in a crash of the server, but then with its checkpoint, since both are in one
     /// transaction and replay is in commit order; the completion of the run is committed durably after all of them.
-    /// Generic plans, by the key's index: a custom plan for a batch may scan the whole table.
+    /// Generic plans: a custom plan for a batch may scan the whole table.
     public static let batches: [String] =
-        common() + [
-            "SET synchronous_commit = off",
-            "SET plan_cache_mode = force_generic_plan",
-            "SET enable_seqscan = off",
-            "SET enable_bitmapscan = off",
-        ]
+        common() + ["SET synchronous_commit = off", "SET plan_cache_mode = force_generic_plan"]
 
-    /// For batches that a program computes: how their arrays are joined to the table's rows. Not for the ones that
-    /// PostgreSQL computes, whose expressions may hold joins of their own.
-    ///
-    /// - Parameter byHash: by one hash table of the values, which takes about 8 % less time. Any other join of the session
-    ///   is then by hash too, which reads its tables whole.
-    public static func rowBatches(byHash: Bool) -> [String] {
-        let refused = byHash ? "nestloop" : "hashjoin"
-        // A hash table of the values of a batch stays in memory.
-        return ["SET enable_\(refused) = off", "SET enable_mergejoin = off"] + (byHash ? ["SET work_mem = '16MB'"] : [])
-    }
+    /// Has batches go by the key's index. All other queries of the session are planned so too.
+    public static let byIndex: [String] = [
+        "SET enable_indexscan = on", "SET enable_indexonlyscan = on", "SET enable_tidscan = on",
+        "SET enable_seqscan = off",
+        "SET enable_bitmapscan = off",
+    ]
 }

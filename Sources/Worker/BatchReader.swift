@@ -14,6 +14,10 @@ struct HeldBatch {
     var deferred: [Key]
     /// The rows are locked by a transaction that is open.
     var locked: Bool
+    /// How many of the rows, which come first, are deferred ones.
+    var deferredRows = 0
+    /// Deferred rows that the database does not change, taken out of `rows`.
+    var unchanged: Int64 = 0
 }
 
 /// Reads batches bounded in rows and bytes.
@@ -48,23 +52,28 @@ final class BatchReader {
         var skipRange: Bool
     }
 
-    private var limit: Int {
-        guard rowBytes > 0 else { return limits.rows }
+    private func limit(_ budget: Int) -> Int {
+        let rows = min(limits.rows, budget)
+        guard rowBytes > 0 else { return rows }
         // A quarter more than fits, so that narrower rows are noticed.
-        return max(1, min(limits.rows, Int(Double(limits.bytes) / rowBytes * 1.25)))
+        return max(1, min(rows, Int(Double(limits.bytes) / rowBytes * 1.25)))
     }
 
-    func prepare(_ range: KeyRange, _ position: Position, locking: Bool, _ connection: PostgresConnection) throws
-        -> Request
-    {
+    /// - Parameters:
+    ///   - budget: rows that a batch may have by now, beside the job's own limit.
+    ///   - window: keys that a read with a predicate may look at; nil for the usual.
+    func prepare(
+        _ range: KeyRange, _ position: Position, locking: Bool, budget: Int = .max, window: Int? = nil,
+        _ connection: PostgresConnection
+    ) throws -> Request {
         let lower = position.checkpoint ?? range.after
         let upper = range.through
         var parameters = PostgresParameters()
         if let lower { parameters.append(lower.components[0]) }
         if let upper { parameters.append(upper.components[0]) }
-        let limit = limit
+        let limit = limit(budget)
         parameters.append(limit)
-        if statements.target.predicate != nil { parameters.append(limit * Self.windowFactor - 1) }
+        if statements.target.predicate != nil { parameters.append((window ?? limit * Self.windowFactor) - 1) }
         let name = "coord_read_\(lower == nil ? 0 : 1)\(upper == nil ? 0 : 1)"
         try connection.prepare(name, statements.read(hasLower: lower != nil, hasUpper: upper != nil))
         // So many that a batch of them alone stays within its limit.
@@ -73,22 +82,18 @@ final class BatchReader {
         var deferredParameters: PostgresParameters?
         if !deferred.isEmpty {
             try connection.prepare(deferredName, statements.readDeferred(locking: locking))
-            var keys = RowBatch(columns: 1)
-            for key in deferred { keys.append(key.components[0]) }
-            var list = PostgresParameters()
-            try ValueEncoder.append(
-                keys, column: 0, rows: keys.rows, as: ElementType.of(keyType: statements.target.keyType), to: &list)
-            deferredParameters = list
+            deferredParameters = try HeldRows.parameters(deferred, statements.target)
         }
         return Request(
             name: name, parameters: parameters, limit: limit, deferred: deferred,
             deferredParameters: deferredParameters, deferredName: deferredName, locked: locking, skipRange: locking)
     }
 
-    func read(_ range: KeyRange, _ position: Position, locking: Bool, _ connection: PostgresConnection) throws
-        -> HeldBatch
-    {
-        let request = try prepare(range, position, locking: locking, connection)
+    func read(
+        _ range: KeyRange, _ position: Position, locking: Bool, budget: Int = .max, window: Int? = nil,
+        _ connection: PostgresConnection
+    ) throws -> HeldBatch {
+        let request = try prepare(range, position, locking: locking, budget: budget, window: window, connection)
         try connection.enterPipeline()
         try send(request, connection)
         let batch = try receive(request, connection)
@@ -119,13 +124,15 @@ final class BatchReader {
             } catch { failure = error }
             try connection.nextSync()
         }
+        let deferredRows = rows.rows
         var summary = ReadSummary(rows: rows.rows, through: nil, exhausted: false)
         if !request.skipRange {
             do { summary = try receiveRange(request, &rows, connection) } catch { failure = failure ?? error }
             try connection.nextSync()
         }
         if let failure { throw failure }
-        return HeldBatch(rows: rows, summary: summary, deferred: request.deferred, locked: request.locked)
+        return HeldBatch(
+            rows: rows, summary: summary, deferred: request.deferred, locked: request.locked, deferredRows: deferredRows)
     }
 
     private func receiveRange(_ request: Request, _ rows: inout RowBatch, _ connection: PostgresConnection)

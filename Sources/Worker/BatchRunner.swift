@@ -1,4 +1,5 @@
 import CoordKit
+import Host
 import Job
 import Ledger
 import Postgres
@@ -22,25 +23,35 @@ actor BatchRunner {
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private let settings: PostgresConnection.Settings
-    private let worker: WorkerID
+    let worker: WorkerID
     private let transforms: [RowTransform]
     /// This program, to start compute programs that end with it.
     private let leash: String?
-    private var run: RunID?
-    private var job: Job?
-    private var connection: PostgresConnection?
-    private var statements: BatchStatements?
-    private var compute: (any BatchCompute)?
-    private var parameters = PostgresParameters()
-    private var reader: BatchReader?
-    private var range = KeyRange.everything
-    private var held: HeldBatch?
-    private var prefetched: HeldBatch?
-    private var computed: RowBatch?
-    private var setBased = SetBasedLimits(rows: 1, bytes: nil)
-    private var computeTimeout = Duration.zero
+    var run: RunID?
+    private var definition: RunDefinition?
+    var connection: PostgresConnection?
+    var statements: BatchStatements?
+    var compute: (any BatchCompute)?
+    var parameters = PostgresParameters()
+    var reader: BatchReader?
+    var range = KeyRange.everything
+    var held: HeldBatch?
+    var computed: RowBatch?
+    var setBased = SetBasedLimits(rows: 1, bytes: nil)
+    var limits = BatchLimits()
+    var computeTimeout = Duration.zero
+    private var lockPatience = Duration.milliseconds(200)
+    private var sessionSettings: [String] = []
     private var searchPath: String?
-    private var extras: [String] = []
+    /// Where the run is, as last seen.
+    private var place: DatabasePlace?
+    /// Rows that a batch may have by now.
+    var budget = Int.max
+    var heldRows = HeldRows()
+    /// Rows that the last write left, with the version that it was to change: what has it still at the next read is not changed
+    /// by the database.
+    var versions = RowVersions()
+    private var lease: Lease?
 
     init(
         settings: PostgresConnection.Settings, worker: WorkerID, transforms: [RowTransform], leash: String?
@@ -60,42 +71,51 @@ actor BatchRunner {
     }
 
     /// Reads the run's job from the ledger and gets ready for it.
+    ///
+    /// - Parameter expected: system identifier and database of the coordinator's connection.
     func prepare(run: RunID, systemIdentifier: String, database: String) throws -> Assignment {
         // Statements are prepared for one run's job.
         if self.run != run { connection = nil }
         self.run = run
-        let connection = try connected()
-        let here = try connection.execute(
-            "SELECT system_identifier, current_database(), pg_is_in_recovery() FROM pg_control_system()")
-        guard here.bool(0, 2) != true else {
-            throw StepError(.permanent, "this worker's connection goes to a standby, where nothing can be written")
-        }
-        guard here.text(0, 0) == systemIdentifier, here.text(0, 1) == database else {
-            throw StepError(
-                .permanent,
-                "this worker's connection goes to another database than the coordinator's: \(here.text(0, 1) ?? "?") "
-                    + "of cluster \(here.text(0, 0) ?? "?") instead of \(database) of cluster \(systemIdentifier)")
-        }
+        let connection = try connected(
+            expecting: place ?? DatabasePlace(systemIdentifier: systemIdentifier, database: database))
         let definition = try LedgerStore(connection).definition(of: run)
+        self.definition = definition
+        try checkBinding(connection, kind: .permanent)
         let job = try Job.parse(text: definition.text, file: definition.name, directory: definition.directory)
-        searchPath = definition.searchPath
-        try setUp(connection)
         let target = try Preflight.target(job, table: definition.table, connection)
         let statements = BatchStatements(target: target, mechanisms: Self.mechanisms)
-        self.job = job
         self.statements = statements
+        limits = job.batch
+        budget = min(budget, job.batch.rows)
+        lockPatience = job.lockPatience
+        searchPath = definition.searchPath
+        sessionSettings = try Self.sessionSettings(job, definition)
+        if case .set = target.change { setBased = try SetBasedLimits(job.batch, target, connection) }
+        try setUp(connection)
+        sessionSettings += try PlanSwitches.choose(statements, byBytes: setBased.bytes != nil, connection)
         let retry = RetryPolicy(job)
         switch (job.change, target.change) {
         case (.compute(let wanted), .compute(let read, let writes)):
             compute = try makeCompute(job, wanted, target: target, read: read, writes: writes)
             computeTimeout = wanted.timeout
-            extras = statements.session
-            try setUp(connection)
             reader = BatchReader(statements: statements, limits: job.batch, columns: read.count + systemColumns)
+            try PlanSwitches.check(statements, byBytes: false, connection)
             return Assignment(mode: .rowBased, retry: retry)
         default:
-            setBased = try SetBasedLimits(job.batch, target, connection)
+            try PlanSwitches.check(statements, byBytes: setBased.bytes != nil, connection)
             return Assignment(mode: .setBased, retry: retry)
+        }
+    }
+
+    /// What a run's values depend on in a session, whatever its role or database say.
+    private static func sessionSettings(_ job: Job, _ definition: RunDefinition) throws -> [String] {
+        guard case .set = job.change else { return PostgresSession.values(timeZone: job.timeZone ?? "UTC") }
+        // The job's expressions mean what they did in the session that made the run.
+        var settings = definition.settings
+        if let timeZone = job.timeZone { settings["TimeZone"] = timeZone }
+        return settings.sorted { $0.key < $1.key }.map { name, value in
+            "SELECT pg_catalog.set_config(\(BatchStatements.literal(name)), \(BatchStatements.literal(value)), false)"
         }
     }
 
@@ -124,21 +144,61 @@ actor BatchRunner {
         #endif
     }
 
-    private func connected() throws -> PostgresConnection {
+    // MARK: - Connecting
+
+    func connected() throws -> PostgresConnection {
+        guard let place else { throw StepError(.permanent, "no run was assigned") }
+        if let connection, connection.isAlive { return connection }
+        do {
+            let fresh = try connected(expecting: place)
+            try setUp(fresh)
+            return fresh
+        } catch let error as PostgresError where error.recovery == .authorize || error.recovery == .permanent {
+            // It has worked before: somebody changes a password or pg_hba.conf. That heals, or its limit comes.
+            throw StepError(.connectionLost, "the database cannot be reached: \(error)")
+        } catch let error as StepError {
+            throw StepError(.connectionLost, error.message)
+        }
+    }
+
+    /// Connects, unless there is a connection, and proves where it is before anything is written.
+    private func connected(expecting expected: DatabasePlace) throws -> PostgresConnection {
         if let connection, connection.isAlive { return connection }
         connection = nil
         let fresh = try PostgresConnection(settings)
-        try setUp(fresh)
+        let here = try DatabasePlace.read(fresh)
+        if let fault = here.fault(expected: expected) { throw StepError(.permanent, "this worker: \(fault)") }
+        if here.isReadOnly {
+            throw StepError(
+                .permanent,
+                "this worker's sessions are read-only: SET default_transaction_read_only to off for its role, or use another"
+            )
+        }
+        place = here
         connection = fresh
         return fresh
     }
 
     /// What the run's job asks of a session beyond the common settings.
     private func setUp(_ connection: PostgresConnection) throws {
+        let milliseconds = max(1, Int64((lockPatience / .milliseconds(1)).rounded()))
+        var statements = sessionSettings + ["SET lock_timeout = \(milliseconds)"]
+        #if DEBUG
+            if let limit = TestSwitches.statementTimeout { statements.append("SET statement_timeout = \(limit)") }
+        #endif
+        for statement in statements { try connection.execute(statement) }
+        // Last: from here on, names in the job's own SQL are looked up where they were when the run was made.
         if let searchPath {
-            try connection.execute("SELECT set_config('search_path', $1, false)", [searchPath])
+            try connection.execute("SELECT pg_catalog.set_config('search_path', $1, false)", [searchPath])
         }
-        for statement in extras { try connection.execute(statement) }
+    }
+
+    /// Stops the run where its table is not what it was.
+    private func checkBinding(_ connection: PostgresConnection, kind: StepError.Kind) throws {
+        guard let run, let definition, let binding = definition.binding,
+            let fault = try Binding.fault(binding, table: definition.table, connection)
+        else { return }
+        throw StepError(kind, "\(fault.message)\n  \(fault.ways(run: run))")
     }
 
     // MARK: - Steps
@@ -146,126 +206,58 @@ actor BatchRunner {
     /// Runs a step on this actor's thread, with no detour over another.
     func perform<R: Sendable>(_ body: @Sendable (isolated BatchRunner) throws -> R) rethrows -> R { try body(self) }
 
-    func open(_ lease: Lease) throws -> Position {
+    /// - Parameter batchRows: rows that a batch may have, as another worker found, or 0.
+    func open(_ lease: Lease, batchRows: Int) throws -> Position {
         try step {
-            guard let run else { throw StepError(.permanent, "no run was assigned") }
+            guard let run, let statements else { throw StepError(.permanent, "no run was assigned") }
             discard()
-            let store = LedgerStore(try connected())
+            if self.lease != lease {
+                heldRows.removeAll()
+                versions.removeAll()
+                self.lease = lease
+            }
+            if batchRows > 0 { budget = min(budget, batchRows) }
+            let connection = try connected()
+            let store = LedgerStore(connection)
+            guard try store.enter(run, applicationName: "coord run \(run) shard \(lease.shard)") else {
+                throw StepError(
+                    .connectionLost,
+                    "no coordinator owns run \(run) in the database that this worker's connection goes to")
+            }
+            try checkBinding(connection, kind: .stopsRun)
             guard let opening = try store.open(lease, owner: worker, run: run) else {
                 throw StepError(.leaseLost, "\(lease) belongs to somebody else by now")
             }
             range = opening.range
+            try checkPosition(opening, lease, statements, connection)
             return Position(
                 checkpoint: opening.checkpoint, deferred: opening.deferred, sequence: opening.sequence,
-                rowsDone: opening.rowsDone)
+                rowsDone: opening.rowsDone, batchRows: reportedBudget)
         }
     }
 
-    func apply(_ lease: Lease, _ position: Position) throws -> CommitResult {
-        try step {
-            let (connection, statements) = try ready()
-            let lower = position.checkpoint ?? range.after
-            let upper = range.through
-            begin(lease, position)
-            if let lower { parameters.append(lower.components[0]) }
-            if let upper { parameters.append(upper.components[0]) }
-            parameters.append(setBased.rows - 1)
-            if let bytes = setBased.bytes { parameters.append(bytes) }
-            let name = "coord_apply_\(lower == nil ? 0 : 1)\(upper == nil ? 0 : 1)"
-            try connection.prepare(
-                name,
-                statements.apply(
-                    hasLower: lower != nil, hasUpper: upper != nil, byBytes: setBased.bytes != nil))
-            let result = try connection.executePrepared(name, "", parameters)
-            guard result.rows == 1 else { throw StepError(.leaseLost, "\(lease) was refused by the fence") }
-            return CommitResult(
-                position: Position(
-                    checkpoint: result.text(0, 0).map { Key($0) }, sequence: result.int(0, 1) ?? 0,
-                    rowsDone: result.int(0, 2) ?? 0),
-                done: result.bool(0, 3) ?? false)
-        }
-    }
-
-    func read(_ lease: Lease, _ position: Position, locking: Bool) throws -> ReadSummary {
-        try step {
-            let (connection, _) = try ready()
-            guard let reader else { throw StepError(.permanent, "the job reads nothing") }
-            if locking {
-                try connection.execute("BEGIN")
-                // The one transaction that is open while the program computes: for as long as that may take.
-                let seconds = computeTimeout.components.seconds + Int64(PostgresSession.statementTimeoutSeconds)
-                try connection.execute("SET LOCAL idle_in_transaction_session_timeout = '\(seconds)s'")
-            }
-            let batch = try reader.read(range, position, locking: locking, connection)
-            held = batch
-            return batch.summary
-        }
-    }
-
-    func computeBatch() throws {
-        guard let held, let compute else { throw StepError(.permanent, "no batch to compute") }
-        guard held.rows.rows > 0 else {
-            computed = nil
-            return
-        }
+    /// A checkpoint that is no key, or lies outside its shard, was not written by coord: rows would be skipped.
+    private func checkPosition(
+        _ opening: LedgerStore.Opening, _ lease: Lease, _ statements: BatchStatements, _ connection: PostgresConnection
+    ) throws {
+        guard let checkpoint = opening.checkpoint else { return }
+        let found = "the ledger was changed by hand: the checkpoint of shard \(lease.shard), \(checkpoint), "
+        let mend = "set it right in coord.shard, then: coord resume \(run?.description ?? "RUN")"
         do {
-            computed = try compute.compute(held.rows)
-        } catch let error as ComputeError {
-            // A transaction that a locking read opened must not outlive the batch.
-            if held.locked { connection = nil }
-            throw StepError(.program, error.description)
+            let result = try connection.execute(
+                statements.checkPosition,
+                [checkpoint, opening.range.after, opening.range.through].map { $0?.components[0] })
+            guard result.bool(0, 0) == true else {
+                throw StepError(.stopsRun, found + "is not in its range \(opening.range)\n  \(mend)")
+            }
+        } catch let error as PostgresError where error.sqlState?.hasPrefix("22") == true {
+            throw StepError(.stopsRun, found + "is no key: \(error.message)\n  \(mend)")
         }
-    }
-
-    func write(_ lease: Lease, _ position: Position, readNext: Bool) throws -> CommitResult {
-        try step {
-            let (connection, statements) = try ready()
-            guard let batch = held, let reader else { throw StepError(.permanent, "no batch to write") }
-            try encode(lease, position, batch, statements.target)
-            try connection.prepare("coord_write", statements.write())
-            var next: BatchReader.Request?
-            if readNext {
-                let behind = Position(
-                    checkpoint: batch.summary.through ?? position.checkpoint,
-                    deferred: position.deferred.filter {
-                        !batch.deferred.contains($0)
-                    })
-                next = try reader.prepare(range, behind, locking: false, connection)
-            }
-            let result: PostgresResult
-            (result, prefetched) = try exchange(connection, reader, next)
-            if batch.locked { try connection.execute("COMMIT") }
-            guard result.rows == 1 else { throw StepError(.leaseLost, "\(lease) was refused by the fence") }
-            held = prefetched
-            prefetched = nil
-            computed = nil
-            return CommitResult(
-                position: Position(
-                    checkpoint: result.text(0, 0).map { Key($0) },
-                    deferred: (PostgresArray.parse(result.text(0, 4) ?? "{}") ?? []).compactMap { $0.map { Key($0) } },
-                    sequence: result.int(0, 1) ?? 0, rowsDone: result.int(0, 2) ?? 0),
-                done: result.bool(0, 3) ?? false, read: held?.summary)
-        } onError: { error in
-            // A value that its column cannot take is the program's doing, not the table's.
-            if let error = error as? PostgresError, error.sqlState?.hasPrefix("22") == true {
-                return refusal("\(error); batch rolled back")
-            }
-            if let error = error as? ValueEncoder.Fault {
-                return refusal("\(error.reason); nothing written")
-            }
-            return nil
-        }
-    }
-
-    private func refusal(_ reason: String) -> StepError {
-        let words = [reason, compute?.epitaph].compactMap { $0 }.joined(separator: "; ")
-        return StepError(.program, "the program's answer was refused: \(words)")
     }
 
     func discard() {
         if held?.locked == true { connection = nil }
         held = nil
-        prefetched = nil
         computed = nil
     }
 
@@ -276,15 +268,15 @@ actor BatchRunner {
         connection = nil
     }
 
-    // MARK: - Private
+    // MARK: - For all steps
 
-    private func ready() throws -> (PostgresConnection, BatchStatements) {
+    func ready() throws -> (PostgresConnection, BatchStatements) {
         guard let statements else { throw StepError(.permanent, "no job was assigned") }
         return (try connected(), statements)
     }
 
     /// The parameters that every write begins with.
-    private func begin(_ lease: Lease, _ position: Position) {
+    func begin(_ lease: Lease, _ position: Position) {
         parameters.removeAll()
         parameters.append(run?.description)
         parameters.append(lease.shard.description)
@@ -293,63 +285,74 @@ actor BatchRunner {
         parameters.append(position.sequence)
     }
 
-    private func encode(_ lease: Lease, _ position: Position, _ batch: HeldBatch, _ target: Target) throws {
-        guard case .compute(_, let writes) = target.change else { return }
-        begin(lease, position)
-        parameters.append(batch.summary.through?.components[0])
-        parameters.append(batch.summary.exhausted ? "t" : "f")
-        parameters.beginArray(elementType: ElementType.text.rawValue)
-        for key in batch.deferred {
-            Array(key.components[0].utf8).withUnsafeBytes { parameters.appendElement($0) }
-        }
-        parameters.endArray()
-        let rows = batch.rows.rows
-        try ValueEncoder.append(
-            batch.rows, column: 0, rows: rows, as: ElementType.of(keyType: target.keyType), to: &parameters)
-        try ValueEncoder.append(batch.rows, column: 1, rows: rows, as: .xid, to: &parameters)
-        try ValueEncoder.append(batch.rows, column: 2, rows: rows, as: .tid, to: &parameters)
-        let values = computed ?? RowBatch(columns: writes.count)
-        for (index, column) in writes.enumerated() {
-            do {
-                try ValueEncoder.append(
-                    values, column: index, rows: rows, as: ElementType.of(column), to: &parameters)
-            } catch let fault as ValueEncoder.Fault {
-                throw ValueEncoder.Fault(reason: "column \(column.name), \(fault.reason)")
-            }
-        }
+    /// Whether the range holds nothing behind the checkpoint: then only what was deferred is left.
+    func isExhausted(_ position: Position) -> Bool {
+        guard let through = range.through else { return false }
+        return position.checkpoint == through
     }
 
-    /// One round trip: the write, and the next read when one is due. They are transactions of their own.
-    private func exchange(_ connection: PostgresConnection, _ reader: BatchReader, _ next: BatchReader.Request?) throws
-        -> (PostgresResult, HeldBatch?)
-    {
-        guard let next else { return (try connection.executePrepared("coord_write", "", parameters), nil) }
-        try connection.enterPipeline()
-        try connection.send(prepared: "coord_write", parameters)
-        try connection.sync()
-        try reader.send(next, connection)
-        var failure: PostgresError?
-        var result: PostgresResult?
-        do { result = try connection.nextResult() } catch { failure = error }
-        try connection.nextSync()
-        let batch = try reader.receive(next, connection)
-        try connection.leavePipeline()
-        if let failure { throw failure }
-        guard let result else { throw PostgresError(sqlState: nil, message: "no result for a batch") }
-        return (result, batch)
+    /// What the heartbeat tells of the size of batches: 0 as long as it is the job's.
+    var reportedBudget: Int { budget < limits.rows ? budget : 0 }
+
+    /// Looks after rows that somebody holds. Throws when nothing else is left to do in the shard.
+    func lookAtHeldRows(_ position: Position, _ connection: PostgresConnection, _ statements: BatchStatements) throws {
+        guard !heldRows.isEmpty else { return }
+        let waiting =
+            heldRows.free(of: position.deferred).isEmpty
+            && (isExhausted(position) || position.deferred.count >= HeldRows.limit)
+        if let reason = try heldRows.look(statements, waiting: waiting, now: MonotonicTime.now(), connection) {
+            throw StepError(.held, reason)
+        }
     }
 
     /// Runs a step and turns whatever it throws into what the state machine understands.
-    private func step<R>(_ body: () throws -> R, onError: (any Error) -> StepError? = { _ in nil }) throws -> R {
+    func step<R>(_ body: () throws -> R) throws -> R {
+        let began = MonotonicTime.now()
         do {
             return try body()
         } catch {
-            let translated = onError(error) ?? StepError(error)
-            let isRollback = (error as? PostgresError).map { $0.recovery != .reconnect } ?? false
-            // In doubt about the connection's state, a new one is cheap.
-            if !isRollback || held != nil || reader != nil { connection = nil }
+            let translated = translate(error, after: MonotonicTime.now() - began)
+            let isRollback = (error as? PostgresError).map { $0.recovery != .reconnect } ?? (translated.kind == .held)
+            // In doubt about the connection's state, a new one is cheap; it also prepares its statements anew.
+            if !isRollback || held?.locked == true || translated.identity != nil || connection?.isInTransaction == true
+            {
+                connection = nil
+            }
             throw translated
         }
+    }
+
+    private func translate(_ error: any Error, after elapsed: Duration) -> StepError {
+        guard let error = error as? PostgresError else { return StepError(error) }
+        switch error.sqlState {
+        // query_canceled: by the timeout, or by somebody.
+        case "57014" where elapsed >= Self.statementTimeout * 0.8: return tooLong(error)
+        case "55P03":
+            let who = connection.flatMap { connection in
+                // It is only for the message.
+                statements.flatMap { try? LockHolder.describe(of: $0.target.oid, connection) }
+            }
+            return StepError(.held, who.map { "waits for \($0)" } ?? "waits for a lock that somebody holds: \(error)")
+        default: return StepError(error)
+        }
+    }
+
+    static var statementTimeout: Duration {
+        #if DEBUG
+            if let limit = TestSwitches.statementTimeout { return .milliseconds(limit) }
+        #endif
+        return .seconds(PostgresSession.statementTimeoutSeconds)
+    }
+
+    private func tooLong(_ error: PostgresError) -> StepError {
+        let rows = min(budget, setBased.rows > 1 ? setBased.rows : budget)
+        guard rows > 1 else {
+            return StepError(
+                .permanent, "one row takes longer than \(Self.statementTimeout): \(error); nothing written")
+        }
+        budget = rows / 2
+        return StepError(
+            .tooLong, "a batch of \(rows) rows took longer than \(Self.statementTimeout): trying \(budget)")
     }
 }
 
@@ -363,7 +366,12 @@ extension StepError {
             switch error.recovery {
             case .retry: self.init(.retryable, "\(error); \(effect)")
             case .reconnect: self.init(.connectionLost, error.description)
-            case .authorize, .permanent: self.init(.permanent, "\(error); \(effect)")
+            // Once more on a new connection, which prepares its statements anew and looks at the table first. What lies in the
+            // statement or in rights then would meet every shard.
+            case .authorize: self.init(.stopsRun, "\(error); \(effect)", identity: "\(error)")
+            case .permanent:
+                let isStatement = ["42", "0A", "3F", "55"].contains { error.sqlState?.hasPrefix($0) == true }
+                self.init(isStatement ? .stopsRun : .permanent, "\(error); \(effect)", identity: "\(error)")
             }
         default: self.init(.permanent, "\(error)")
         }

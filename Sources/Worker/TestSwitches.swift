@@ -8,9 +8,14 @@
         static var mechanisms: Mechanisms {
             guard let text = getenv("COORD_TEST_WITHOUT").map({ String(cString: $0) }) else { return .all }
             let names: [Substring: Mechanisms] = [
-                "fence": .fence, "checkpoint": .checkpoint, "compare": .compare,
+                "fence": .fence, "checkpoint": .checkpoint, "compare": .compare, "binding": .binding,
             ]
             return text.split(separator: ",").reduce(into: .all) { $0.subtract(names[$1] ?? []) }
+        }
+
+        /// `COORD_TEST_STATEMENT_TIMEOUT=500`: milliseconds in place of the usual limit of a statement.
+        static var statementTimeout: Int64? {
+            getenv("COORD_TEST_STATEMENT_TIMEOUT").flatMap { Int64(String(cString: $0)) }
         }
     }
 #endif

@@ -4,26 +4,63 @@ import Postgres
 
 /// Turns text values into the elements of a binary array.
 enum ValueEncoder {
-    /// A value that its column cannot take.
+    /// A value that is none of the type.
     struct Fault: Error, Equatable {
-        var reason: String
+        /// The row's index in its batch, from 0.
+        var row: Int
+        var type: ElementType
     }
 
     /// Appends one column of `batch` as an array parameter.
-    /// - Throws: `Fault` with the row's index, counted from 0, and what was wanted.
+    /// - Throws: `Fault`.
     static func append(
         _ batch: RowBatch, column: Int, rows: Int, as type: ElementType, to parameters: inout PostgresParameters
     ) throws {
+        try append(batch, column: column, rows: 0..<rows, as: type, to: &parameters)
+    }
+
+    /// Appends some rows' values of one column.
+    static func append(
+        _ batch: RowBatch, column: Int, rows: Range<Int>, as type: ElementType, to parameters: inout PostgresParameters
+    ) throws {
         parameters.beginArray(elementType: type.rawValue)
-        for row in 0..<rows {
+        for row in rows {
             try batch.withBytes(row: row, column: column) { bytes in
                 guard let bytes else { return parameters.appendNullElement() }
-                guard append(bytes, as: type, to: &parameters) else {
-                    throw Fault(reason: "row \(row): not a value of type \(type.sqlName)")
-                }
+                guard append(bytes, as: type, to: &parameters) else { throw Fault(row: row, type: type) }
             }
         }
         parameters.endArray()
+    }
+
+    /// Appends a written column's values, in the form that has the server do with them what an assignment does.
+    static func append(
+        _ batch: RowBatch, column: Int, rows: Range<Int>, as form: ValueForm, to parameters: inout PostgresParameters
+    ) throws {
+        switch form {
+        case .binary(let type): try append(batch, column: column, rows: rows, as: type, to: &parameters)
+        case .converted: try append(batch, column: column, rows: rows, as: .text, to: &parameters)
+        case .literal: parameters.append(literal(batch, column: column, rows: rows))
+        }
+    }
+
+    /// The values as PostgreSQL's text form of an array, `{"a","b\\"c",NULL}`.
+    static func literal(_ batch: RowBatch, column: Int, rows: Range<Int>) -> String {
+        var text: [UInt8] = [UInt8(ascii: "{")]
+        for row in rows {
+            if row > rows.lowerBound { text.append(UInt8(ascii: ",")) }
+            batch.withBytes(row: row, column: column) { bytes in
+                guard let bytes else { return text.append(contentsOf: "NULL".utf8) }
+                text.append(UInt8(ascii: "\""))
+                for byte in bytes {
+                    if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { text.append(UInt8(ascii: "\\")) }
+                    text.append(byte)
+                }
+                text.append(UInt8(ascii: "\""))
+            }
+        }
+        text.append(UInt8(ascii: "}"))
+        return String(decoding: text, as: UTF8.self)
     }
 
     private static func append(
@@ -87,16 +124,27 @@ enum ValueEncoder {
         return (block, offset)
     }
 
+    /// As PostgreSQL's input function reads it: braces around it, and a hyphen behind any four digits.
     static func uuid(_ bytes: UnsafeRawBufferPointer) -> [UInt8]? {
+        var text = bytes[...]
+        if text.first == 123 {
+            guard text.last == 125, text.count > 1 else { return nil }
+            text = text.dropFirst().dropLast()
+        }
         var digits: [UInt8] = []
-        for byte in bytes {
+        var hyphenAllowed = false
+        for byte in text {
             switch byte {
             case 48...57: digits.append(byte - 48)
             case 97...102: digits.append(byte - 87)
             case 65...70: digits.append(byte - 55)
-            case 45, 123, 125: continue
+            case 45:
+                guard hyphenAllowed, digits.count < 32 else { return nil }
+                hyphenAllowed = false
+                continue
             default: return nil
             }
+            hyphenAllowed = digits.count % 4 == 0
         }
         guard digits.count == 32 else { return nil }
         return (0..<16).map { digits[$0 * 2] << 4 | digits[$0 * 2 + 1] }

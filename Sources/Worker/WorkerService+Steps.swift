@@ -45,8 +45,8 @@ extension WorkerService {
     private func outcome(of step: WorkerAction, _ runner: isolated BatchRunner) -> [WorkerAction] {
         do {
             switch step {
-            case .openLease(let lease):
-                let position = try runner.open(lease)
+            case .openLease(let lease, let batchRows):
+                let position = try runner.open(lease, batchRows: batchRows)
                 return transition { $0.leaseOpened(position, now: $1) }
             case .apply(let lease, let position):
                 let result = try runner.apply(lease, position)

@@ -45,6 +45,15 @@ public actor WorkerService: Service {
     /// Milliseconds that the last messages may take to leave.
     static let farewellMilliseconds: Int32 = 1_000
     static let prepareInterval = Duration.seconds(1)
+    /// Characters of a reason in a heartbeat.
+    static let wordsLimit = 500
+
+    /// By which one step is told from the next.
+    private struct StepMark: Equatable {
+        var step: String
+        var sequence: Int64
+    }
+
     /// How long a HELLO may be without an answer.
     static let helloInterval = Duration.milliseconds(250)
 
@@ -70,6 +79,7 @@ public actor WorkerService: Service {
     private var problem: String?
     private var draining = false
     private var greetedAt: Duration?
+    private var stepMark: (mark: StepMark, since: Duration)?
     private var ended: Result<WorkerStop, any Error>?
     private var continuation: CheckedContinuation<WorkerStop, any Error>?
 
@@ -204,7 +214,8 @@ public actor WorkerService: Service {
         case .refused(let refused):
             let reason = [refused.reason, refused.mend].filter { !$0.isEmpty }.joined(separator: "; ")
             finish(.success(.refused(reason: reason)))
-        case .assign(let assign): react { $0.leaseAssigned(assign.lease.value, now: $1) }
+        case .assign(let assign):
+            react { $0.leaseAssigned(assign.lease.value, batchRows: Int(assign.batchRows), now: $1) }
         case .revoke(let revoke): react { $0.leaseRevoked(revoke.lease.value, now: $1) }
         case .drain: drain()
         case .rejoin:
@@ -235,6 +246,7 @@ public actor WorkerService: Service {
         hello.transforms = transforms.map(\.name)
         hello.ready = ready
         hello.run = run?.rawValue ?? 0
+        hello.problem = ready ? "" : problem ?? ""
         return hello
     }
 
@@ -256,6 +268,8 @@ public actor WorkerService: Service {
             } catch let error as PostgresError where error.recovery == .reconnect || error.recovery == .retry {
                 log.warning("cannot prepare for run \(run), trying again: \(error)")
                 problem = "\(error)"
+                // Said at once: whoever started this worker waits for it.
+                greet()
                 // A cancelled task only shortens the pause.
                 try? await Task.sleep(for: Self.prepareInterval)
                 preparing = false
@@ -321,6 +335,8 @@ public actor WorkerService: Service {
             message.lease = .init(lease)
             message.error = error.message
             message.permanent = error.kind == .permanent
+            message.unfit = error.kind == .unfit
+            message.stopsRun = error.kind == .stopsRun
             send(.shardFailed(message))
         case .reportReleased(let lease):
             var message = Coord_Wire_V1_LeaseReleased()
@@ -346,8 +362,19 @@ public actor WorkerService: Service {
             item.lease = .init(held.lease)
             item.sequence = held.sequence
             item.rowsDone = held.rowsDone
+            item.batchRows = UInt32(clamping: held.batchRows)
             message.held = [item]
         }
+        shared.withLock { shared in
+            guard let machine = shared.machine else { return }
+            message.waitsFor = String((machine.waitsFor ?? "").prefix(Self.wordsLimit))
+            message.excused = machine.isExcused
+            message.step = machine.step
+        }
+        // As a heartbeat comes once a second, that is how exact this is.
+        let mark = StepMark(step: message.step, sequence: held?.sequence ?? 0)
+        if stepMark?.mark != mark { stepMark = (mark, now) }
+        message.stepSeconds = UInt32(clamping: (now - (stepMark?.since ?? now)).components.seconds)
         let memory = ProcessMemory.read()
         message.rssBytes = memory.rss
         message.peakRssBytes = memory.peak

@@ -6,7 +6,7 @@ import Testing
     func workerThatWakesAfterItsLeaseExpiredWritesNothing(kind: Items.Kind) async throws {
         try await Scenario.run { scenario in
             let zombie = try await Zombie.wake(in: scenario, kind)
-            try await eventually("the zombie was refused") { zombie.process.errors.contains("leaseLost") }
+            try await eventually("the zombie was refused") { zombie.process.errors.contains("a step failed (fenced)") }
             #expect(zombie.process.exitStatus == nil)
             #expect(try await zombie.items.violations(run: zombie.run) == [])
         }

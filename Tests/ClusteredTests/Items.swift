@@ -35,9 +35,13 @@ struct Items: Sendable {
 
     /// Tries shards again soon and often: the tests kill more than a run meets in its life.
     static let patient = "retry: { attempts: 50, backoff: 10ms, max_backoff: 200ms }\n"
+    /// As long as a batch may wait at the gate before it gives up and comes again.
+    static let atTheGate = "lock_patience: 5s\n"
 
     func setJob(batch: Int = 50, shards: Int = 8, retry: String = patient) throws -> String {
-        try scenario.job("table: items\nset: { n: n + 1 }\nbatch: { rows: \(batch) }\nshards: \(shards)\n" + retry)
+        try scenario.job(
+            "table: items\nset: { n: n + 1 }\nbatch: { rows: \(batch) }\nshards: \(shards)\n"
+                + Self.atTheGate + retry)
     }
 
     func programJob(
@@ -51,7 +55,7 @@ struct Items: Sendable {
             batch: { rows: \(batch) }
             shards: \(shards)
 
-            """ + retry)
+            """ + Self.atTheGate + retry)
     }
 
     /// Both ways to add one.
@@ -70,8 +74,8 @@ struct Items: Sendable {
 
     // MARK: - The gate
 
-    /// From now on every statement that changes rows waits before its transaction can commit, for up to the workers'
-    /// lock timeout of 5 s.
+    /// From now on every statement that changes rows waits before its transaction can commit, for up to
+    /// the job's patience.
     func closeGate() async throws -> Gate {
         let holder = scenario.connect()
         try await holder.execute("SELECT pg_advisory_lock(\(Self.gate))")
@@ -146,7 +150,8 @@ struct Items: Sendable {
             """
             SELECT FROM (SELECT after_key, lag(through_key) OVER (ORDER BY id) AS before, id,
                 through_key, max(id) OVER () AS last FROM coord.shard WHERE run_id = \(run)) AS s
-            WHERE after_key IS DISTINCT FROM before OR (id = last) <> (through_key IS NULL)
+            WHERE after_key IS DISTINCT FROM before OR (id = last) <> (through_key IS NOT DISTINCT FROM
+                (SELECT end_key FROM coord.run WHERE id = \(run)))
             """)
         if try await scenario.state(of: run) != "complete" { found.append("a run that is not complete") }
         return found

@@ -79,6 +79,13 @@ final class Scenario: Sendable {
         return session
     }
 
+    /// A connection to another database of the same server.
+    func connect(to database: String) -> Session {
+        let session = Session(server.settings(database: database))
+        sessions.withLock { $0.append(session) }
+        return session
+    }
+
     /// Number of the newest run, once there is one.
     func newestRun() async throws -> Int {
         try await first("there is a run") {

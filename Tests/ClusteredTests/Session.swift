@@ -12,7 +12,10 @@ actor Session {
 
     /// Runs statements one after another, and gives the rows of the last one.
     @discardableResult
-    func execute(_ statements: String...) throws -> [[String?]] {
+    func execute(_ statements: String...) throws -> [[String?]] { try execute(all: statements) }
+
+    @discardableResult
+    func execute(all statements: [String]) throws -> [[String?]] {
         var rows: [[String?]] = []
         for statement in statements { rows = try rowsOf(statement) }
         return rows

@@ -21,17 +21,19 @@ extension Target {
                 """
                 SELECT quote_ident(attname), atttypid, format_type(atttypid, atttypmod),
                     quote_ident(nspname) || '.' || quote_ident(typname), typarray <> 0,
-                    (SELECT e.oid FROM pg_type AS e WHERE e.typarray = t.oid)
+                    (SELECT e.oid FROM pg_type AS e WHERE e.typarray = t.oid), attnum,
+                    EXISTS (SELECT FROM pg_cast WHERE castsource = 25 AND casttarget = t.oid)
                 FROM pg_attribute JOIN pg_type AS t ON t.oid = atttypid JOIN pg_namespace AS n ON n.oid = typnamespace
                 WHERE attrelid = $1::oid AND attname = $2
                 """, [oid, name])
             try #require(result.rows == 1, "no column \(name)")
             let type = UInt32(result.int(0, 1) ?? 0)
             return Column(
-                name: name, quoted: result.text(0, 0) ?? "", type: type, typeName: result.text(0, 2) ?? "",
+                name: name, number: Int(result.int(0, 6) ?? 0), quoted: result.text(0, 0) ?? "", type: type,
+                typeName: result.text(0, 2) ?? "",
                 value: ValueType(
                     base: type, name: result.text(0, 3) ?? "", element: result.int(0, 5).map { UInt32($0) },
-                    hasArray: result.bool(0, 4) ?? false))
+                    hasArray: result.bool(0, 4) ?? false, hasTextCast: result.bool(0, 7) ?? false))
         }
         let keyColumn = try column(key)
         let types: [UInt32: KeyType] = [
@@ -192,7 +194,18 @@ struct Batches {
         parameters.appendArray(rows.keys, as: .of(keyType: statements.target.keyType))
         parameters.appendArray(rows.xmins, as: .xid)
         parameters.appendArray(rows.ctids, as: .tid)
-        for (column, values) in zip(writes, values) { parameters.appendArray(values, as: .of(column)) }
+        parameters.append(0)
+        for (column, values) in zip(writes, values) {
+            switch ValueForm.of(column) {
+            case .binary(let type): parameters.appendArray(values, as: type)
+            case .converted: parameters.appendArray(values, as: .text)
+            case .literal:
+                let elements = values.map { value in
+                    value.map { "\"" + $0.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\"" } ?? "NULL"
+                }
+                parameters.append("{" + elements.joined(separator: ",") + "}")
+            }
+        }
         let result = try connection.executePrepared("write", statements.write(), parameters)
         return result.rows == 1 ? outcome(result) : nil
     }

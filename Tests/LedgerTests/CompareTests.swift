@@ -15,7 +15,7 @@ import Testing
     init() throws {
         store = try TestDatabase.current.ledger()
         connection = try TestDatabase.current.connect(
-            setup: PostgresSession.batches + PostgresSession.rowBatches(byHash: true))
+            setup: PostgresSession.batches + PostgresSession.byIndex)
         try connection.execute("CREATE TABLE items (id int PRIMARY KEY, n int NOT NULL DEFAULT 0)")
         try connection.execute("INSERT INTO items SELECT generate_series(1, 5)")
         target = try .computing(connection, read: ["n"], writes: ["n"])
@@ -23,13 +23,15 @@ import Testing
         shard = try LeasedShard(store, of: try store.ownedRun())
     }
 
-    /// The same table with a predicate whose subquery keeps the arrays from being joined by hash.
+    /// The same table as if it had triggers, which keeps the arrays from being joined by hash.
     private func target(byHash: Bool) throws -> Target {
-        byHash ? target : try .computing(connection, read: ["n"], writes: ["n"], where: "(SELECT true)")
+        var target = target
+        target.hasRowTriggers = !byHash
+        return target
     }
 
     private func setup(byHash: Bool) -> [String] {
-        PostgresSession.batches + PostgresSession.rowBatches(byHash: byHash)
+        PostgresSession.batches + PostgresSession.byIndex
     }
 
     private func write(

@@ -37,7 +37,7 @@ enum BatchKind: CaseIterable, Sendable {
 
     init() throws {
         store = try TestDatabase.current.ledger()
-        connection = try TestDatabase.current.connect(setup: PostgresSession.batches)
+        connection = try TestDatabase.current.connect(setup: PostgresSession.batches + PostgresSession.byIndex)
         _ = try KeyKind.all[1].makeTable(connection, rows: 10)
         ownership = try store.ownedRun()
         shard = try LeasedShard(store, of: ownership)
@@ -101,7 +101,9 @@ enum BatchKind: CaseIterable, Sendable {
     {
         let target = try kind.target(connection)
         let before = try everything()
-        let (zombie, shard) = (TestSession(TestDatabase.current.settings(setup: PostgresSession.batches)), shard)
+        let (zombie, shard) = (
+            TestSession(TestDatabase.current.settings(setup: PostgresSession.batches + PostgresSession.byIndex)), shard
+        )
         let pid = try await zombie.pid()
 
         try store.connection.execute("BEGIN")
@@ -118,7 +120,9 @@ enum BatchKind: CaseIterable, Sendable {
         async throws
     {
         let target = try kind.target(connection)
-        let (copy, shard) = (TestSession(TestDatabase.current.settings(setup: PostgresSession.batches)), shard)
+        let (copy, shard) = (
+            TestSession(TestDatabase.current.settings(setup: PostgresSession.batches + PostgresSession.byIndex)), shard
+        )
         let pid = try await copy.pid()
         try connection.execute("BEGIN")
         #expect(try kind.advance(Batches(connection, target), shard)?.sequence == 1)
@@ -134,7 +138,9 @@ enum BatchKind: CaseIterable, Sendable {
         async throws
     {
         let target = try kind.target(connection)
-        let (worker, shard) = (TestSession(TestDatabase.current.settings(setup: PostgresSession.batches)), shard)
+        let (worker, shard) = (
+            TestSession(TestDatabase.current.settings(setup: PostgresSession.batches + PostgresSession.byIndex)), shard
+        )
         let pid = try await worker.pid()
         try store.connection.execute("BEGIN")
         _ = try store.lease(ShardID(0), to: .second, after: Epoch(1), ownership)

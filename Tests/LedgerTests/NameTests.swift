@@ -10,7 +10,7 @@ import Testing
 
     init() throws {
         store = try TestDatabase.current.ledger()
-        connection = try TestDatabase.current.connect(setup: PostgresSession.batches)
+        connection = try TestDatabase.current.connect(setup: PostgresSession.batches + PostgresSession.byIndex)
     }
 
     private static let ledgerNames = [

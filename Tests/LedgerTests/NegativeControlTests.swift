@@ -12,7 +12,7 @@ import Testing
 
     init() throws {
         store = try TestDatabase.current.ledger()
-        connection = try TestDatabase.current.connect(setup: PostgresSession.batches)
+        connection = try TestDatabase.current.connect(setup: PostgresSession.batches + PostgresSession.byIndex)
         _ = try KeyKind.all[1].makeTable(connection, rows: 4)
         ownership = try store.ownedRun()
         shard = try LeasedShard(store, of: ownership)

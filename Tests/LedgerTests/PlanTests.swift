@@ -34,7 +34,8 @@ import Testing
 
     /// Checks that the table is reached by its key's index, or by the rows' places, alone.
     private func check(_ name: String, _ statements: BatchStatements, _ sql: String, join: String? = nil) throws {
-        let connection = try TestDatabase.current.connect(setup: PostgresSession.batches + statements.session)
+        let settings = name.hasPrefix("write") ? ["BEGIN", statements.writeSettings] : PostgresSession.byIndex
+        let connection = try TestDatabase.current.connect(setup: PostgresSession.batches + settings)
         let lines = try plan(name, sql, connection)
         let text = "\(name)\n" + lines.joined(separator: "\n")
         #expect(lines.contains { $0.contains("items_pkey") || $0.contains("Tid Scan on items") }, "\(text)")
@@ -68,10 +69,9 @@ import Testing
         let compute = BatchStatements(target: try .computing(connection, read: ["n"], writes: ["n", "note"]))
         let filtered = BatchStatements(
             target: try .computing(connection, read: ["n"], writes: ["n"], where: "note LIKE 'y%'"))
-        // Its subquery becomes a join in the read, which a hash join would have read all of `others`.
-        let joined = BatchStatements(
-            target: try .computing(
-                connection, read: ["n"], writes: ["n"], where: "EXISTS (SELECT FROM others WHERE others.id = items.n)"))
+        var watched = compute.target
+        watched.hasRowTriggers = true
+        let triggered = BatchStatements(target: watched)
         for analysed in [false, true] {
             if analysed { try connection.execute("ANALYZE items") }
             for (lower, upper) in [(true, true), (true, false), (false, true), (false, false)] {
@@ -82,14 +82,18 @@ import Testing
                 try check("wide where \(ends)", sparse, sparse.apply(hasLower: lower, hasUpper: upper, byBytes: true))
                 try check("read \(ends)", compute, compute.read(hasLower: lower, hasUpper: upper))
                 try check("read where \(ends)", filtered, filtered.read(hasLower: lower, hasUpper: upper))
-                try check("read joined \(ends)", joined, joined.read(hasLower: lower, hasUpper: upper))
             }
             try check("deferred \(analysed)", compute, compute.readDeferred(locking: false))
             try check("deferred locking \(analysed)", filtered, filtered.readDeferred(locking: true))
-            try check("deferred joined \(analysed)", joined, joined.readDeferred(locking: false))
             try check("write \(analysed)", compute, compute.write(), join: "Hash Join")
             try check("write where \(analysed)", filtered, filtered.write(), join: "Hash Join")
-            try check("write joined \(analysed)", joined, joined.write(), join: "Nested Loop")
+            try check("write triggered \(analysed)", triggered, triggered.write(), join: "Nested Loop")
+            try check("write around \(analysed)", compute, compute.write(aroundHeld: true), join: "Hash Join")
+            for upper in [true, false] {
+                let around = set.apply(hasLower: true, hasUpper: upper, aroundHeld: true)
+                try check("apply around \(upper) \(analysed)", set, around)
+            }
+            try check("apply deferred \(analysed)", set, set.applyDeferred())
         }
     }
 

@@ -10,7 +10,7 @@ import Testing
     init() throws {
         store = try TestDatabase.current.ledger()
         connection = try TestDatabase.current.connect(
-            setup: PostgresSession.batches + PostgresSession.rowBatches(byHash: true))
+            setup: PostgresSession.batches + PostgresSession.byIndex)
     }
 
     /// Reads, adds one to each `n` and writes, until the shard is done.
@@ -103,7 +103,7 @@ import Testing
         let nothing = Batches(connection, try .computing(connection, read: [], writes: ["a"]))
         try connection.execute("DEALLOCATE ALL")
         let other = Batches(
-            try TestDatabase.current.connect(setup: PostgresSession.batches + PostgresSession.rowBatches(byHash: true)),
+            try TestDatabase.current.connect(setup: PostgresSession.batches + PostgresSession.byIndex),
             nothing.statements.target)
         #expect(try other.read(shard, limit: 10).values == [[], [], []])
     }

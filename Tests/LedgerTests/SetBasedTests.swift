@@ -9,7 +9,7 @@ import Testing
 
     init() throws {
         store = try TestDatabase.current.ledger()
-        connection = try TestDatabase.current.connect(setup: PostgresSession.batches)
+        connection = try TestDatabase.current.connect(setup: PostgresSession.batches + PostgresSession.byIndex)
     }
 
     @Test(arguments: KeyKind.all) func shardsOfEveryShapeChangeTheirRowsExactlyOnce(_ kind: KeyKind) throws {
@@ -198,22 +198,12 @@ import Testing
         #expect(try connection.execute("SELECT 1").int(0, 0) == 1)
     }
 
-    @Test func childTablesAreLeftAlone() throws {
-        try makeItems(3)
-        try connection.execute("CREATE TABLE more () INHERITS (items)")
-        try connection.execute("INSERT INTO more VALUES (2, 0), (7, 0)")
-        let batches = Batches(connection, try .setting(connection, ["n": "n + 1"]))
-        var shard = try LeasedShard(store, of: try store.ownedRun())
-        let outcomes = try batches.applyAll(&shard, rows: 10)
-        #expect(outcomes.map(\.checkpoint) == [Key("3")])
-        #expect(try connection.execute("SELECT sum(n) FROM more").int(0, 0) == 0)
-    }
-
     @Test func changeThatAnotherCommitsFirstIsTheOneThatTheExpressionSees() async throws {
         try makeItems(5)
         let target = try Target.setting(connection, ["n": "n + 1"])
         let shard = try LeasedShard(store, of: try store.ownedRun())
-        let worker = TestSession(TestDatabase.current.settings(setup: PostgresSession.batches))
+        let worker = TestSession(
+            TestDatabase.current.settings(setup: PostgresSession.batches + PostgresSession.byIndex))
         let pid = try await worker.pid()
         try store.connection.execute("BEGIN")
         try store.connection.execute("UPDATE items SET n = 100 WHERE id = 3")

@@ -23,15 +23,12 @@ import Testing
 
     @Test func sessionForBatchesHasItsTimeoutsAndPlansByTheKeysIndex() throws {
         let expected = Self.common.merging([
-            "synchronous_commit": "off", "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off",
-            "enable_bitmapscan": "off", "enable_hashjoin": "on", "enable_nestloop": "on", "enable_mergejoin": "on",
+            "synchronous_commit": "off", "plan_cache_mode": "force_generic_plan", "enable_seqscan": "on",
+            "enable_bitmapscan": "on", "enable_hashjoin": "on", "enable_nestloop": "on", "enable_mergejoin": "on",
         ]) { $1 }
         #expect(try settings(PostgresSession.batches, expected.keys) == expected)
-        for (byHash, refused) in [(true, "enable_nestloop"), (false, "enable_hashjoin")] {
-            let rows = expected.merging([refused: "off", "enable_mergejoin": "off"]) { $1 }
-            let setup = PostgresSession.batches + PostgresSession.rowBatches(byHash: byHash)
-            #expect(try settings(setup, rows.keys) == rows)
-        }
+        let byIndex = expected.merging(["enable_seqscan": "off", "enable_bitmapscan": "off"]) { $1 }
+        #expect(try settings(PostgresSession.batches + PostgresSession.byIndex, byIndex.keys) == byIndex)
     }
 
     @Test func sessionNoticesThatItsClientIsGone() throws {

@@ -40,6 +40,11 @@ struct ValueEncoderTests {
         #expect(read("{6F9B2A00112243448566778899AABBCC}") == bytes)
         #expect(read("6f9b2a00-1122-4344-8566-778899aabbc") == nil)
         #expect(read("zf9b2a00-1122-4344-8566-778899aabbcc") == nil)
+        // What PostgreSQL's input function refuses.
+        #expect(read("6-f9b2a0011224344856677889 9aabbcc") == nil)
+        #expect(read("6f9b2a001122434485667788 99aabbcc-") == nil)
+        #expect(read("{6f9b2a00112243448566778899aabbcc") == nil)
+        #expect(read("6f9b-2a00-1122-4344-8566-7788-99aa-bbcc") == bytes)
     }
 
     @Test func aValueOfTheWrongTypeNamesItsRowAndType() {
@@ -50,6 +55,6 @@ struct ValueEncoderTests {
         let fault = #expect(throws: ValueEncoder.Fault.self) {
             try ValueEncoder.append(batch, column: 0, rows: 2, as: .int4, to: &parameters)
         }
-        #expect(fault?.reason == "row 1: not a value of type integer")
+        #expect(fault == ValueEncoder.Fault(row: 1, type: .int4))
     }
 }

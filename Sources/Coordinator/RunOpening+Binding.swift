@@ -1,0 +1,61 @@
+import Job
+import Ledger
+import Postgres
+import Preflight
+import Sharding
+
+// What a run is bound to when it is made, and whether that still holds when it is taken up again.
+extension RunOpening {
+    /// Settings of a session that the job's SQL may depend on: recorded, so that all workers of the run have the same.
+    private static let recordedSettings = [
+        "TimeZone", "DateStyle", "IntervalStyle", "extra_float_digits", "bytea_output", "xmlbinary", "xmloption",
+        "lc_monetary",
+        "lc_numeric", "lc_time", "default_text_search_config", "transform_null_equals", "array_nulls",
+        "timezone_abbreviations",
+    ]
+
+    /// - Parameter searchPath: along which the job's names were looked up.
+    static func definition(
+        _ job: Job, _ findings: Preflight.Findings, plan: ShardPlan, searchPath: String,
+        _ connection: PostgresConnection
+    ) throws -> RunDefinition {
+        var settings: [String: String] = [:]
+        if case .set = job.change {
+            for name in recordedSettings {
+                settings[name] = try connection.execute("SELECT pg_catalog.current_setting($1, true)", [name]).text(
+                    0, 0)
+            }
+        }
+        return RunDefinition(
+            name: job.name, text: job.text, directory: job.directory, fingerprint: job.fingerprint,
+            table: findings.target.table, searchPath: searchPath, tableOID: findings.target.oid,
+            binding: try Binding.record(of: findings.target, connection), endKey: plan.parts.last?.range.through,
+            settings: settings)
+    }
+
+    /// Refuses a run whose table is not the one that it was made for.
+    ///
+    /// - Returns: a note, where a column has another type by now: the run goes on with it.
+    static func checkBinding(of record: RunRecord, _ store: LedgerStore) throws -> BindingFault? {
+        guard let binding = record.definition.binding,
+            let fault = try Binding.fault(binding, table: record.definition.table, store.connection)
+        else { return nil }
+        guard fault.kind == .type, !fault.concernsKey else {
+            throw LedgerError(
+                .wrongState("changed"), "run \(record.id) of \(record.definition.name): \(fault.message)",
+                mend: fault.ways(run: record.id))
+        }
+        return fault
+    }
+
+    /// Binds a run that is taken up: one of an earlier version, or one whose columns have other types by now. Fixes the end of
+    /// the key space, where it is still open.
+    static func bind(_ record: RunRecord, _ ownership: Ownership, _ target: Target, _ store: LedgerStore) throws -> Key?
+    {
+        let binding = try Binding.record(of: target, store.connection)
+        try store.bind(ownership, tableOID: target.oid, binding: binding)
+        if let end = record.definition.endKey { return end }
+        guard let end = try RangePlanner.lastKey(target, store.connection) else { return nil }
+        return try store.fixEnd(at: end, ownership) ? end : nil
+    }
+}

@@ -1,0 +1,153 @@
+public import Postgres
+public import Sharding
+
+/// What a run is bound to: its table's OID, and number, name and type of each column that the job knows. A name is not a
+/// table: another one may have it tomorrow.
+public enum Binding {
+    /// Reads what a target is bound to, as JSON for the ledger.
+    public static func record(of target: Target, _ connection: PostgresConnection) throws -> String {
+        let numbers = target.bound.map { "\($0.number)" }.joined(separator: ",")
+        let result = try connection.execute(
+            """
+            SELECT pg_catalog.jsonb_build_object('oid', $1::pg_catalog.oid::pg_catalog.int8, 'columns', (
+                SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('number', attnum, 'name', attname,
+                    'type', atttypid::pg_catalog.int8, 'is_key', attnum = $3::pg_catalog.int2, 'type_name', pg_catalog.format_type(atttypid, atttypmod)))
+                FROM pg_catalog.pg_attribute
+                WHERE attrelid = $1::pg_catalog.oid AND attnum = ANY ($2::pg_catalog.int2[])))::pg_catalog.text
+            """, ["\(target.oid)", "{\(numbers)}", "\(target.key.number)"])
+        return result.text(0, 0) ?? "{}"
+    }
+
+    /// Why a run cannot go on with its table, or nil when it can.
+    ///
+    /// - Parameters:
+    ///   - recorded: what `record` gave when the run was made.
+    ///   - table: the table's name as the run knows it, quoted and with its schema.
+    public static func fault(_ recorded: String, table: String, _ connection: PostgresConnection) throws
+        -> BindingFault?
+    {
+        let result = try connection.execute(
+            """
+            SELECT c.oid IS NOT NULL, pg_catalog.to_regclass($2)::pg_catalog.oid::pg_catalog.int8, b.oid,
+                pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), c.relkind = 'r',
+                c.oid IS NOT NULL AND pg_catalog.row_security_active(c.oid),
+                EXISTS (SELECT FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = c.oid),
+                (SELECT pg_catalog.min(r.rulename::pg_catalog.text) FROM pg_catalog.pg_rewrite AS r
+                 WHERE r.ev_class = c.oid AND r.ev_type = '2')
+            FROM (SELECT ($1::pg_catalog.jsonb ->> 'oid')::pg_catalog.int8 AS oid) AS b
+            LEFT JOIN pg_catalog.pg_class AS c ON c.oid = b.oid::pg_catalog.oid
+            LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+            """, [recorded, table])
+        let (named, bound) = (result.int(0, 1), result.int(0, 2) ?? 0)
+        guard result.bool(0, 0) == true else {
+            return BindingFault(
+                .table,
+                named == nil
+                    ? "the table \(table) is gone"
+                    : "\(table) is another table now (oid \(named ?? 0)): the one that the run was made for (oid \(bound)) is gone",
+                mend: nil)
+        }
+        let now = result.text(0, 3) ?? "?"
+        if named != bound {
+            return BindingFault(
+                .table,
+                named == nil
+                    ? "the table \(table) is named \(now) now"
+                    : "\(table) is another table now (oid \(named ?? 0)): the one that the run was made for (oid \(bound)) is "
+                        + "named \(now)",
+                mend: "give the table its name back")
+        }
+        if result.bool(0, 4) != true {
+            return BindingFault(.table, "\(table) is no ordinary table any more", mend: nil)
+        }
+        if result.bool(0, 5) == true {
+            return BindingFault(
+                .hidden, "row security hides rows of \(table) from this role now: they would be skipped in silence",
+                mend: "work as the table's owner or as a role with BYPASSRLS, or switch row security off")
+        }
+        if result.bool(0, 6) == true {
+            return BindingFault(
+                .hidden, "\(table) has child tables now, whose rows the run would skip in silence", mend: "detach them")
+        }
+        if let rule = result.text(0, 7) {
+            return BindingFault(
+                .hidden, "the rule \(rule) on \(table) changes what an UPDATE does", mend: "drop the rule")
+        }
+        return try columnFault(recorded, table: table, connection)
+    }
+
+    private static func columnFault(_ recorded: String, table: String, _ connection: PostgresConnection) throws
+        -> BindingFault?
+    {
+        let result = try connection.execute(
+            """
+            SELECT b.name, a.attname, COALESCE(a.attisdropped, true), b.type_name,
+                pg_catalog.format_type(a.atttypid, a.atttypmod), a.atttypid::pg_catalog.int8 = b.type,
+                b.name = a.attname::pg_catalog.text, COALESCE(b.is_key, false)
+            FROM pg_catalog.jsonb_to_recordset($1::pg_catalog.jsonb -> 'columns')
+                AS b(number pg_catalog.int2, name pg_catalog.text, type pg_catalog.int8, type_name pg_catalog.text,
+                    is_key pg_catalog.bool)
+            LEFT JOIN pg_catalog.pg_attribute AS a
+                ON a.attrelid = ($1::pg_catalog.jsonb ->> 'oid')::pg_catalog.oid AND a.attnum = b.number
+            ORDER BY b.number
+            """, [recorded])
+        for row in 0..<result.rows {
+            let name = result.text(row, 0) ?? "?"
+            if result.bool(row, 2) == true {
+                return BindingFault(.column, "column \(name) of \(table) is gone", mend: nil)
+            }
+            if result.bool(row, 6) != true {
+                return BindingFault(
+                    .column, "column \(name) of \(table) is named \(result.text(row, 1) ?? "?") now",
+                    mend: "give the column its name back")
+            }
+            if result.bool(row, 5) != true {
+                return BindingFault(
+                    .type,
+                    "column \(name) of \(table) has the type \(result.text(row, 4) ?? "?") now, it had "
+                        + "\(result.text(row, 3) ?? "?") when the run was made",
+                    mend: nil, concernsKey: result.bool(row, 7) ?? false)
+            }
+        }
+        return nil
+    }
+}
+
+/// What has become of a run's table.
+public struct BindingFault: Error, Sendable, Equatable, CustomStringConvertible {
+    public enum Kind: Sendable, Equatable {
+        /// Another table, or none.
+        case table
+        /// Another column, or none.
+        case column
+        /// A column of another type: a run that is taken up again can go on with it.
+        case type
+        /// Rows are hidden from the run's updates.
+        case hidden
+    }
+
+    public var kind: Kind
+    public var message: String
+    /// What would let the run go on as it was.
+    public var mend: String?
+    /// The key itself has another type: its order may be another.
+    public var concernsKey: Bool
+
+    public init(_ kind: Kind, _ message: String, mend: String?, concernsKey: Bool = false) {
+        self.concernsKey = concernsKey
+        self.kind = kind
+        self.message = message
+        self.mend = mend
+    }
+
+    public var description: String { message }
+
+    /// Both ways on, for a run.
+    public func ways(run: RunID) -> String {
+        let back =
+            mend.map { "\($0), then: coord resume \(run)" }
+            ?? (kind == .type && !concernsKey ? "coord resume \(run)   goes on with the column as it is now" : nil)
+        return [back, "coord start FILE --new   cancels run \(run) and begins anew with what is there now"]
+            .compactMap { $0 }.joined(separator: "\n  ")
+    }
+}

@@ -1,0 +1,63 @@
+public import Postgres
+import Sharding
+
+/// Where a session is: which database of which cluster, and how far that one has come.
+///
+/// Every session proves it before its first write. A name or an address may lead to another server after a reconnect, such as to
+/// a copy that was restored from a backup: it has the same tables, and the same ledger.
+public struct DatabasePlace: Sendable, Equatable {
+    public var systemIdentifier: String
+    public var database: String
+    /// Grows with each promotion.
+    public var timeline: UInt32
+    /// Bytes of WAL that are on the server's disk. It never goes back on one timeline, also not by a crash.
+    public var flushed: Int64
+    public var isStandby: Bool
+    /// Transactions of this session are read-only unless they say otherwise.
+    public var isReadOnly: Bool
+
+    public init(
+        systemIdentifier: String, database: String, timeline: UInt32 = 0, flushed: Int64 = 0, isStandby: Bool = false,
+        isReadOnly: Bool = false
+    ) {
+        self.systemIdentifier = systemIdentifier
+        self.database = database
+        self.timeline = timeline
+        self.flushed = flushed
+        self.isStandby = isStandby
+        self.isReadOnly = isReadOnly
+    }
+
+    public static func read(_ connection: PostgresConnection) throws -> DatabasePlace {
+        let result = try connection.executePrepared(
+            "coord_place",
+            """
+            SELECT s.system_identifier, pg_catalog.current_database(), r.standby,
+                CASE WHEN NOT r.standby THEN pg_catalog.substr(
+                    pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_flush_lsn()), 1, 8) END,
+                CASE WHEN NOT r.standby THEN (pg_catalog.pg_current_wal_flush_lsn()
+                    OPERATOR(pg_catalog.-) '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8 END,
+                pg_catalog.current_setting('transaction_read_only') OPERATOR(pg_catalog.=) 'on'::pg_catalog.text
+            FROM pg_catalog.pg_control_system() AS s, (SELECT pg_catalog.pg_is_in_recovery() AS standby) AS r
+            """, PostgresParameters())
+        return DatabasePlace(
+            systemIdentifier: result.text(0, 0) ?? "", database: result.text(0, 1) ?? "",
+            timeline: result.text(0, 3).flatMap { UInt32($0, radix: 16) } ?? 0, flushed: result.int(0, 4) ?? 0,
+            isStandby: result.bool(0, 2) ?? false, isReadOnly: result.bool(0, 5) ?? false)
+    }
+
+    /// Why a session that is here must not write for a run that is at `expected`, or nil when it may.
+    ///
+    /// - Parameter expected: where the run was last seen to be.
+    public func fault(expected: DatabasePlace) -> String? {
+        guard systemIdentifier == expected.systemIdentifier, database.isExactly(expected.database) else {
+            return "the connection goes to another database than the run's: \(database) of cluster \(systemIdentifier) instead of "
+                + "\(expected.database) of cluster \(expected.systemIdentifier)"
+        }
+        if isStandby { return "the connection goes to a standby, where nothing can be written" }
+        if timeline < expected.timeline || (timeline == expected.timeline && flushed < expected.flushed) {
+            return "the connection goes to an older copy of the run's database: its WAL ends before what was seen already"
+        }
+        return nil
+    }
+}

@@ -1,0 +1,289 @@
+import CoordKit
+import Job
+import Ledger
+import Postgres
+import Sharding
+import WorkerLoop
+
+// Batches that a program computes.
+extension BatchRunner {
+    func read(_ lease: Lease, _ position: Position, locking: Bool) throws -> ReadSummary {
+        try step {
+            let (connection, statements) = try ready()
+            guard let reader else { throw StepError(.permanent, "the job reads nothing") }
+            try lookAtHeldRows(position, connection, statements)
+            var wanted = position
+            wanted.deferred = heldRows.free(of: position.deferred)
+            let locking = locking && !wanted.deferred.isEmpty
+            if locking {
+                try connection.execute("BEGIN")
+                // The one transaction that is open while the program computes: for as long as that may take.
+                let seconds = computeTimeout.components.seconds + Int64(PostgresSession.statementTimeoutSeconds)
+                try connection.execute("SET LOCAL idle_in_transaction_session_timeout = '\(seconds)s'")
+            }
+            do {
+                return try keep(try reader.read(range, wanted, locking: locking, budget: budget, connection))
+            } catch let error as PostgresError where error.sqlState == "55P03" && locking {
+                // Somebody holds one of them: the others go on without these until they are free.
+                heldRows.insert(wanted.deferred)
+                throw error
+            } catch let error as PostgresError where error.concernsRow && !locking {
+                throw try blameRead(error, wanted, reader, connection, statements)
+            }
+        }
+    }
+
+    /// Takes a batch in hand, without the deferred rows that the database does not change.
+    private func keep(_ batch: HeldBatch) throws -> ReadSummary {
+        var batch = batch
+        if batch.deferredRows > 0, !versions.isEmpty {
+            var kept = RowBatch(columns: batch.rows.columns)
+            var unchanged: Int64 = 0
+            for row in 0..<batch.rows.rows {
+                if row < batch.deferredRows {
+                    guard let isUnchanged = versions.isUnchanged(row, of: batch.rows) else {
+                        throw StepError(
+                            .permanent,
+                            "row \(statements?.target.key.quoted ?? "?") \(batch.rows.text(row: row, column: 0) ?? "?") was "
+                                + "deferred \(RowVersions.limit) times though nobody has changed it: something keeps moving it")
+                    }
+                    if isUnchanged {
+                        unchanged += 1
+                        continue
+                    }
+                }
+                for column in 0..<batch.rows.columns {
+                    batch.rows.withBytes(row: row, column: column) { kept.append($0) }
+                }
+            }
+            if unchanged > 0 {
+                batch.rows = kept
+                batch.unchanged = unchanged
+                batch.summary.rows = kept.rows
+            }
+        }
+        held = batch
+        return batch.summary
+    }
+
+    func computeBatch() throws {
+        guard let held, let compute else { throw StepError(.permanent, "no batch to compute") }
+        guard held.rows.rows > 0 else {
+            computed = nil
+            return
+        }
+        do {
+            computed = try compute.compute(held.rows)
+        } catch let error as ComputeError {
+            // A transaction that a locking read opened must not outlive the batch.
+            if held.locked { connection = nil }
+            throw StepError(.program, error.description)
+        }
+    }
+
+    func write(_ lease: Lease, _ position: Position, readNext: Bool) throws -> CommitResult {
+        try step {
+            let (connection, statements) = try ready()
+            guard let batch = held, let reader else { throw StepError(.permanent, "no batch to write") }
+            let rows = 0..<batch.rows.rows
+            try encode(lease, position, batch, rows, statements.target)
+            var next: BatchReader.Request?
+            if readNext {
+                var behind = Position(checkpoint: batch.summary.through ?? position.checkpoint)
+                behind.deferred = heldRows.free(of: position.deferred).filter { !batch.deferred.contains($0) }
+                next = try reader.prepare(range, behind, locking: false, budget: budget, connection)
+            }
+            let result: PostgresResult
+            var prefetched: HeldBatch?
+            do {
+                (result, prefetched) = try exchange(statements, connection, reader, next)
+            } catch let error as PostgresError where error.sqlState == "55P03" && !batch.locked {
+                // Somebody holds one of the rows: all others are written without it.
+                result = try writeAroundHeld(batch, statements, connection)
+            } catch let error as PostgresError where error.concernsRow && !batch.locked {
+                throw try blame(error, lease, position, batch, statements, connection)
+            }
+            if batch.locked { try connection.execute("COMMIT") }
+            guard result.rows == 1 else { throw StepError(.fenced, "\(lease) was refused by the fence") }
+            let deferred = keys(result.text(0, 4))
+            let attempted = result.columns > 6 ? Set(keys(result.text(0, 6))) : nil
+            noteLeft(deferred, attempted, batch)
+            held = nil
+            computed = nil
+            if let prefetched { _ = try keep(prefetched) }
+            return CommitResult(
+                position: Position(
+                    checkpoint: result.text(0, 0).map { Key($0) }, deferred: deferred, sequence: result.int(0, 1) ?? 0,
+                    rowsDone: result.int(0, 2) ?? 0, batchRows: reportedBudget),
+                done: result.bool(0, 3) ?? false, read: held?.summary)
+        }
+    }
+
+    /// Sorts the rows that a write has left: held by somebody, or left though nobody held them.
+    private func noteLeft(_ deferred: [Key], _ attempted: Set<Key>?, _ batch: HeldBatch) {
+        guard !deferred.isEmpty else { return versions.removeAll() }
+        var left = Set(deferred)
+        if let attempted {
+            var mine: Set<Key> = []
+            for row in 0..<batch.rows.rows { mine.insert(Key(batch.rows.text(row: row, column: 0) ?? "")) }
+            heldRows.insert(deferred.filter { mine.contains($0) && !attempted.contains($0) })
+            left.formIntersection(attempted)
+        }
+        versions.note(left, of: batch.rows)
+    }
+
+    // MARK: - The round trip
+
+    private func encode(
+        _ lease: Lease, _ position: Position, _ batch: HeldBatch, _ rows: Range<Int>, _ target: Target
+    ) throws {
+        guard case .compute(_, let writes) = target.change else { return }
+        begin(lease, position)
+        parameters.append(batch.summary.through?.components[0])
+        parameters.append(batch.summary.exhausted ? "t" : "f")
+        parameters.beginArray(elementType: ElementType.text.rawValue)
+        for key in batch.deferred {
+            Array(key.components[0].utf8).withUnsafeBytes { parameters.appendElement($0) }
+        }
+        parameters.endArray()
+        try ValueEncoder.append(
+            batch.rows, column: 0, rows: rows, as: ElementType.of(keyType: target.keyType), to: &parameters)
+        try ValueEncoder.append(batch.rows, column: 1, rows: rows, as: .xid, to: &parameters)
+        try ValueEncoder.append(batch.rows, column: 2, rows: rows, as: .tid, to: &parameters)
+        parameters.append(batch.unchanged)
+        let values = computed ?? RowBatch(columns: writes.count)
+        for (index, column) in writes.enumerated() {
+            do {
+                try ValueEncoder.append(values, column: index, rows: rows, as: ValueForm.of(column), to: &parameters)
+            } catch let fault as ValueEncoder.Fault {
+                let key = batch.rows.text(row: fault.row, column: 0) ?? "?"
+                throw refusal(
+                    "column \(column.name): not a value of type \(column.typeName); nothing written", key: key, target)
+            }
+        }
+    }
+
+    /// One round trip: the write, and the next read when one is due. They are transactions of their own.
+    private func exchange(
+        _ statements: BatchStatements, _ connection: PostgresConnection, _ reader: BatchReader,
+        _ next: BatchReader.Request?
+    ) throws -> (PostgresResult, HeldBatch?) {
+        try connection.prepare("coord_write_settings", statements.writeSettings)
+        // Its plan is made at its first use, under these settings.
+        try connection.prepare("coord_write", statements.write())
+        try connection.enterPipeline()
+        try connection.send(prepared: "coord_write_settings", PostgresParameters())
+        try connection.send(prepared: "coord_write", parameters)
+        try connection.sync()
+        if let next { try reader.send(next, connection) }
+        var failure: PostgresError?
+        var result: PostgresResult?
+        do { _ = try connection.nextResult() } catch { failure = error }
+        do { result = try connection.nextResult() } catch { failure = failure ?? error }
+        try connection.nextSync()
+        var batch: HeldBatch?
+        if let next {
+            do {
+                batch = try reader.receive(next, connection)
+            } catch let error as PostgresError {
+                guard error.recovery != .reconnect else { throw failure ?? error }
+                // The write has committed or failed by itself. The read is asked for again, and its error is its own.
+            }
+        }
+        try connection.leavePipeline()
+        if let failure { throw failure }
+        guard let result else { throw PostgresError(sqlState: nil, message: "no result for a batch") }
+        return (result, batch)
+    }
+
+    private func writeAroundHeld(_ batch: HeldBatch, _ statements: BatchStatements, _ connection: PostgresConnection)
+        throws -> PostgresResult
+    {
+        try connection.prepare("coord_write_settings", statements.writeSettings)
+        try connection.prepare("coord_write_around", statements.write(aroundHeld: true))
+        try connection.enterPipeline()
+        try connection.send(prepared: "coord_write_settings", PostgresParameters())
+        try connection.send(prepared: "coord_write_around", parameters)
+        try connection.sync()
+        var failure: PostgresError?
+        var result: PostgresResult?
+        do { _ = try connection.nextResult() } catch { failure = error }
+        do { result = try connection.nextResult() } catch { failure = failure ?? error }
+        try connection.nextSync()
+        try connection.leavePipeline()
+        if let failure { throw failure }
+        guard let result else { throw PostgresError(sqlState: nil, message: "no result for a batch") }
+        return result
+    }
+
+    // MARK: - Whose fault an error is
+
+    private func refusal(_ reason: String, key: String, _ target: Target) -> StepError {
+        let words = ["row \(target.key.quoted) \(key): \(reason)", compute?.epitaph].compactMap { $0 }
+        return StepError(
+            .program, "the program's answer was refused: \(words.joined(separator: "; "))", identity: "\(key) \(reason)")
+    }
+
+    /// Finds the row at which a write fails, by trials on ever fewer rows that are all rolled back.
+    private func blame(
+        _ error: PostgresError, _ lease: Lease, _ position: Position, _ batch: HeldBatch,
+        _ statements: BatchStatements, _ connection: PostgresConnection
+    ) throws -> any Error {
+        var rows = 0..<batch.rows.rows
+        var last = error
+        while rows.count > 1 {
+            let middle = rows.lowerBound + (rows.count + 1) / 2
+            try encode(lease, position, batch, rows.lowerBound..<middle, statements.target)
+            try connection.execute("BEGIN")
+            do {
+                _ = try connection.executePrepared("coord_write_settings", "", PostgresParameters())
+                _ = try connection.executePrepared("coord_write", "", parameters)
+                try connection.execute("ROLLBACK")
+                rows = middle..<rows.upperBound
+            } catch {
+                try connection.execute("ROLLBACK")
+                guard error.concernsRow else { return error }
+                last = error
+                rows = rows.lowerBound..<middle
+            }
+        }
+        let key = batch.rows.text(row: rows.lowerBound, column: 0) ?? "?"
+        // A value that its column cannot take is the program's doing, a violated constraint may be the table's.
+        if last.sqlState?.hasPrefix("22") == true {
+            return refusal("\(last); batch rolled back", key: key, statements.target)
+        }
+        return StepError(
+            .permanent,
+            "row \(statements.target.key.quoted) \(key): \(last); batch rolled back, nothing written")
+    }
+
+    /// Finds the row at which the job's condition fails.
+    private func blameRead(
+        _ error: PostgresError, _ position: Position, _ reader: BatchReader, _ connection: PostgresConnection,
+        _ statements: BatchStatements
+    ) throws -> any Error {
+        var trial = position
+        trial.deferred = []
+        var last = error
+        var rows = min(budget, limits.rows) * BatchReader.windowFactor
+        while rows > 1 {
+            let half = (rows + 1) / 2
+            do {
+                let batch = try reader.read(range, trial, locking: false, budget: half, window: half, connection)
+                guard !batch.summary.exhausted, let through = batch.summary.through else { break }
+                trial.checkpoint = through
+                rows -= half
+            } catch let error as PostgresError {
+                guard error.concernsRow else { return error }
+                last = error
+                rows = half
+            }
+        }
+        let lower = trial.checkpoint ?? range.after
+        let key = try connection.execute(
+            statements.firstKey(hasLower: lower != nil), lower.map { [$0.components[0]] } ?? []
+        ).text(0, 0)
+        let place = rows == 1 ? "row \(statements.target.key.quoted) \(key ?? "?")" : "reading"
+        return StepError(.permanent, "\(place): \(last); nothing written")
+    }
+}

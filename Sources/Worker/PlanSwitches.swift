@@ -1,0 +1,66 @@
+import Ledger
+import Postgres
+
+/// Which settings of the planner a session for batches needs, so that its statements go by the key's index.
+///
+/// They hold for every query of the session, so also for a subquery in the job's `where`, inside a function that it calls
+/// and in triggers: a join of theirs may become a thousand times slower by them. Where such queries can be, no more is switched
+/// than the statements' plans need, which are looked at.
+enum PlanSwitches {
+    /// From the mildest on.
+    private static let ladder: [[String]] = [[], ["SET enable_seqscan = off"], PostgresSession.byIndex]
+
+    /// Sets the session up, and says what was set, for the next session.
+    static func choose(_ statements: BatchStatements, byBytes: Bool, _ connection: PostgresConnection) throws
+        -> [String]
+    {
+        let target = statements.target
+        guard target.runsForeignQueries || target.hasRowTriggers else {
+            for statement in PostgresSession.byIndex { try connection.execute(statement) }
+            return PostgresSession.byIndex
+        }
+        let sql = main(statements, byBytes: byBytes)
+        for (index, step) in ladder.enumerated() {
+            for statement in step { try connection.execute(statement) }
+            if index == ladder.count - 1 { return step }
+            // Prepared under a name of its own each time, since a plan that is kept stays as it is.
+            let lines = try explain("coord_switches_\(index)", sql, connection)
+            if !lines.contains(where: { scansWhole($0, target) }) { return step }
+        }
+        return PostgresSession.byIndex
+    }
+
+    /// Has the server plan the statements that this worker will run, as its own role: what refuses them then would refuse the
+    /// first batch of each shard.
+    static func check(_ statements: BatchStatements, byBytes: Bool, _ connection: PostgresConnection) throws {
+        _ = try explain("coord_check_main", main(statements, byBytes: byBytes), connection)
+        guard case .compute = statements.target.change else { return }
+        try connection.execute("BEGIN")
+        try connection.execute(statements.writeSettings)
+        _ = try explain("coord_check_write", statements.write(), connection)
+        try connection.execute("ROLLBACK")
+    }
+
+    private static func main(_ statements: BatchStatements, byBytes: Bool) -> String {
+        switch statements.target.change {
+        case .set: statements.apply(hasLower: true, hasUpper: true, byBytes: byBytes)
+        case .compute: statements.read(hasLower: true, hasUpper: true)
+        }
+    }
+
+    /// The plan for any values of the parameters.
+    private static func explain(_ name: String, _ sql: String, _ connection: PostgresConnection) throws -> [String] {
+        try connection.prepare(name, sql)
+        let count = try connection.execute(
+            "SELECT pg_catalog.cardinality(parameter_types) FROM pg_catalog.pg_prepared_statements WHERE name = $1",
+            [name]
+        ).int(0, 0)
+        let nulls = Array(repeating: "NULL", count: Int(count ?? 0)).joined(separator: ", ")
+        let plan = try connection.execute("EXPLAIN EXECUTE \(name) (\(nulls))")
+        return (0..<plan.rows).compactMap { plan.text($0, 0) }
+    }
+
+    private static func scansWhole(_ line: String, _ target: Target) -> Bool {
+        ["Seq Scan on ", "Bitmap Heap Scan on "].contains { line.contains($0 + target.alias) }
+    }
+}

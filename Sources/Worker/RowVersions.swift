@@ -1,0 +1,52 @@
+import CoordKit
+import Sharding
+
+/// Versions of deferred rows that a write was to change and left.
+///
+/// A row that somebody else changed has another version at the next read. One that still has the same was left by the
+/// database itself: a trigger returned NULL, or nothing would have changed.
+struct RowVersions {
+    private struct Version: Equatable {
+        var xmin: String
+        var ctid: String
+    }
+
+    private var left: [Key: Version] = [:]
+    /// Reads in a row that found a row with the xmin that a write had left, but at another place.
+    private var moves: [Key: Int] = [:]
+
+    /// Times that a row may be deferred without its xmin moving, before that is an error.
+    static let limit = 20
+
+    var isEmpty: Bool { left.isEmpty }
+
+    mutating func removeAll() {
+        left.removeAll()
+        moves.removeAll()
+    }
+
+    /// Notes what a write has left.
+    mutating func note(_ keys: Set<Key>, of batch: RowBatch) {
+        left.removeAll()
+        guard !keys.isEmpty else { return }
+        for row in 0..<batch.rows {
+            let key = Key(batch.text(row: row, column: 0) ?? "")
+            guard keys.contains(key) else { continue }
+            left[key] = Version(
+                xmin: batch.text(row: row, column: 1) ?? "", ctid: batch.text(row: row, column: 2) ?? "")
+        }
+    }
+
+    /// Whether the row of the batch is one that the database does not change.
+    /// - Returns: nil where the row keeps moving without a change, so that it could be deferred for ever.
+    mutating func isUnchanged(_ row: Int, of batch: RowBatch) -> Bool? {
+        let key = Key(batch.text(row: row, column: 0) ?? "")
+        guard let version = left[key], version.xmin == batch.text(row: row, column: 1) else {
+            moves[key] = nil
+            return false
+        }
+        if version.ctid == batch.text(row: row, column: 2) { return true }
+        moves[key, default: 0] += 1
+        return moves[key, default: 0] > Self.limit ? nil : false
+    }
+}

@@ -1,0 +1,125 @@
+import Ledger
+import Postgres
+import Sharding
+import Testing
+
+/// A batch changes nothing once its table is not the one that the run was made for.
+@Suite(.database) struct BindingTests {
+    private let store: LedgerStore
+    private let connection: PostgresConnection
+    private let shard: LeasedShard
+
+    init() throws {
+        store = try TestDatabase.current.ledger()
+        connection = try TestDatabase.current.connect(setup: PostgresSession.batches + PostgresSession.byIndex)
+        try connection.execute(
+            "CREATE TABLE items (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0, m int NOT NULL DEFAULT 0)")
+        try connection.execute("INSERT INTO items SELECT generate_series(1, 10)")
+        shard = try LeasedShard(store, of: try store.ownedRun())
+    }
+
+    /// What somebody does to the table between two batches, and what is said of it.
+    static let changes: [(String, [String], String)] = [
+        (
+            "another table has its name",
+            [
+                "ALTER TABLE items RENAME TO old", "CREATE TABLE items (LIKE old INCLUDING ALL)",
+                "INSERT INTO items SELECT * FROM old",
+            ],
+            "another table now"
+        ),
+        (
+            "it was restored",
+            [
+                "CREATE TABLE copy AS SELECT * FROM items", "DROP TABLE items",
+                "CREATE TABLE items AS SELECT * FROM copy", "ALTER TABLE items ADD PRIMARY KEY (id)",
+            ], "is gone"
+        ),
+        (
+            "columns have changed names",
+            ["ALTER TABLE items RENAME n TO x", "ALTER TABLE items RENAME m TO n", "ALTER TABLE items RENAME x TO m"],
+            "column n of public.items is named m now"
+        ),
+        (
+            "a column has another type", ["ALTER TABLE items ALTER n TYPE bigint"],
+            "has the type bigint now, it had integer"
+        ),
+        ("a child has come", ["CREATE TABLE child () INHERITS (items)"], "has child tables now"),
+        (
+            "a rule has come",
+            ["CREATE RULE r AS ON UPDATE TO items DO INSTEAD UPDATE items SET m = 1 WHERE id = OLD.id"],
+            "the rule r on public.items"
+        ),
+    ]
+
+    @Test(arguments: changes.indices, BatchKind.allCases)
+    func batchIsRefusedAndTheReasonCanBeTold(_ index: Int, kind: BatchKind) throws {
+        let (_, statements, reason) = Self.changes[index]
+        let target = try kind.target(connection)
+        let binding = try Binding.record(of: target, connection)
+        let batches = Batches(connection, target)
+        var shard = shard
+        let first = try #require(try kind.advance(batches, shard))
+        shard.checkpoint = first.checkpoint
+        shard.sequence = first.sequence
+        #expect(try Binding.fault(binding, table: target.table, connection) == nil)
+        for statement in statements { try store.connection.execute(statement) }
+        // Refused by the fence, or by the server, which does not know a name any more.
+        do {
+            #expect(try kind.advance(batches, shard) == nil)
+        } catch let error as PostgresError {
+            #expect(error.recovery == .permanent, "\(error)")
+        }
+        #expect(try store.shards(of: shard.run)[0].record.sequence == 1)
+        #expect(
+            try connection.execute("SELECT count(*) FROM ONLY items WHERE (n, m) <> (0, 0) AND id > 4").int(0, 0) == 0)
+        let fault = try #require(try Binding.fault(binding, table: target.table, connection))
+        #expect(fault.message.contains(reason), "\(fault)")
+    }
+
+    /// The negative control.
+    @Test(arguments: BatchKind.allCases) func anotherTableWouldBeChangedWithoutTheBinding(kind: BatchKind) throws {
+        let batches = Batches(connection, try kind.target(connection), mechanisms: Mechanisms.all.subtracting(.binding))
+        var shard = shard
+        let first = try #require(try kind.advance(batches, shard))
+        shard.checkpoint = first.checkpoint
+        shard.sequence = first.sequence
+        for statement in Self.changes[0].1 { try store.connection.execute(statement) }
+        let second = try #require(try kind.advance(batches, shard))
+        #expect(second.rowsDone == 8)
+        #expect(try connection.execute("SELECT sum(n) FROM items WHERE id > 4").int(0, 0) == 4)
+    }
+
+    @Test(arguments: BatchKind.allCases) func rowSecurityThatIsSwitchedOnRefusesTheBatch(kind: BatchKind) throws {
+        let role = try TestDatabase.current.makeRole()
+        try connection.execute("GRANT ALL ON ALL TABLES IN SCHEMA coord, public TO \(role)")
+        try connection.execute("GRANT USAGE ON SCHEMA coord TO \(role)")
+        let worker = try TestDatabase.current.connect(role: role)
+        for statement in PostgresSession.batches + PostgresSession.byIndex { try worker.execute(statement) }
+        let target = try kind.target(worker)
+        let binding = try Binding.record(of: target, worker)
+        let batches = Batches(worker, target)
+        var shard = shard
+        let first = try #require(try kind.advance(batches, shard))
+        shard.checkpoint = first.checkpoint
+        shard.sequence = first.sequence
+        try connection.execute("ALTER TABLE items ENABLE ROW LEVEL SECURITY")
+        #expect(try kind.advance(batches, shard) == nil)
+        #expect(try Binding.fault(binding, table: target.table, worker)?.kind == .hidden)
+        // Its owner is not concerned.
+        #expect(try Binding.fault(binding, table: target.table, connection) == nil)
+    }
+
+    @Test func checkpointIsCheckedAgainstItsRangeInTheKeysOwnOrder() throws {
+        let statements = BatchStatements(target: try .setting(connection, ["n": "1"]))
+        func fits(_ checkpoint: String, _ after: String?, _ through: String?) throws -> Bool? {
+            try connection.execute(statements.checkPosition, [checkpoint, after, through]).bool(0, 0)
+        }
+        #expect(try fits("9", "5", "10") == true)
+        #expect(try fits("10", "5", "10") == true)
+        #expect(try fits("5", "5", "10") == false)
+        #expect(try fits("11", "5", "10") == false)
+        #expect(try fits("7", nil, nil) == true)
+        #expect(throws: PostgresError.self) { try fits("garbage", "5", "10") }
+    }
+}
