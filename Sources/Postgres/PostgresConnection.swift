@@ -1,6 +1,11 @@
 import CLibPQ
 
-/// One connection to PostgreSQL, blocking. It belongs to one thread: make it inside an actor on a `ThreadExecutor`.
+/// One connection to PostgreSQL. It belongs to one thread, which its calls block: make it inside an actor on a
+/// `ThreadExecutor`.
+///
+/// No call waits for ever: a server that neither takes nor gives a byte for `Settings.silenceLimit` counts as gone, also
+/// where TCP lives on, as behind a proxy. The connection is then dead, and the error has no SQLSTATE. The one exception is
+/// the look-up of a host's name, which libpq leaves to the system, with the system's own limits.
 ///
 /// Settings come as libpq finds them: the conninfo given, then the environment, the service file and the passfile.
 public final class PostgresConnection {
@@ -11,70 +16,54 @@ public final class PostgresConnection {
         public var applicationName: String
         /// Statements that set up the session, run after every connect.
         public var setup: [String]
+        /// How long the server may say nothing while something is waited for. It must be longer than a statement may take,
+        /// since the server is silent meanwhile.
+        public var silenceLimit: Duration
+        /// Ends every wait at once, that for the connection too.
+        public var interrupt: PostgresInterrupt?
 
-        public init(conninfo: String? = nil, applicationName: String, setup: [String] = []) {
+        public init(
+            conninfo: String? = nil, applicationName: String, setup: [String] = [],
+            silenceLimit: Duration = Self.defaultSilenceLimit, interrupt: PostgresInterrupt? = nil
+        ) {
             self.conninfo = conninfo
             self.applicationName = applicationName
             self.setup = setup
+            self.silenceLimit = silenceLimit
+            self.interrupt = interrupt
         }
+
+        /// By then the server has cancelled the statement, and said so.
+        public static let defaultSilenceLimit = Duration.seconds(PostgresSession.statementTimeoutSeconds + 15)
     }
 
-    /// Seconds to wait for a connection; libpq's own default is to wait for ever.
-    static let connectTimeout = "10"
-    /// Milliseconds that sent data may stay unacknowledged before the connection counts as dead.
-    static let userTimeout = "30000"
-
     let raw: OpaquePointer
+    let isEncrypted: Bool
+    /// How long the server may say nothing; see `Settings`. It may be raised for one long statement.
+    public var silenceLimit: Duration
+    var interrupt: PostgresInterrupt?
+    /// Why the connection was given up.
+    var broken: PostgresError?
+    /// Milliseconds without a byte so far, where the wait is in pieces.
+    var blindSilence: Int32 = 0
     private var prepared: Set<String> = []
 
     /// - Throws: `PostgresError` when the server cannot be reached or refuses.
     public init(_ settings: Settings) throws(PostgresError) {
-        var keywords = [
-            "fallback_application_name", "application_name", "connect_timeout", "client_encoding", "keepalives",
-            "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
-        ]
-        var values = [
-            "coord", settings.applicationName, Self.connectTimeout, "UTF8", "1", "15", "5", "3", Self.userTimeout,
-        ]
-        if let conninfo = settings.conninfo {
-            // First, so that the rest completes it; expanded, since it is a whole conninfo.
-            keywords.insert("dbname", at: 0)
-            values.insert(conninfo, at: 0)
-        }
-        let connection = Self.withCStrings(keywords) { keywords in
-            Self.withCStrings(values) { values in PQconnectdbParams(keywords, values, 1) }
-        }
-        guard let connection else { throw PostgresError(sqlState: nil, message: "out of memory in libpq") }
-        raw = connection
-        guard PQstatus(connection) == CONNECTION_OK else {
-            let message = Self.text(PQerrorMessage(connection))
-            throw PostgresError(sqlState: Self.connectState(message), message: "cannot connect: \(message)")
-        }
-        // Notices are for people at a psql prompt.
-        PQsetNoticeReceiver(connection, { _, _ in }, nil)
+        var connecting = PostgresConnecting(settings)
+        raw = try connecting.connect()
+        isEncrypted = PQsslInUse(raw) != 0 || PQgssEncInUse(raw) != 0
+        silenceLimit = settings.silenceLimit
+        interrupt = settings.interrupt
+        guard PQsetnonblocking(raw, 1) == 0 else { throw lastError }
         // All of them in one round trip.
-        if !settings.setup.isEmpty { _ = try check(PQexec(connection, settings.setup.joined(separator: ";\n"))) }
+        guard !settings.setup.isEmpty else { return }
+        guard PQsendQuery(raw, settings.setup.joined(separator: ";\n")) == 1 else { throw lastError }
+        _ = try outcome()
     }
 
+    // It says goodbye without waiting, since the connection is not a blocking one.
     deinit { PQfinish(raw) }
-
-    /// libpq reports failed logins without an SQLSTATE, so the message must tell them from a server that is away.
-    static func connectState(_ message: String) -> String? {
-        let refusals = [
-            "authentication failed", "no password supplied", "no pg_hba.conf entry", "permission denied for database",
-        ]
-        if refusals.contains(where: message.contains) { return "28000" }
-        if message.contains("role \""), message.contains("does not exist") { return "28000" }
-        if message.contains("database \""), message.contains("does not exist") { return "3D000" }
-        if message.contains("definition of service") || message.contains("invalid URI")
-            || message.contains("invalid connection option") || message.contains("percent-encoded")
-            || message.contains("missing \"=\"")
-        {
-            // config_file_error: no retry helps.
-            return "F0000"
-        }
-        return nil
-    }
 
     // MARK: - Statements
 
@@ -82,10 +71,12 @@ public final class PostgresConnection {
     @discardableResult
     public func execute(_ sql: String, _ parameters: [String?] = []) throws(PostgresError) -> PostgresResult {
         let list = PostgresParameters(parameters)
-        let result = list.withLibPQ { count, values, lengths, formats in
-            PQexecParams(raw, sql, count, nil, values, lengths, formats, 0)
+        try beAlone()
+        let sent = list.withLibPQ { count, values, lengths, formats in
+            PQsendQueryParams(raw, sql, count, nil, values, lengths, formats, 0)
         }
-        return try check(result)
+        guard sent == 1 else { throw lastError }
+        return try outcome()
     }
 
     /// Runs a statement that was prepared under its name, or prepares it first.
@@ -93,23 +84,38 @@ public final class PostgresConnection {
         throws(PostgresError) -> PostgresResult
     {
         try prepare(name, sql)
-        let result = parameters.withLibPQ { count, values, lengths, formats in
-            PQexecPrepared(raw, name, count, values, lengths, formats, 0)
+        try beAlone()
+        let sent = parameters.withLibPQ { count, values, lengths, formats in
+            PQsendQueryPrepared(raw, name, count, values, lengths, formats, 0)
         }
-        return try check(result)
+        guard sent == 1 else { throw lastError }
+        return try outcome()
     }
 
     /// Prepares a statement once for the life of the connection.
     public func prepare(_ name: String, _ sql: @autoclosure () -> String) throws(PostgresError) {
         guard !prepared.contains(name) else { return }
-        _ = try check(PQprepare(raw, name, sql(), 0, nil))
+        try beAlone()
+        guard PQsendPrepare(raw, name, sql(), 0, nil) == 1 else { throw lastError }
+        _ = try outcome()
         prepared.insert(name)
     }
 
     /// Parses and analyses a statement without running it, and describes its columns.
     public func describe(_ sql: String) throws(PostgresError) -> PostgresResult {
-        _ = try check(PQprepare(raw, "", sql, 0, nil))
-        return try check(PQdescribePrepared(raw, ""))
+        try beAlone()
+        guard PQsendPrepare(raw, "", sql, 0, nil) == 1 else { throw lastError }
+        _ = try outcome()
+        guard PQsendDescribePrepared(raw, "") == 1 else { throw lastError }
+        return try outcome()
+    }
+
+    /// In a pipeline the answer would come with the next `sync` only.
+    private func beAlone() throws(PostgresError) {
+        if let broken { throw broken }
+        guard PQpipelineStatus(raw) == PQ_PIPELINE_OFF else {
+            throw PostgresError(sqlState: "55000", message: "a statement cannot be run alone within a pipeline")
+        }
     }
 
     /// Quotes an identifier by the server's rules.
@@ -132,6 +138,7 @@ public final class PostgresConnection {
 
     /// Sends a prepared statement; its result comes by `nextResult` in turn.
     public func send(prepared name: String, _ parameters: PostgresParameters) throws(PostgresError) {
+        if let broken { throw broken }
         let sent = parameters.withLibPQ { count, values, lengths, formats in
             PQsendQueryPrepared(raw, name, count, values, lengths, formats, 0)
         }
@@ -139,20 +146,35 @@ public final class PostgresConnection {
     }
 
     public func sync() throws(PostgresError) {
+        if let broken { throw broken }
         guard PQpipelineSync(raw) == 1 else { throw lastError }
+        try flush()
     }
 
     /// Waits for the result of the statement whose turn it is, and reads it to its end. The error that it met is
     /// thrown after that, so the next call is for the next statement.
     public func nextResult() throws(PostgresError) -> PostgresResult {
-        guard let first = PQgetResult(raw) else { throw lastError }
-        while let more = PQgetResult(raw) { PQclear(more) }
-        return try check(first)
+        if let broken { throw broken }
+        guard let first = try next() else { throw lastError }
+        let result: PostgresResult
+        do { result = try check(first) } catch {
+            let failure = error
+            // The end of the connection may follow; the statement's own error says more.
+            if broken == nil { do { try skipResults() } catch { throw failure } }
+            throw failure
+        }
+        try skipResults()
+        return result
+    }
+
+    private func skipResults() throws(PostgresError) {
+        while let more = try next() { PQclear(more) }
     }
 
     /// Waits for the end of an implicit transaction that `sync` asked for.
     public func nextSync() throws(PostgresError) {
-        guard let result = PQgetResult(raw) else { throw lastError }
+        if let broken { throw broken }
+        guard let result = try next() else { throw lastError }
         let status = PQresultStatus(result)
         guard status == PGRES_PIPELINE_SYNC else {
             _ = try check(result)
@@ -166,17 +188,24 @@ public final class PostgresConnection {
     /// - Parameter body: called for each row; its return says whether further rows are wanted. Rows that are not are
     ///   read and dropped.
     public func forEachRow(_ body: (_ row: borrowing PostgresRow) -> Bool) throws(PostgresError) {
+        if let broken { throw broken }
         guard PQsetSingleRowMode(raw) == 1 else { throw lastError }
         var wanted = true
         var failure: PostgresError?
-        while let result = PQgetResult(raw) {
-            switch PQresultStatus(result) {
-            case PGRES_SINGLE_TUPLE:
-                if wanted { wanted = body(PostgresRow(raw: result)) }
-            case PGRES_TUPLES_OK: break
-            default: failure = failure ?? error(of: result)
+        while true {
+            let next: OpaquePointer?
+            do { next = try self.next() } catch { throw failure ?? error }
+            guard let result = next else { break }
+            let status = PQresultStatus(result)
+            if status == PGRES_SINGLE_TUPLE || status == PGRES_TUPLES_OK {
+                if wanted, status == PGRES_SINGLE_TUPLE { wanted = body(PostgresRow(raw: result)) }
+                PQclear(result)
+                continue
             }
-            PQclear(result)
+            do { _ = try check(result) } catch {
+                failure = failure ?? error
+                if broken != nil { break }
+            }
         }
         if let failure { throw failure }
     }
@@ -185,7 +214,7 @@ public final class PostgresConnection {
 
     /// Whether a transaction block is open.
     public var isInTransaction: Bool { PQtransactionStatus(raw) == PQTRANS_INTRANS }
-    public var isAlive: Bool { PQstatus(raw) == CONNECTION_OK }
+    public var isAlive: Bool { broken == nil && PQstatus(raw) == CONNECTION_OK }
     public var backendPID: Int32 { PQbackendPID(raw) }
     /// For example 150018.
     public var serverVersion: Int { Int(PQserverVersion(raw)) }
@@ -193,17 +222,30 @@ public final class PostgresConnection {
     /// A handle by which another thread may cancel the statement that runs now.
     public func cancelHandle() -> PostgresCancel? { PQgetCancel(raw).map(PostgresCancel.init) }
 
+    /// A handle by which another thread may end this connection's waits, now and for good: that of the settings, where
+    /// they have one.
+    public func interruptHandle() -> PostgresInterrupt {
+        if let interrupt { return interrupt }
+        let made = PostgresInterrupt()
+        interrupt = made
+        return made
+    }
+
     // MARK: - Errors
 
     var lastError: PostgresError {
+        if let broken { return broken }
         let message = Self.text(PQerrorMessage(raw))
         return PostgresError(sqlState: nil, message: message.isEmpty ? "the connection was closed" : message)
     }
 
-    private func check(_ result: OpaquePointer?) throws(PostgresError) -> PostgresResult {
-        guard let result else { throw lastError }
+    func check(_ result: OpaquePointer) throws(PostgresError) -> PostgresResult {
         switch PQresultStatus(result) {
         case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_SINGLE_TUPLE, PGRES_EMPTY_QUERY: return PostgresResult(result)
+        case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
+            PQclear(result)
+            // It would have to be fed or read in its own way, and libpq gives this same result until then.
+            throw giveUp("COPY is not for this connection, which was given up", sqlState: "0A000")
         default:
             defer { PQclear(result) }
             throw error(of: result)
@@ -224,41 +266,9 @@ public final class PostgresConnection {
             position: field("P").flatMap { Int($0) })
     }
 
-    private static func text(_ message: UnsafeMutablePointer<CChar>?) -> String {
+    static func text(_ message: UnsafeMutablePointer<CChar>?) -> String {
         guard let message else { return "" }
         let text = String(cString: message)
         return String(text.reversed().drop(while: \.isWhitespace).reversed())
-    }
-
-    private static func withCStrings<R>(
-        _ strings: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> R
-    ) -> R {
-        let bytes = strings.map { Array($0.utf8CString) }
-        let flat = bytes.flatMap { $0 }
-        return flat.withUnsafeBufferPointer { buffer in
-            var offset = 0
-            var pointers: [UnsafePointer<CChar>?] = []
-            for item in bytes {
-                pointers.append(buffer.baseAddress.map { $0 + offset })
-                offset += item.count
-            }
-            pointers.append(nil)
-            return body(pointers)
-        }
-    }
-}
-
-/// Cancels the running statement of a connection from any thread.
-///
-/// `@unchecked Sendable` because libpq documents `PQcancel` as safe from any thread.
-public final class PostgresCancel: @unchecked Sendable {
-    private let raw: OpaquePointer
-    init(_ raw: OpaquePointer) { self.raw = raw }
-    deinit { PQfreeCancel(raw) }
-
-    /// Asks the server to cancel; the statement then ends with SQLSTATE 57014, or has ended already.
-    public func cancel() {
-        var reason = [CChar](repeating: 0, count: 256)
-        PQcancel(raw, &reason, Int32(reason.count))
     }
 }

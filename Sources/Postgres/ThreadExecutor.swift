@@ -12,7 +12,7 @@ public final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
     private let name: String
 
     /// Stack of the thread in bytes: libpq with TLS and GSSAPI needs less than a quarter of it.
-    private static let stackSize = 1 << 20
+    static let stackSize = 1 << 20
 
     public init(name: String) {
         self.name = name

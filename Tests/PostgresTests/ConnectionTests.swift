@@ -40,7 +40,11 @@ import Testing
         #expect(try failure("dbname=\(database.name) user=\(role)").recovery == .authorize)
     }
 
-    @Test(arguments: ["postgresql://%zz", "dbname", "nonsense=1 dbname=x", "service=coord_no_such_service"])
+    @Test(arguments: [
+        "postgresql://%zz", "dbname", "nonsense=1 dbname=x", "service=coord_no_such_service", "sslmode=perhaps",
+        "port=x", "host=a,b,c port=1,2", "target_session_attrs=whatever",
+        "sslmode=verify-full sslrootcert=/nonexistent host=127.0.0.1",
+    ])
     func settingsThatLibPQCannotReadAreNotWorthATryAgain(_ conninfo: String) throws {
         // A word without "=" is a database's name.
         let error = try failure(conninfo == "dbname" ? "dbname =x y" : conninfo)

@@ -1,0 +1,60 @@
+import CLibPQ
+import Glibc
+
+/// A wait for one socket with a limit, which an interrupt may cut short.
+enum SocketWait {
+    enum Outcome: Equatable {
+        /// It can be read or written, or is broken: the next call on it says which.
+        case ready
+        case silent
+        case interrupted
+    }
+
+    /// - Parameters:
+    ///   - events: `POLLIN`, `POLLOUT` or both.
+    ///   - limit: milliseconds.
+    static func wait(
+        _ socket: Int32, for events: Int32, limit: Int32, interrupt: PostgresInterrupt?
+    ) -> Outcome {
+        // libpq has closed it: whatever is asked next fails without waiting.
+        guard socket >= 0 else { return .ready }
+        let started = milliseconds()
+        var left = limit
+        var items = (
+            pollfd(fd: socket, events: Int16(events), revents: 0),
+            pollfd(fd: interrupt?.descriptor ?? -1, events: Int16(POLLIN), revents: 0)
+        )
+        while true {
+            let count = withUnsafeMutableBytes(of: &items) { bytes in
+                poll(bytes.baseAddress?.assumingMemoryBound(to: pollfd.self), 2, left)
+            }
+            if count > 0 { return items.1.revents != 0 ? .interrupted : .ready }
+            if count == 0 { return .silent }
+            // A signal came in between, or the kernel is short of memory.
+            left = limit - Int32(clamping: milliseconds() - started)
+            if left <= 0 { return .silent }
+        }
+    }
+
+    static func milliseconds() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+}
+
+extension Duration {
+    /// Milliseconds as poll(2) takes them, at least one: zero would not wait, and less would wait for ever.
+    var pollLimit: Int32 {
+        let (seconds, attoseconds) = components
+        guard seconds < Int64(Int32.max) / 1000 else { return .max }
+        return max(1, Int32(clamping: seconds * 1000 + attoseconds / 1_000_000_000_000_000))
+    }
+
+    /// For people: "75 s", "0.3 s".
+    var inSeconds: String {
+        let (seconds, attoseconds) = components
+        let tenths = attoseconds / 100_000_000_000_000_000
+        return tenths == 0 ? "\(seconds) s" : "\(seconds).\(tenths) s"
+    }
+}
