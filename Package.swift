@@ -86,7 +86,7 @@ let package = Package(
         tests("WorkerLoopTests", ["WorkerLoop", "Sharding"]),
         tests("SimulationTests", ["Dispatching", "WorkerLoop", "Sharding"]),
         tests("ProgressTests", ["Progress", "Sharding"]),
-        tests("PostgresTests", ["Postgres"]),
+        tests("PostgresTests", ["Postgres", "Host"]),
         tests("LedgerTests", ["Ledger", "Postgres", "Sharding"]),
         tests("PreflightTests", ["Preflight", "Job", "Ledger", "Postgres", "Sharding"]),
         .testTarget(

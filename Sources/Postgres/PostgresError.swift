@@ -26,6 +26,12 @@ public struct PostgresError: Error, Sendable, Equatable, CustomStringConvertible
     }
 
     public var recovery: Recovery { Recovery.of(sqlState: sqlState) }
+
+    /// Whether a prepared statement may have met another session or table than the one that it was prepared for: its plan
+    /// or parameters have other types now (0A000 "cached plan must not change result type", 42804), its name is gone
+    /// (26000) or another's (42P05), as behind a pooler. The same codes also stand for faults that last: so a new connection
+    /// helps where the statement has run before, and once only.
+    public var mayBeOfAStalePlan: Bool { ["0A000", "42804", "26000", "42P05"].contains(sqlState) }
 }
 
 /// What may be done about an error.
@@ -43,10 +49,15 @@ public enum Recovery: Sendable, Equatable, CaseIterable {
     public static func of(sqlState: String?) -> Recovery {
         guard let sqlState else { return .reconnect }
         switch sqlState {
-        case "40001", "40P01", "55P03", "57014", "55006", "53300", "53200", "53100", "58030", "72000": return .retry
-        // Shutdown, crash, cannot connect now, idle timeouts, and a server that has become read-only by a failover.
-        case "57P01", "57P02", "57P03", "57P05", "25P03", "25006": return .reconnect
+        // Conflicts with others, limits of time, and resources that others may give back: memory, disk, input and output.
+        case "40000", "40001", "40P01", "55P03", "57014", "55006", "53000", "53200", "53100", "58000", "58030", "72000":
+            return .retry
+        // The session's affair, and not that of what it did: shutdown, crash, cannot connect now, a database without room
+        // for one more session, timeouts that end a session, a commit whose end nobody knows, and a server that has become
+        // read-only by a failover.
+        case "57P01", "57P02", "57P03", "57P05", "25P03", "25P04", "53300", "40003", "25006": return .reconnect
         case "42501", "28000", "28P01": return .authorize
+        // Among them a database that was dropped (57P04), damaged data (XX001, XX002) and limits of configuration (53400).
         default: return sqlState.hasPrefix("08") ? .reconnect : .permanent
         }
     }
