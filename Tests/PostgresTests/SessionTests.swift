@@ -6,7 +6,22 @@ import Testing
 
     static let common: [String: String] = [
         "lock_timeout": "5s", "statement_timeout": "1min", "idle_in_transaction_session_timeout": "1min",
-        "standard_conforming_strings": "on", "jit": "off",
+        "default_transaction_isolation": "read committed", "default_transaction_deferrable": "off",
+        "standard_conforming_strings": "on", "array_nulls": "on", "quote_all_identifiers": "off",
+        "gin_fuzzy_search_limit": "0", "exit_on_error": "off", "client_min_messages": "warning", "jit": "off",
+    ]
+    /// The opposite of each, by which a role would break what the design depends on.
+    static let hostile: [String: String] = [
+        "lock_timeout": "0", "statement_timeout": "0", "idle_in_transaction_session_timeout": "0",
+        "default_transaction_isolation": "serializable", "default_transaction_deferrable": "on",
+        "standard_conforming_strings": "off", "array_nulls": "off", "quote_all_identifiers": "on",
+        "gin_fuzzy_search_limit": "5", "exit_on_error": "on", "client_min_messages": "debug1", "jit": "on",
+    ]
+    static let values: [String: (ours: String, hostile: String)] = [
+        "DateStyle": ("ISO, YMD", "German, DMY"), "IntervalStyle": ("postgres", "sql_standard"),
+        "TimeZone": ("UTC", "Asia/Tokyo"), "timezone_abbreviations": ("Default", "Australia"),
+        "extra_float_digits": ("3", "-15"), "bytea_output": ("hex", "escape"), "lc_monetary": ("C", "C.UTF-8"),
+        "xmlbinary": ("base64", "hex"), "xmloption": ("content", "document"),
     ]
 
     private func settings(_ setup: [String], _ names: some Sequence<String>) throws -> [String: String] {
@@ -40,10 +55,53 @@ import Testing
     @Test func settingsWinOverThoseOfTheRole() throws {
         let role = try database.makeRole()
         let owner = try database.connect()
-        try owner.execute("ALTER ROLE \(role) SET standard_conforming_strings = off")
+        #expect(Self.hostile.keys.sorted() == Self.common.keys.sorted())
+        for (name, value) in Self.hostile { try owner.execute("ALTER ROLE \(role) SET \(name) = '\(value)'") }
         try owner.execute("ALTER ROLE \(role) SET synchronous_commit = off")
         let connection = try database.connect(role: role, setup: PostgresSession.ledger)
-        #expect(try connection.execute("SHOW standard_conforming_strings").text(0, 0) == "on")
+        for (name, value) in Self.common {
+            #expect(try connection.execute("SHOW \(name)").text(0, 0) == value, "\(name)")
+        }
         #expect(try connection.execute("SHOW synchronous_commit").text(0, 0) == "on")
+    }
+
+    /// As if by a role; the server of the test may be older than 14 or 17.
+    @Test func timeoutsThatEndIdleOrLongSessionsAreOffWhereTheServerHasThem() throws {
+        let owner = try database.connect()
+        for (name, since) in [("idle_session_timeout", 140_000), ("transaction_timeout", 170_000)]
+        where owner.serverVersion >= since {
+            let role = try database.makeRole(setting: "\(name) = '1h'")
+            let connection = try database.connect(role: role, setup: PostgresSession.batches)
+            #expect(try connection.execute("SHOW \(name)").text(0, 0) == "0")
+        }
+    }
+
+    @Test func textFormsOfValuesAreTheSameWhateverTheRoleSays() throws {
+        let role = try database.makeRole()
+        let owner = try database.connect()
+        for (name, value) in Self.values { try owner.execute("ALTER ROLE \(role) SET \(name) = '\(value.hostile)'") }
+        let connection = try database.connect(role: role, setup: PostgresSession.batches + PostgresSession.values())
+        for (name, value) in Self.values {
+            #expect(try connection.execute("SHOW \(name)").text(0, 0) == value.ours, "\(name)")
+        }
+        let row = try connection.execute(
+            """
+            SELECT timestamptz '2026-11-25 12:00+02', 0.1::float8 + 0.2, '\\xff'::bytea, interval '1 day 2:00',
+                '12.34'::money
+            """)
+        let texts = (0..<row.columns).map { row.text(0, $0) ?? "null" }
+        #expect(texts == ["2026-11-25 10:00:00+00", "0.30000000000000004", "\\xff", "1 day 02:00:00", "$12.34"])
+        // Neither the first of February nor the second of January in silence.
+        #expect(try postgresError { try connection.execute("SELECT '01/02/2026'::date") }.sqlState == "22008")
+    }
+
+    @Test(arguments: ["Europe/Berlin", "Pacific/Apia"]) func timeZoneOfValuesMayBeAnother(zone: String) throws {
+        let connection = try database.connect(setup: PostgresSession.values(timeZone: zone))
+        #expect(try connection.execute("SHOW TimeZone").text(0, 0) == zone)
+    }
+
+    @Test func timeZoneIsAValueAndNoStatement() throws {
+        let setup = PostgresSession.values(timeZone: "UTC'; CREATE TABLE t (); SELECT '")
+        #expect(try postgresError { _ = try database.connect(setup: setup) }.sqlState == "22023")
     }
 }

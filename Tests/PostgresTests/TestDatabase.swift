@@ -38,6 +38,15 @@ struct TestDatabase: Sendable {
         return role
     }
 
+    /// The role, which is made where it is not there yet, with a setting of its own.
+    func makeRole(setting: String) throws -> String {
+        let connection = try connect()
+        let found = try connection.execute("SELECT FROM pg_roles WHERE rolname = $1", [role])
+        if found.rows == 0 { try makeRole() }
+        try connection.execute("ALTER ROLE \(role) SET \(setting)")
+        return role
+    }
+
     fileprivate func create() throws {
         try Self.administer(["CREATE DATABASE \(name) TEMPLATE template0"])
     }
