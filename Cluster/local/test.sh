@@ -54,6 +54,23 @@ count() {
         -e "^[^A-Za-z]*Test .* $1 after [0-9.]+ seconds(\.| with [0-9])" -e "^Test Case '.*' $1 \(" |
         LC_ALL=C grep -acvE '^[^A-Za-z]*Test run with [0-9]+ test' || true
 }
+# The ten slowest tests with their own time: that of a scenario where there is one, since what is reported for it includes the
+# wait for the scenarios before it. A test with arguments has a line for each scenario.
+slowest() {
+    local plain
+    plain=$(sed -e $'s/\e\\[[0-9;]*m//g' "$log")
+    {
+        sed -nE 's/^own time: ([0-9.]+) s, (.*)$/own \1 \2/p' <<<"$plain"
+        LC_ALL=C sed -nE -e '/Test run with/d' \
+            -e 's/^[^A-Za-z]*Test (.*) (passed|failed) after ([0-9.]+) seconds.*$/all \3 \1/p' <<<"$plain" |
+            sed -E 's/ with [0-9]+ test cases?$//'
+    } | awk '{ seconds = $2; kind = $1; $1 = $2 = ""; sub(/^ +/, "") }
+        kind == "own" { own[$0] = 1; printf "%8.1f s  %s\n", seconds, $0 }
+        kind == "all" && !($0 in own) { printf "%8.1f s  %s\n", seconds, $0 }' | sort -rn | head -n 10 || true
+}
+echo "test: the slowest, by their own time:"
+slowest
+
 passed=$(count passed)
 failed=$(count failed)
 

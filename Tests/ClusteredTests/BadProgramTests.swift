@@ -21,7 +21,7 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
         Misbehaviour("answers_another_key", "its key is none that the program was given"),
         Misbehaviour("answers_twice", "a key was answered twice"),
         Misbehaviour("skips_a_row_and_exits", "ended after"),
-        Misbehaviour("hangs", "within 1.0 seconds"),
+        Misbehaviour("hangs", "within 10.0 seconds"),
         Misbehaviour("writes_text_to_a_number", "column n"),
         Misbehaviour("writes_a_number_too_large", "column n"),
         Misbehaviour("forgets_a_column", "column n is missing"),
@@ -95,9 +95,13 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 400)
             let file = try scenario.program("misbehave.py")
+            // The time limit is for the batches of the other shards as well, on a machine of any speed: so it is long, and
+            // waited for only once.
+            let hangs = `case`.how == "hangs"
+            let tries = hangs ? 1 : 2
             let job = try items.programJob(
                 "python3, \(file), \(`case`.how), '\(keys.lowerBound)', '\(keys.upperBound)'", batch: 20, shards: 4,
-                retry: "retry: { attempts: 2, backoff: 10ms }\n", timeout: `case`.how == "hangs" ? "1s" : "60s")
+                retry: "retry: { attempts: \(tries), backoff: 10ms }\n", timeout: hangs ? "10s" : "60s")
             let ended = try await scenario.run("start", job, "--workers", "2", "--json")
             let run = try await scenario.newestRun()
             #expect(ended.status == 3, "\(ended.errors)")
@@ -112,7 +116,7 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
             for shard in 0..<4 {
                 let attempts = try await scenario.session.int(
                     "SELECT count(*) FROM coord.attempt WHERE shard_id = \(shard)")
-                #expect(attempts == (failed.contains(shard) ? 2 : 1), "shard \(shard)")
+                #expect(attempts == (failed.contains(shard) ? tries : 1), "shard \(shard)")
             }
             // Rows are changed up to the batch that failed, and nothing of that batch.
             #expect(try await scenario.session.int("SELECT count(*) FROM items WHERE n NOT IN (0, 1)") == 0)

@@ -14,12 +14,16 @@ import Testing
 
     @Test func frozenLocalWorkerIsKilledAndReplaced() async throws {
         try await Scenario.run { scenario in
-            let items = try await Items.make(scenario, rows: 3_000, pace: 0.02)
+            let items = try await Items.make(scenario, rows: 1_000)
+            let gate = try await items.closeGate()
             let coordinator = try scenario.coord("start", try items.setJob(), "--workers", "2")
             let run = try await scenario.newestRun()
-            try await eventually("some rows are done") { try await scenario.rowsDone(run) > 0 }
+            // Both workers have joined, and hold a lease: whichever is frozen has one to lose.
+            try await gate.reached(by: 2)
             let victim = try await first("there is a worker") { scenario.workers.first }
             kill(victim, SIGSTOP)
+            try await eventually("the worker is frozen") { LiveProcess.state(of: victim) == "T" }
+            await gate.open()
             try await eventually("the frozen worker was killed", within: .seconds(30)) {
                 LiveProcess.state(of: victim) == nil
             }

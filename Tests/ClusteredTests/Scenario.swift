@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import Postgres
 import Synchronization
+import Testing
 
 /// One test's world: a database of its own, a folder for its files, and every process that it starts.
 ///
@@ -28,6 +29,12 @@ final class Scenario: Sendable {
     /// Makes a scenario, runs the test in it, and takes it away again.
     static func run(on server: TestServer? = nil, _ body: (Scenario) async throws -> Void) async throws {
         await Slots.shared.take()
+        let started = ContinuousClock.now
+        // What the test library reports includes the wait for a slot. Cluster/local/test.sh lists the slowest by this.
+        defer {
+            let milliseconds = Int((ContinuousClock.now - started) / .milliseconds(1))
+            print("own time: \(Double(milliseconds) / 1000) s, \(Test.current?.name ?? "?")")
+        }
         do {
             try await unlimited(on: server, body)
         } catch {
