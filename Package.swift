@@ -99,7 +99,7 @@ let package = Package(
         tests("WireTests", ["Wire", "Sharding"]),
         tests("ZeroMQTests", ["ZeroMQ"]),
         tests("WorkerTests", ["Worker", "CoordKit", "Ledger", "Postgres", "Sharding"]),
-        tests("CoordinatorTests", ["Coordinator"]),
+        tests("CoordinatorTests", ["Coordinator", "Host"]),
         tests("CoordCLITests", ["CoordCLI", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     ],
     swiftLanguageModes: [.v6]

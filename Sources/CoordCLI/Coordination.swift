@@ -21,6 +21,7 @@ struct Coordination {
     /// Whether local workers can compute what the job asks for; checked before anything is written.
     func checkCompute(_ job: Job) throws {
         guard options.workers > 0, case .compute(let compute) = job.change else { return }
+        if case .command = compute.program { try checkLimits(programs: true) }
         switch compute.program {
         case .command(let command):
             guard let fault = CommandCheck.fault(of: command, in: job.directory) else { return }
@@ -34,9 +35,14 @@ struct Coordination {
         }
     }
 
+    /// Whether this process can listen where it is to, and have what its workers need; before anything is written.
     func checkListen() throws {
-        guard let listen = options.listen, !Endpoint.isLocal(listen) else { return }
-        throw CoordinatorError.openEndpoint(listen)
+        if let listen = options.listen { try Endpoint.check(listen) }
+        try checkLimits(programs: false)
+    }
+
+    private func checkLimits(programs: Bool) throws {
+        try CoordinatorLimits.check(workers: options.workers, listens: options.listen != nil, programs: programs)
     }
 
     /// Spawns the local workers, who wait to be admitted; nil when there are to be none.

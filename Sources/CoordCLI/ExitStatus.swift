@@ -30,8 +30,8 @@ enum ExitStatus: Int32 {
         case let error as CoordinatorError:
             switch error {
             case .ousted: .owned
-            case .openEndpoint: .usage
-            case .folder, .workersCannotStart, .ledgerAway, .cannotGoOn: .error
+            case .openEndpoint, .endpointTaken: .usage
+            case .folder, .workersCannotStart, .ledgerAway, .cannotGoOn, .limit: .error
             }
         default: .error
         }

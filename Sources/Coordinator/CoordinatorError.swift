@@ -12,10 +12,19 @@ public enum CoordinatorError: Error, Sendable, Equatable, CustomStringConvertibl
     case cannotGoOn(String)
     /// The endpoint would be open to other hosts without authentication.
     case openEndpoint(String)
+    /// The endpoint is another's, or cannot be listened on.
+    case endpointTaken(String, reason: String)
+    /// The system gives this process less than it needs.
+    case limit(String, mend: String)
 
     public var description: String {
         switch self {
-        case .folder(let reason): "no folder for the endpoint could be made: \(reason)"
+        case .folder(let reason):
+            "no folder for the endpoint could be made (\(reason)): nothing was started\n"
+                + "  TMPDIR=PATH   names a folder with a short name that can be written"
+        case .endpointTaken(let endpoint, let reason):
+            "cannot listen on \(endpoint): \(reason). Nothing was started\n  --listen takes another path or port"
+        case .limit(let fault, let mend): "\(fault): nothing was started\n  \(mend)"
         case .workersCannotStart(let reason): "workers end before they join: \(reason)"
         case .ousted: "another coordinator has taken the run over"
         case .ledgerAway(let reason): "the ledger cannot be reached: \(reason)"

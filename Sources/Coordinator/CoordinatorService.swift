@@ -123,6 +123,7 @@ public actor CoordinatorService: Service {
     var renewedAt = Duration.zero
     var notedAt = Duration.zero
     var shownAt = Duration.zero
+    var refusalsReportedAt = Duration.zero
     var lastGoodbye = ""
     var stall = StallWatch()
     /// Rows that a batch may have, when a timeout has made batches smaller; 0 otherwise.
@@ -283,7 +284,9 @@ public actor CoordinatorService: Service {
             endpoints.append(PrivateEndpoint.inside(folder))
         }
         if let listen = configuration.listen {
-            guard Endpoint.isLocal(listen) else { throw CoordinatorError.openEndpoint(listen) }
+            // Asked once more: the plan took its time.
+            try Endpoint.check(listen)
+            guardConnections()
             try socket.bind(listen)
             endpoints.append(socket.lastEndpoint())
         }
@@ -350,6 +353,7 @@ public actor CoordinatorService: Service {
         let now = now
         tickedAt = now
         guard finishing == nil else { return finishTick(now) }
+        reportRefusals()
         reapLocalWorkers()
         if let local, local.failures >= LocalWorkers.failureLimit {
             return end(.failure(CoordinatorError.workersCannotStart(reason: lastGoodbye)))

@@ -34,7 +34,7 @@ public struct LocalWorkers: Sendable {
     private let executable: String
     private let verbose: Bool
     private let environment: [String: String]
-    private let wanted: Int
+    let wanted: Int
     private var admitted = false
     private(set) var children: [pid_t: Child] = [:]
     /// Processes that ended one after another without joining.

@@ -4,7 +4,9 @@ import Glibc
 package enum PrivateEndpoint {
     private static let scheme = "ipc://"
 
-    package static func inside(_ folder: String) -> String { "\(scheme)\(folder)/run" }
+    package static func inside(_ folder: String) -> String { "\(scheme)\(path(inside: folder))" }
+
+    package static func path(inside folder: String) -> String { "\(folder)/run" }
 
     /// Removes the socket and its folder, when nothing else is in it. Nothing happens for endpoints that are no files.
     package static func remove(_ endpoint: String) {

@@ -31,8 +31,17 @@ public final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
                 Unmanaged<ThreadExecutor>.fromOpaque(argument).takeUnretainedValue().loop()
                 return nil
             }, unmanaged.toOpaque())
-        precondition(status == 0, "pthread_create failed with \(status)")
+        guard status == 0 else { Self.endProcess(status) }
         pthread_attr_destroy(&attributes)
+    }
+
+    /// Nothing can be done without the thread, and a trap would say nothing to the person who has set the limit.
+    private static func endProcess(_ status: Int32) -> Never {
+        let reason = String(cString: strerror(status))
+        let text =
+            "coord: a thread cannot be made: \(reason)\n  ulimit -u   shows how many this user may have; raise it\n"
+        _ = text.withCString { write(STDERR_FILENO, $0, strlen($0)) }
+        exit(1)
     }
 
     public func enqueue(_ job: consuming ExecutorJob) {

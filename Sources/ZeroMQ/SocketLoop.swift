@@ -35,7 +35,7 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
         wake = coord_eventfd()
         self.tickInterval = tickInterval
         self.name = name
-        precondition(wake >= 0, "eventfd failed with errno \(errno)")
+        guard wake >= 0 else { Self.endProcess("open files", errno, "ulimit -n") }
         pthread_mutex_init(mutex, nil)
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
@@ -51,9 +51,18 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
                 Unmanaged<SocketLoop>.fromOpaque(argument).takeUnretainedValue().loop()
                 return nil
             }, unmanaged.toOpaque())
-        precondition(status == 0, "pthread_create failed with \(status)")
+        guard status == 0 else { Self.endProcess("threads", status, "ulimit -u") }
         pthread_mutex_unlock(mutex)
         pthread_attr_destroy(&attributes)
+    }
+
+    /// Nothing can be done without the loop, and a trap would say nothing to the person who has set the limit.
+    private static func endProcess(_ what: String, _ code: Int32, _ limit: String) -> Never {
+        let reason = String(cString: strerror(code))
+        let text =
+            "coord: the system gives this process no more \(what): \(reason)\n  \(limit)   shows the limit; raise it\n"
+        _ = text.withCString { write(STDERR_FILENO, $0, strlen($0)) }
+        exit(1)
     }
 
     // MARK: - SerialExecutor
@@ -82,7 +91,10 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
     public func makeSocket(_ kind: ZeroMQSocket.Kind) throws(ZeroMQError) -> ZeroMQSocket {
         checkIsolated()
         // Made late, so that children can be spawned before it exists.
-        if context == nil { context = zmq_ctx_new() }
+        if context == nil {
+            try LibraryNeeds.check()
+            context = zmq_ctx_new()
+        }
         guard let context else { throw ZeroMQError("zmq_ctx_new") }
         return try ZeroMQSocket(context: context, kind: kind)
     }

@@ -11,6 +11,12 @@ public struct ZeroMQError: Error, Sendable, Equatable, CustomStringConvertible {
         self.operation = operation
     }
 
+    /// - Parameter code: errno.
+    init(_ operation: String, code: Int32) {
+        self.code = code
+        self.operation = operation
+    }
+
     public var description: String { "\(operation): \(String(cString: zmq_strerror(code)))" }
 
     /// No peer has this address, as a ROUTER with ROUTER_MANDATORY says.

@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 @testable import ZeroMQ
@@ -71,7 +72,7 @@ private actor Peer {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(1)), .serialized)
 struct SocketLoopTests {
     @Test func aDealerAndARouterExchangeMessages() async throws {
         let router = Peer()
@@ -130,6 +131,33 @@ struct SocketLoopTests {
         // The large message came first and would be here first.
         #expect(await router.next()[1] == [7])
         for peer in [greedy, modest, router] { await peer.close() }
+    }
+
+    /// The bound is zero here, which every descriptor is above.
+    @Test func connectionOverTheBoundIsRefusedAndTakenOnceThereIsRoom() async throws {
+        let router = Peer()
+        let path = "ipc:///tmp/coord-guard-\(UInt64.random(in: 0 ... .max))"
+        let host = Peer()
+        let endpoint = try await router.open(.router, bind: "tcp://127.0.0.1:*")
+        _ = try await host.open(.router, bind: path)
+        ConnectionGuard.limit(connectionsBelow: 0, except: path)
+        let stranger = Peer()
+        let own = Peer()
+        _ = try await stranger.open(.dealer, connect: endpoint)
+        _ = try await own.open(.dealer, connect: path)
+        // It is exempt, and gets in while the other does not.
+        try await own.sendWhenConnected([[1]])
+        var refused = 0
+        for _ in 0..<500 where refused == 0 {
+            refused = ConnectionGuard.takeRefused()
+            if refused == 0 { try await Task.sleep(for: .milliseconds(10)) }
+        }
+        #expect(refused > 0)
+        ConnectionGuard.limit(connectionsBelow: .max, except: nil)
+        try await stranger.sendWhenConnected([[2]])
+        #expect(await router.next()[1] == [2])
+        for peer in [stranger, own, host, router] { await peer.close() }
+        unlink(String(path.dropFirst("ipc://".count)))
     }
 
     @Test func jobsRunInOrderOnTheLoopsThread() async throws {
