@@ -1,6 +1,7 @@
 import ArgumentParser
 import Coordinator
 import Glibc
+import Ledger
 import Logging
 
 /// The command line: parse, wire up, run.
@@ -55,12 +56,16 @@ struct CoordCommand: AsyncParsableCommand {
             exit(.usage, message(for: error))
         }
         Terminal.complain("coord: \(error)")
-        exit(.of(error), "\(error)")
+        var holders: [LockHolderObject]?
+        if case .locked(let sessions)? = (error as? LedgerError)?.code {
+            holders = sessions.map { LockHolderObject($0) }
+        }
+        exit(.of(error), "\(error)", holders)
     }
 
     /// Ends the process, with an object where JSON was asked for: what reads it always gets something.
-    private static func exit(_ status: ExitStatus, _ error: String) -> Never {
-        if isJSONAsked { JSONOutput.print(ErrorObject(error: error, exitCode: status.rawValue)) }
+    private static func exit(_ status: ExitStatus, _ error: String, _ holders: [LockHolderObject]? = nil) -> Never {
+        if isJSONAsked { JSONOutput.print(ErrorObject(error: error, exitCode: status.rawValue, holders: holders)) }
         Glibc.exit(status.rawValue)
     }
 

@@ -112,8 +112,10 @@ struct Coordination {
 
     private func stop(_ summary: Summary, _ error: any Error, _ presenter: Presenter) throws -> Never {
         presenter.summarize(summary)
-        let next = summary.isOver ? "coord status \(summary.run)" : "coord resume \(summary.run)   goes on"
-        Terminal.complain("coord: run \(summary.run) stopped: \(error)\n  \(next)")
+        var next = summary.isOver ? "\n  coord status \(summary.run)" : "\n  coord resume \(summary.run)   goes on"
+        // The error says itself what must be done first.
+        if (error as? LedgerError)?.code == .damaged { next = "" }
+        Terminal.complain("coord: run \(summary.run) stopped: \(error)\(next)")
         try ExitStatus.of(error).exit()
     }
 

@@ -24,7 +24,7 @@ enum ExitStatus: Int32 {
             case .forbidden: .permission
             case .owned: .owned
             case .unknownRun, .wrongState, .notInstalled: .usage
-            case .newer: .error
+            case .newer, .locked, .damaged: .error
             }
         case let error as PostgresError: error.recovery == .authorize ? .permission : .error
         case let error as CoordinatorError:

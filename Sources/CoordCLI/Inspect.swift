@@ -61,21 +61,32 @@ struct Cancel: ParsableCommand {
     @OptionGroup var common: CommonOptions
     @Argument(help: ArgumentHelp("Number of the run.", valueName: "run")) var number: Int64
 
+    @Flag(help: "End the sessions that hold the run's rows in the ledger locked.") var force = false
+
     private struct Answer: Encodable {
         var run: Int64
         var state: String
+        var coordinator: Nullable<String>
+        var ended: [LockHolderObject]
     }
 
     func run() throws {
         let store = LedgerStore(try PostgresConnection(.ledger(common.conninfo())))
         try store.require()
-        let coordinator = try store.cancel(RunID(number))
+        let done = try store.cancel(RunID(number), force: force)
         if common.json {
-            return JSONOutput.print(Answer(run: number, state: coordinator == nil ? "cancelled" : "cancelling"))
+            return JSONOutput.print(
+                Answer(
+                    run: number, state: RunRecord.State.cancelled.rawValue, coordinator: Nullable(done.coordinator),
+                    ended: done.ended.map { LockHolderObject($0) }))
         }
+        for session in done.ended { print("ended \(session)") }
         print(
-            coordinator.map { "run \(number): \($0) was asked to cancel; it drains its workers first" }
-                ?? "run \(number) is cancelled")
+            "run \(number) is cancelled"
+                + (done.coordinator.map {
+                    ": no batch commits any more; its coordinator, \($0), stops in about a second"
+                }
+                    ?? ""))
     }
 }
 

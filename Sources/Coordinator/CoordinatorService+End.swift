@@ -28,8 +28,8 @@ extension CoordinatorService {
         }
         Task {
             do {
-                if let state {
-                    if try await ledger.with({ try $0.release(ownership, as: state) }) { written = state }
+                if let state, let released = try await ledger.with({ try $0.release(ownership, as: state) }) {
+                    written = released
                 }
             } catch {
                 log.error("the run's state could not be written: \(error)")
@@ -37,6 +37,13 @@ extension CoordinatorService {
             isConcluded = true
             finishTick(self.now)
         }
+    }
+
+    /// The run was cancelled, and its leases were taken back: whatever workers still have in hand the fence refuses.
+    func obeyCancel() {
+        written = .cancelled
+        progress.noted("cancelled: the workers leave")
+        conclude(.cancelled)
     }
 
     /// Workers leave by themselves; the ones that do not are ended. Meanwhile their last figures are written.

@@ -64,11 +64,7 @@ extension CoordinatorService {
             let (ownership, rate) = (opened.ownership, snapshot().rowsPerSecond)
             guard !isOver else { return }
             let answer = try await ledger.with { try $0.renew(ownership, rowsPerSecond: rate) }
-            guard let renewal = answer else {
-                // While this process gives the run back, it is nobody's.
-                if isOver { return }
-                throw CoordinatorError.ousted
-            }
+            guard let renewal = answer else { return try await ownershipLost() }
             if renewal.cancelAsked {
                 progress.noted("cancelling: each worker finishes its batch", from: .draining)
                 react { $0.cancelRequested(now: $1) }
@@ -94,7 +90,7 @@ extension CoordinatorService {
         let ownership = opened.ownership
         switch action {
         case .recordLease(let shard, let worker, let epoch):
-            let leased = try await ledger.with { try $0.lease(shard, to: worker, after: epoch, ownership) }
+            let leased = try await ledger.lease(shard, to: worker, after: epoch, ownership)
             if let leased {
                 react { $0.leaseRecorded(leased.lease, worker: worker, sequence: leased.sequence, now: $1) }
             } else {
@@ -118,17 +114,17 @@ extension CoordinatorService {
                 try await carryOut(.confirm(lease.shard))
             }
         case .confirm(let shard):
-            guard let record = try await ledger.with({ try $0.shard(shard, of: ownership.run) }) else { return }
+            let record = try await ledger.shard(shard, of: ownership.run)
             progress.shardRowsKnown(shard, rowsDone: record.rowsDone, by: record.owner)
             if record.state == .done { shardsDone.increment() }
             react { $0.shardRead(record, now: $1) }
         case .reload:
-            let records = try await ledger.with { try $0.shards(of: ownership.run).map(\.record) }
+            let records = try await ledger.shards(of: ownership.run)
             for record in records { progress.shardRowsKnown(record.id, rowsDone: record.rowsDone) }
             react { $0.shardsLoaded(records, now: $1) }
         case .conclude:
             guard let counts = try await ledger.with({ try $0.conclude(ownership) }) else {
-                throw CoordinatorError.ousted
+                return try await ownershipLost()
             }
             react {
                 $0.runConcluded(
@@ -144,7 +140,7 @@ extension CoordinatorService {
         queue.removeAll()
         machine.ledgerLost()
         guard error.recovery == .reconnect || error.recovery == .retry else {
-            end(.failure(error))
+            end(.failure(await reason(of: error)))
             return false
         }
         notify(.ledgerLost(error.description))
@@ -155,12 +151,15 @@ extension CoordinatorService {
             let ownership = opened.ownership
             do {
                 guard try await ledger.with({ try $0.renew(ownership, rowsPerSecond: 0) }) != nil else {
-                    try await notOurs()
+                    try await ownershipLost()
                     return false
                 }
                 progress.noted(nil, from: .database)
                 queue.insert(.dispatch(.reload), at: 0)
                 return true
+            } catch let error as LedgerError {
+                end(.failure(error))
+                return false
             } catch {
                 guard now - lostAt < configuration.ledgerPatience else {
                     end(.failure(CoordinatorError.ledgerAway(reason: "\(error)")))
@@ -174,13 +173,33 @@ extension CoordinatorService {
         return false
     }
 
-    /// The run has no owner or another. It may be this process that ended it, in a commit whose answer was lost.
-    func notOurs() async throws {
-        let run = opened.ownership.run
-        let record = try await ledger.with { try $0.run(run) }
-        guard record.coordinator == nil, [.complete, .partial, .failed].contains(record.state) else {
-            return end(.failure(CoordinatorError.ousted))
+    /// What the server refuses for good may follow from rows that are gone: that says more than a violated foreign key.
+    private func reason(of error: PostgresError) async -> any Error {
+        let ownership = opened.ownership
+        do {
+            _ = try await ledger.with { try $0.standing(ownership) }
+        } catch let damage as LedgerError {
+            return damage
+        } catch {
+            log.info("the run could not be looked up: \(error)")
         }
-        conclude(.concluded(done: record.counts.done, failed: record.counts.failed))
+        return error
+    }
+
+    /// The run is not this process's any more. It may be cancelled, or this process may have ended it, in a commit whose
+    /// answer was lost.
+    func ownershipLost() async throws {
+        // While this process gives the run back, it is nobody's.
+        if isOver { return }
+        let ownership = opened.ownership
+        switch try await ledger.with({ try $0.standing(ownership) }) {
+        case .owned:
+            // Given back and taken within a moment cannot be: it was a lock, or a statement that met another.
+            log.info("the ledger refused this coordinator, and then did not")
+            queue.append(.dispatch(.reload))
+        case .cancelled: obeyCancel()
+        case .ended(let counts): conclude(.concluded(done: counts.done, failed: counts.failed))
+        case .taken: end(.failure(CoordinatorError.ousted))
+        }
     }
 }

@@ -203,7 +203,7 @@ public actor CoordinatorService: Service {
     public func giveBack() async -> Outcome {
         let ownership = opened.ownership
         do {
-            if try await ledger.with({ try $0.release(ownership, as: .paused) }) { written = .paused }
+            if let released = try await ledger.with({ try $0.release(ownership, as: .paused) }) { written = released }
             return try await result()
         } catch {
             log.info("the run was not given back, or is not known to be: \(error)")

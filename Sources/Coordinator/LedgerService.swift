@@ -10,6 +10,9 @@ actor LedgerService {
 
     private let settings: PostgresConnection.Settings
     private var connection: PostgresConnection?
+    /// The highest epoch of each shard that was seen on this connection. Another one may be to another server, to which a
+    /// failover has gone and where less was committed: what that one says counts.
+    private var epochs: [ShardID: Epoch] = [:]
 
     init(settings: PostgresConnection.Settings) { self.settings = settings }
 
@@ -30,7 +33,43 @@ actor LedgerService {
         connection = nil
         let fresh = try PostgresConnection(settings)
         connection = fresh
+        epochs = [:]
         return fresh
+    }
+}
+
+// Reads that do not let an epoch go back (I3).
+extension LedgerService {
+    /// All shards of the run.
+    /// - Throws: `LedgerError` with code `damaged`.
+    func shards(of run: RunID) throws -> [ShardRecord] {
+        let records = try with { try $0.load(run) }
+        for record in records { try see(record.epoch, of: record.id, run) }
+        return records
+    }
+
+    /// The shard's row.
+    /// - Throws: `LedgerError` with code `damaged`.
+    func shard(_ shard: ShardID, of run: RunID) throws -> ShardRecord {
+        let record = try with { try $0.require(shard, of: run) }
+        try see(record.epoch, of: shard, run)
+        return record
+    }
+
+    /// Leases the shard; nil where the ledger refuses.
+    func lease(_ shard: ShardID, to worker: WorkerID, after epoch: Epoch, _ ownership: Ownership) throws
+        -> (lease: Lease, sequence: Int64)?
+    {
+        let leased = try with { try $0.lease(shard, to: worker, after: epoch, ownership) }
+        if let leased { try see(leased.lease.epoch, of: shard, ownership.run) }
+        return leased
+    }
+
+    private func see(_ epoch: Epoch, of shard: ShardID, _ run: RunID) throws {
+        if let highest = epochs[shard], epoch < highest {
+            throw LedgerError.epochWentBack(run, shard, from: highest, to: epoch)
+        }
+        epochs[shard] = epoch
     }
 }
 

@@ -78,7 +78,12 @@ public struct RunOpening: Sendable {
             let findings = try Preflight.check(job, file: file, searchPath: path, store.connection)
             try store.install()
             try Self.outlast(try store.unfinishedRun(named: job.name), store, host: host)
-            let unfinished = try store.unfinishedRun(named: job.name)
+            var unfinished = try store.unfinishedRun(named: job.name)
+            if let run = unfinished, run.coordinator == nil, run.cancelAsked {
+                // Its coordinator was asked to, and stopped before it did.
+                try store.cancel(run.id)
+                unfinished = nil
+            }
             if let unfinished {
                 if let owner = unfinished.coordinator {
                     throw LedgerError(
@@ -110,8 +115,6 @@ public struct RunOpening: Sendable {
                 }
             }
             let plan = try Self.plan(job, findings, workers: workers, store.connection)
-            // Not before the new run can be made.
-            if let unfinished { _ = try store.cancel(unfinished.id) }
             var weighted = plan
             if findings.tableRows > 0, findings.rowsEstimated < findings.tableRows {
                 let share = Double(findings.rowsEstimated) / Double(findings.tableRows)
@@ -122,7 +125,7 @@ public struct RunOpening: Sendable {
             }
             let run = try store.createRun(
                 try Self.definition(job, findings, plan: weighted, searchPath: path, store.connection), plan: weighted,
-                rowsEstimated: findings.rowsEstimated)
+                rowsEstimated: findings.rowsEstimated, replacing: unfinished)
             if weighted.parts.last?.range.through == nil { try store.endEmpty(run) }
             return try Self.take(
                 run, job, findings, store, coordinator: coordinator, host: host, pid: pid, resumed: false)

@@ -1,4 +1,5 @@
 public import Postgres
+public import Sharding
 
 /// An error of the ledger, with what it means for the caller.
 public struct LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -14,6 +15,10 @@ public struct LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
         case owned(by: String)
         /// The run is in a state that does not allow it.
         case wrongState(String)
+        /// Sessions hold locks on the run's rows, and hold them longer than is waited for.
+        case locked(by: [LockHolder])
+        /// The ledger contradicts itself or what was just seen of it: somebody has changed it by hand.
+        case damaged
     }
 
     public var code: Code
@@ -31,5 +36,33 @@ public struct LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
 
     public var description: String {
         [message, mend].compactMap { $0 }.joined(separator: "\n  ")
+    }
+
+    /// - Parameter found: what was expected and found, and what it would lead to.
+    static func damaged(_ run: RunID, _ found: String) -> LedgerError {
+        LedgerError(
+            .damaged, "the ledger of run \(run) was changed by hand: \(found)",
+            mend: """
+                put the ledger's rows back as they were, as from a backup, then: coord resume \(run)
+                  or give the run up: coord cancel \(run)   and start anew; what was changed stays, and is changed again
+                """)
+    }
+
+    public static func epochWentBack(_ run: RunID, _ shard: ShardID, from highest: Epoch, to epoch: Epoch)
+        -> LedgerError
+    {
+        damaged(
+            run,
+            "shard \(shard) had epoch \(highest), and now has \(epoch): a worker whose lease was taken back could write "
+                + "under it again")
+    }
+
+    /// The run's row was there, and is not any more.
+    static func gone(_ run: RunID) -> LedgerError {
+        LedgerError(
+            .damaged,
+            "run \(run) is not in the ledger any more: its row was deleted while it was at work. No batch commits any "
+                + "more; what was changed stays, and nothing tells how far the run was",
+            mend: "coord start JOB   begins anew, at the first row")
     }
 }

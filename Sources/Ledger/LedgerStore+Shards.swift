@@ -47,7 +47,7 @@ extension LedgerStore {
     // MARK: - Leases, by the coordinator
 
     /// Raises the epoch and makes `worker` the owner, where the epoch still is `after` and the coordinator's term
-    /// stands. Nil where not.
+    /// stands. Nil where not, nor once the run is to be cancelled.
     ///
     /// The run's row is locked in share mode, so that no coordinator can take over between the check and the commit.
     public func lease(_ shard: ShardID, to worker: WorkerID, after epoch: Epoch, _ ownership: Ownership) throws
@@ -58,7 +58,8 @@ extension LedgerStore {
             """
             WITH coordinator AS MATERIALIZED (
                 SELECT 1 FROM coord.run
-                WHERE id = $1::bigint AND coordinator = $2::uuid AND term = $3::bigint FOR SHARE
+                WHERE id = $1::bigint AND coordinator = $2::uuid AND term = $3::bigint AND state = 'running'
+                    AND desired = 'running' FOR SHARE
             ), leased AS (
                 UPDATE coord.shard SET epoch = epoch + 1, owner = $5::uuid, state = 'running',
                     lease_sequence = sequence
@@ -105,7 +106,7 @@ extension LedgerStore {
             """
             WITH coordinator AS MATERIALIZED (
                 SELECT 1 FROM coord.run
-                WHERE id = $1::bigint AND coordinator = $2::uuid AND term = $3::bigint FOR SHARE
+                WHERE id = $1::bigint AND coordinator = $2::uuid AND term = $3::bigint AND state = 'running' FOR SHARE
             ), ended AS (
                 UPDATE coord.shard SET
                     failures = CASE WHEN $10::int = 0 THEN failures WHEN sequence > lease_sequence THEN 1
@@ -160,8 +161,8 @@ extension LedgerStore {
         let result = try connection.executePrepared(
             "coord_open",
             """
-            UPDATE coord.shard SET backend_pid = pg_backend_pid(), backend_start =
-                (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
+            UPDATE coord.shard SET backend_pid = pg_catalog.pg_backend_pid(), backend_start =
+                (SELECT backend_start FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid())
             WHERE run_id = $1::bigint AND id = $2::int AND epoch = $3::bigint AND owner = $4::uuid
                 AND state = 'running'
             RETURNING after_key[1], through_key[1], checkpoint[1], sequence, rows_done,

@@ -89,7 +89,9 @@ import Testing
 
             let cancel = try JSON(try await scenario.run("cancel", "\(run)", "--json").output)
             #expect(cancel["run"].int == run)
-            #expect(cancel["state"].string == "cancelling")
+            #expect(cancel["state"].string == "cancelled")
+            #expect(cancel.members == ["coordinator", "ended", "run", "state"])
+            #expect(cancel["coordinator"].string?.contains("pid \(coordinator.pid)") == true)
             _ = try await coordinator.ended(within: .seconds(20))
             let after = try JSON(try await scenario.run("status", "\(run)", "--json").output)
             #expect(after["state"].string == "cancelled")

@@ -107,15 +107,46 @@ import Testing
         #expect(error.code == .unknownRun)
     }
 
-    @Test func takeOverClearsACancelAndMayBringANewDefinition() throws {
+    @Test func takeOverMayBringANewDefinition() throws {
         let ownership = try store.ownedRun()
-        #expect(try store.cancel(ownership.run) == "host pid 7")
         try store.release(ownership, as: .paused)
         _ = try store.takeOver(ownership.run, as: .rival, host: "other", pid: 8, text: "new", directory: "/new")
         let record = try store.run(ownership.run)
-        #expect(!record.cancelAsked)
         #expect(record.definition.directory == "/new")
         #expect(record.definition.text == "new")
+    }
+
+    /// As a coord before ledger version 3 asks.
+    private func askToCancel(_ run: RunID) throws {
+        try store.connection.execute(
+            "UPDATE coord.run SET desired = 'cancelled' WHERE id = $1::bigint", [run.description])
+    }
+
+    @Test func cancelThatWasAskedForOutlivesTheCoordinatorThatWasToObey() throws {
+        let ownership = try store.ownedRun()
+        let leased = try LeasedShard(store, of: ownership)
+        try askToCancel(ownership.run)
+        #expect(try store.renew(ownership, rowsPerSecond: 0) == LedgerStore.Renewal(cancelAsked: true))
+        #expect(try store.lease(ShardID(0), to: .second, after: leased.lease.epoch, ownership) == nil)
+        try store.forgetSession(of: ownership.run)
+        let error = try ledgerError {
+            _ = try store.takeOver(ownership.run, as: .rival, host: "other", pid: 8)
+        }
+        #expect(error.code == .wrongState("cancelled"))
+        let record = try store.run(ownership.run)
+        #expect(record.state == .cancelled && record.finishedAt != nil && record.coordinator == nil)
+        #expect(try store.shard(ShardID(0), of: ownership.run)?.epoch == leased.lease.epoch.next)
+    }
+
+    @Test(arguments: [RunRecord.State.paused, .cancelled]) func runThatIsToBeCancelledIsGivenBackAsCancelled(
+        _ state: RunRecord.State
+    ) throws {
+        let ownership = try store.ownedRun()
+        let leased = try LeasedShard(store, of: ownership)
+        try askToCancel(ownership.run)
+        #expect(try store.release(ownership, as: state) == .cancelled)
+        #expect(try store.run(ownership.run).state == .cancelled)
+        #expect(try store.open(leased.lease, owner: leased.worker, run: leased.run) == nil)
     }
 
     // MARK: - Renewing
@@ -152,7 +183,8 @@ import Testing
         let recorded = try store.recordAttempt(
             leased.lease, worker: .first, outcome: "failed", error: "x", permanent: true, attempts: 5, old)
         #expect(recorded == nil)
-        try store.release(old, as: .cancelled)
+        #expect(try store.release(old, as: .cancelled) == nil)
+        #expect(try store.standing(old) == .taken)
         for shard in Int32(0)...1 { try store.end(shard, of: old.run, as: .done) }
         #expect(try store.conclude(old) == nil)
         var after = try store.run(old.run)
@@ -166,7 +198,7 @@ import Testing
         throws
     {
         let ownership = try store.ownedRun()
-        try store.release(ownership, as: state)
+        #expect(try store.release(ownership, as: state) == state)
         let record = try store.run(ownership.run)
         #expect(record.state == state)
         #expect(record.coordinator == nil)
@@ -216,97 +248,33 @@ import Testing
         #expect(try store.run(ownership.run).state == .complete)
     }
 
-    // MARK: - Cancelling
+    // MARK: - A run that is not one's own any more
 
-    @Test func liveCoordinatorIsAskedToCancel() throws {
-        let ownership = try store.ownedRun()
-        let other = LedgerStore(try database.connect())
-        #expect(try other.cancel(ownership.run) == "host pid 7")
-        let record = try store.run(ownership.run)
-        #expect(record.state == .running && record.cancelAsked && record.finishedAt == nil)
-        #expect(try store.renew(ownership, rowsPerSecond: 0)?.cancelAsked == true)
-    }
-
-    @Test func cancelledRunTakesItsLeasesBack() throws {
+    @Test func standingTellsWhyAnOwnershipWasRefused() throws {
         let owned = try store.ownedRun("owned")
-        let dead = try store.ownedRun("dead")
-        let leases = try [owned, dead].map { try LeasedShard(store, of: $0) }
-        try store.release(owned, as: .cancelled)
-        try store.forgetSession(of: dead.run)
-        _ = try store.cancel(dead.run)
-        for leased in leases {
-            let shard = try #require(try store.shard(ShardID(0), of: leased.run))
-            #expect(shard.state == .pending && shard.owner == nil)
-            #expect(shard.epoch == leased.lease.epoch.next)
-            #expect(try store.open(leased.lease, owner: leased.worker, run: leased.run) == nil)
-            #expect(try store.events(of: leased.run).count { $0 == "shard_leased 0" } == 1)
-        }
+        #expect(try store.standing(owned) == .owned)
+        let cancelled = try store.ownedRun("cancelled")
+        try store.cancel(cancelled.run)
+        #expect(try store.standing(cancelled) == .cancelled)
+        let concluded = try store.ownedRun("concluded")
+        try store.end(0, of: concluded.run, as: .done)
+        _ = try store.conclude(concluded)
+        #expect(try store.standing(concluded) == .ended(ShardCounts(done: 1)))
+        let deleted = try store.ownedRun("deleted")
+        try store.connection.execute("DELETE FROM coord.run WHERE id = $1::bigint", [deleted.run.description])
+        let gone = try ledgerError { _ = try store.standing(deleted) }
+        #expect(gone.code == .damaged && gone.message.contains("run \(deleted.run)"))
     }
 
-    @Test func pausedRunLeavesItsLeases() throws {
+    @Test(arguments: ["complete", "paused", "planned", "partial"])
+    func stateThatSomebodyElseWroteIsDamage(_ state: String) throws {
         let ownership = try store.ownedRun()
-        let leased = try LeasedShard(store, of: ownership)
-        try store.release(ownership, as: .paused)
-        #expect(try store.open(leased.lease, owner: leased.worker, run: leased.run) != nil)
-    }
-
-    @Test func runWithoutALiveCoordinatorIsCancelledAtOnce() throws {
-        let planned = try store.createRun(.sample("planned"), plan: .cut(at: []))
-        let dead = try store.ownedRun("dead")
-        try store.forgetSession(of: dead.run)
-        for run in [planned, dead.run] {
-            #expect(try store.cancel(run) == nil)
-            let record = try store.run(run)
-            #expect(record.state == .cancelled)
-            #expect(record.finishedAt != nil)
-        }
-    }
-
-    @Test func finishedRunIsNotCancelled() throws {
-        let ownership = try store.ownedRun()
-        try store.end(0, of: ownership.run, as: .done)
-        _ = try store.conclude(ownership)
-        let error = try ledgerError { _ = try store.cancel(ownership.run) }
-        #expect(error.code == .wrongState("complete"))
-        #expect(try store.run(ownership.run).state == .complete)
-        #expect(try !store.run(ownership.run).cancelAsked)
-    }
-
-    @Test func cancelThatMeetsTheEndOfTheRunLeavesItComplete() async throws {
-        let ownership = try store.ownedRun()
-        let run = ownership.run
-        try store.end(0, of: run, as: .done)
-        try store.connection.execute("BEGIN")
-        _ = try store.conclude(ownership)
-        let other = TestSession(database.settings())
-        let pid = try await other.pid()
-        async let cancelled = other.with { try? LedgerStore($0).cancel(run) }
-        let watcher = try database.connect()
-        try await watcher.awaitBlocked(pid)
-        try store.connection.execute("COMMIT")
-        let answer = try await cancelled
-        let record = try store.run(run)
-        #expect(record.state == .complete)
-        #expect(answer == nil, "nobody obeys any more")
-        #expect(!record.cancelAsked)
-    }
-
-    @Test func cancelThatMeetsATakeOverAsksTheNewCoordinator() async throws {
-        let run = try store.createRun(.sample(), plan: .cut(at: []))
-        try store.connection.execute("BEGIN")
-        let ownership = try store.takeOver(run, as: .coordinator, host: "host", pid: 7)
-        // So that its lease lasts for as long as other tests may hold this one up.
-        try store.connection.execute("UPDATE coord.run SET lease_until = clock_timestamp() + interval '1 hour'")
-        let other = TestSession(database.settings())
-        let pid = try await other.pid()
-        async let cancelled = other.with { try LedgerStore($0).cancel(run) }
-        let watcher = try database.connect()
-        try await watcher.awaitBlocked(pid)
-        try store.connection.execute("COMMIT")
-        let answer = try await cancelled
-        #expect(try store.renew(ownership, rowsPerSecond: 0)?.cancelAsked == true)
-        let state = try store.run(run).state
-        #expect(answer != nil)
-        #expect(state == .running)
+        try store.connection.execute("UPDATE coord.run SET state = '\(state)'")
+        #expect(try store.renew(ownership, rowsPerSecond: 0) == nil)
+        #expect(try store.lease(ShardID(0), to: .first, after: Epoch(0), ownership) == nil)
+        #expect(try store.conclude(ownership) == nil)
+        let error = try ledgerError { _ = try store.standing(ownership) }
+        #expect(error.code == .damaged)
+        #expect(error.message.contains("found it \(state)"))
     }
 }
