@@ -1,0 +1,52 @@
+import Glibc
+import Testing
+
+/// Somebody changes the ledger by hand while a coordinator is at work.
+@Suite struct DamagedLedgerTests {
+    struct Damage: Sendable, CustomTestStringConvertible {
+        var sql: String
+        var told: [String]
+        /// Of the run afterwards; nil when it is gone.
+        var state: String?
+        var testDescription: String { sql }
+    }
+
+    static let damages = [
+        // Found when it would be leased.
+        Damage(
+            sql: "DELETE FROM coord.shard WHERE id = 7",
+            told: ["the last shard to end at +∞", "found shard 6", "7 of 8"], state: "paused"),
+        // Found by nobody before the end.
+        Damage(
+            sql: "DELETE FROM coord.shard WHERE id = 0 AND state = 'done'", told: ["from -∞ on", "7 of 8"],
+            state: "paused"),
+        Damage(
+            sql: "UPDATE coord.shard SET epoch = 0 WHERE state = 'running'", told: ["had epoch 1, and now has 0"],
+            state: "paused"),
+        Damage(sql: "DELETE FROM coord.run", told: ["its row was deleted"], state: nil),
+        Damage(sql: "UPDATE coord.run SET state = 'paused'", told: ["found it paused"], state: "paused"),
+    ]
+
+    @Test(arguments: damages) func damageStopsTheRunAndIsTold(_ damage: Damage) async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 800, pace: 0.05)
+            let coordinator = try scenario.coord("start", try items.setJob(batch: 20), "--workers", "1")
+            let run = try await scenario.newestRun()
+            try await eventually("one shard is done, and another begun") {
+                try await scenario.session.bool(
+                    """
+                    SELECT bool_or(id = 0 AND state = 'done') AND bool_or(state = 'running' AND sequence = 1)
+                    FROM coord.shard
+                    """)
+            }
+            #expect(try await !scenario.session.execute(damage.sql + " RETURNING 1").isEmpty)
+            let ended = try await coordinator.ended(within: .seconds(30))
+            #expect(ended.status == 1, "\(ended.errors)")
+            for part in damage.told + ["run \(run)"] { #expect(ended.errors.contains(part), "\(ended.errors)") }
+            #expect(!ended.errors.contains("another coordinator"))
+            #expect(!ended.output.contains("complete"))
+            #expect(scenario.pids.isEmpty)
+            #expect(try await scenario.state(of: run) == damage.state)
+        }
+    }
+}
