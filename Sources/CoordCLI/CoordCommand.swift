@@ -38,10 +38,12 @@ struct CoordCommand: AsyncParsableCommand {
                 try command.run()
             }
         } catch let status as ExitCode {
-            Glibc.exit(status.rawValue)
+            Terminal.exit(status.rawValue)
         } catch {
             fail(error)
         }
+        let status = Terminal.finish(ExitStatus.complete.rawValue)
+        if status != ExitStatus.complete.rawValue { Glibc.exit(status) }
     }
 
     static func fail(_ error: any Error) -> Never {
@@ -49,7 +51,7 @@ struct CoordCommand: AsyncParsableCommand {
         if code == .success {
             // Help and version.
             print(fullMessage(for: error))
-            Glibc.exit(0)
+            Terminal.exit(ExitStatus.complete.rawValue)
         }
         if code == .validationFailure {
             Terminal.complain(fullMessage(for: error))
@@ -65,8 +67,11 @@ struct CoordCommand: AsyncParsableCommand {
 
     /// Ends the process, with an object where JSON was asked for: what reads it always gets something.
     private static func exit(_ status: ExitStatus, _ error: String, _ holders: [LockHolderObject]? = nil) -> Never {
-        if isJSONAsked { JSONOutput.print(ErrorObject(error: error, exitCode: status.rawValue, holders: holders)) }
-        Glibc.exit(status.rawValue)
+        if isJSONAsked {
+            JSONOutput.print(
+                ErrorObject(error: Suggestion.completed(error), exitCode: status.rawValue, holders: holders))
+        }
+        Terminal.exit(status.rawValue)
     }
 
     /// Looked for among the words themselves, since they may be what is wrong.

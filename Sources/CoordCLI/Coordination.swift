@@ -61,6 +61,7 @@ struct Coordination {
         _ opening: RunOpening, _ opened: RunOpening.Opened, workers spawned: Result<LocalWorkers?, any Error>
     ) async throws {
         let run = opened.ownership.run
+        Suggestion.shows(run)
         let presenter = Presenter(json: common.json)
         let workers: LocalWorkers?
         do {
@@ -106,20 +107,22 @@ struct Coordination {
         presenter.end(outcome.snapshot)
         let summary = Summary(outcome, run: opened, elapsed: MonotonicTime.now() - started)
         presenter.summarize(summary)
-        if !common.json { Terminal.write(summary.text + "\n", to: STDOUT_FILENO) }
+        if !common.json { print(Terminal.withHeadlineInSight(summary.text)) }
         try ExitStatus.of(outcome.state).exit()
     }
 
     private func stop(_ summary: Summary, _ error: any Error, _ presenter: Presenter) throws -> Never {
         presenter.summarize(summary)
-        var next = summary.isOver ? "\n  coord status \(summary.run)" : "\n  coord resume \(summary.run)   goes on"
+        var next = summary.isOver ? "
+  coord status \(summary.run)" : "
+  coord resume \(summary.run)   goes on"
         // The error says itself what must be done first.
         if (error as? LedgerError)?.code == .damaged { next = "" }
-        Terminal.complain("coord: run \(summary.run) stopped: \(error)\(next)")
+        Terminal.complain("coord: run \(summary.run) stopped: \("\(error)".indented)\(next)")
         try ExitStatus.of(error).exit()
     }
 
-    /// Ctrl-C once drains, twice stops at once.
+    /// Ctrl-C once drains, twice stops at once. A terminal that is closed only drains: its signal may come twice by itself.
     private func serve(
         _ service: CoordinatorService, _ presenter: Presenter,
         summary: @escaping @Sendable (CoordinatorService.Outcome) -> Summary
@@ -129,24 +132,28 @@ struct Coordination {
                 services: [
                     .init(service: service, successTerminationBehavior: .gracefullyShutdownGroup)
                 ], logger: common.logger("lifecycle")))
-        let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
+        let signals = await UnixSignalsSequence(trapping: Self.signals)
         let watcher = Task {
-            var count = 0
-            for await _ in signals {
-                count += 1
-                if count == 1 {
-                    presenter.message("draining", "draining: each worker finishes its batch; again to stop at once")
-                    await group.triggerGracefulShutdown()
-                } else {
+            var (isDraining, asked) = (false, 0)
+            for await signal in signals {
+                if signal != .sighup { asked += 1 }
+                if asked > 1 {
                     presenter.summarize(summary(await service.abort()))
                     Terminal.complain("stopped at once\n  coord resume \(service.runNumber)   goes on")
-                    Glibc.exit(ExitStatus.interrupted.rawValue)
+                    Terminal.exit(ExitStatus.interrupted.rawValue)
                 }
+                if isDraining { continue }
+                isDraining = true
+                presenter.message("draining", "draining: each worker finishes its batch; again to stop at once")
+                await group.triggerGracefulShutdown()
             }
         }
         defer { watcher.cancel() }
         try await group.run()
     }
+
+    /// What drains. Not SIGHUP where this process was started to outlive its terminal.
+    static let signals: [UnixSignal] = [.sigint, .sigterm] + (Hangup.isIgnored ? [] : [.sighup])
 
     /// This program's own file, to spawn workers from.
     static var executable: String {

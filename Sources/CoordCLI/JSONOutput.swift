@@ -1,5 +1,4 @@
 import FoundationEssentials
-import Glibc
 import Ledger
 import Progress
 import Sharding
@@ -11,13 +10,24 @@ enum JSONOutput {
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         do {
-            return String(decoding: try encoder.encode(value), as: UTF8.self)
+            let text = String(decoding: try encoder.encode(value), as: UTF8.self)
+            // JSONEncoder escapes what is below a space; a terminal takes these for controls as well.
+            guard text.unicodeScalars.contains(where: { (0x7F..<0xA0).contains($0.value) }) else { return text }
+            return text.unicodeScalars.reduce(into: "") { text, scalar in
+                if (0x7F..<0xA0).contains(scalar.value) {
+                    text += "\\u00" + String(scalar.value, radix: 16)
+                } else {
+                    text.unicodeScalars.append(scalar)
+                }
+            }
         } catch {
             preconditionFailure("values made here can be encoded: \(error)")
         }
     }
 
-    static func print(_ value: some Encodable) { Terminal.write(text(value) + "\n", to: STDOUT_FILENO) }
+    static func line(_ value: some Encodable) -> String { text(value) + "\n" }
+
+    static func print(_ value: some Encodable) { Terminal.output.post(line(value)) }
 }
 
 /// A member that is written as null when there is no value, where JSONEncoder would leave it out.

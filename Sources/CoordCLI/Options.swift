@@ -32,9 +32,7 @@ struct CommonOptions: ParsableArguments {
     func logger(_ label: String) -> Logger { Self.logger(label, verbose: verbose) }
 
     static func logger(_ label: String, verbose: Bool) -> Logger {
-        var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
-        logger.logLevel = verbose ? .debug : .error
-        return logger
+        Logger(label: label) { TerminalLog(label: $0, level: verbose ? .debug : .error) }
     }
 }
 

@@ -1,5 +1,4 @@
 import Coordinator
-import Glibc
 import Host
 import Progress
 import Sharding
@@ -10,8 +9,7 @@ final class Presenter: Sendable {
     enum Style: Sendable { case bars, lines, json }
 
     private struct State {
-        var barLines = 0
-        var linedAt: Duration?
+        var shownAt: Duration?
         var last: ProgressSnapshot?
         var isSummarized = false
     }
@@ -22,7 +20,9 @@ final class Presenter: Sendable {
     private let style: Style
     private let state = Mutex(State())
 
+    /// From here on, no reader of the streams holds up who shows something.
     init(json: Bool) {
+        Terminal.detach()
         style = json ? .json : Terminal.errorIsTerminal ? .bars : .lines
     }
 
@@ -35,45 +35,41 @@ final class Presenter: Sendable {
         case .attemptEnded(let shard, let reason, let failed):
             let effect = failed ? "shard \(shard) has failed" : "shard \(shard) will be tried again"
             message(
-                "attempt_ended", "\(effect): \(reason)",
+                "attempt_ended", "\(effect): \(reason.indented)",
                 ["shard": .number(Int64(shard.rawValue)), "error": .string(reason), "failed": .boolean(failed)])
         case .workerUnfit(let worker, let reason):
             message(
-                "worker_unfit", "\(worker) cannot do this job, its shard goes to another: \(reason)",
+                "worker_unfit", "\(worker) cannot do this job, its shard goes to another: \(reason.indented)",
                 ["worker": .string(worker), "error": .string(reason)])
         case .batchesShrunk(let rows):
             message(
                 "batches_shrunk",
                 "batches took too long: they have at most \(ProgressFormat.grouped(Int64(rows))) rows now",
                 ["rows": .number(Int64(rows))])
-        case .workerGone(let reason): message("worker_gone", reason, ["reason": .string(reason)])
+        case .workerGone(let reason): message("worker_gone", reason.indented, ["reason": .string(reason)])
         case .ledgerLost(let reason):
-            message("database_away", "the database is away, trying again: \(reason)", ["error": .string(reason)])
+            message(
+                "database_away", "the database is away, trying again: \(reason.indented)",
+                ["error": .string(reason)])
         }
     }
 
     /// A line for people on standard error, or an object for programs on standard output.
     func message(_ type: String, _ text: String, _ members: [String: JSONValue] = [:]) {
         state.withLock { state in
-            if style == .json {
-                guard !state.isSummarized else { return }
-                return JSONOutput.print(members.merging(["message_type": .string(type)]) { $1 })
-            }
-            erase(&state)
-            Terminal.complain(text)
-            if let last = state.last { draw(last, &state) }
+            guard style == .json else { return Terminal.complain(text) }
+            guard !state.isSummarized else { return }
+            JSONOutput.print(members.merging(["message_type": .string(type)]) { $1 })
         }
     }
 
-    /// Leaves the last picture standing.
+    /// Leaves the last picture standing, and sees that it stands before anything else is written.
     func end(_ final: ProgressSnapshot? = nil) {
-        state.withLock { state in
-            guard style == .bars, let last = final ?? state.last else { return }
-            erase(&state)
-            draw(last, &state)
-            state.barLines = 0
-            state.last = nil
+        guard style == .bars else { return }
+        if let last = final ?? state.withLock({ $0.last }) {
+            Terminal.error.leavePicture { Self.picture(last) }
         }
+        Terminal.error.settle(patience: Terminal.messagePatience)
     }
 
     /// Prints the object that is the last, whatever happens meanwhile on other threads.
@@ -82,45 +78,40 @@ final class Presenter: Sendable {
         state.withLock { state in
             guard !state.isSummarized else { return }
             state.isSummarized = true
-            JSONOutput.print(summary)
+            Terminal.output.postLast(JSONOutput.line(summary))
         }
     }
 
     private func progressed(_ snapshot: ProgressSnapshot) {
         state.withLock { state in
-            let now = MonotonicTime.now()
             switch style {
             case .bars:
                 state.last = snapshot
-                erase(&state)
-                draw(snapshot, &state)
+                Terminal.error.postPicture { Self.picture(snapshot) }
             case .lines:
-                if let at = state.linedAt, now - at < Self.lineInterval { return }
                 // The first line comes when there is something to say.
-                if state.linedAt == nil, snapshot.elapsed < .seconds(1) { return }
-                state.linedAt = now
-                Terminal.complain(ProgressView.line(snapshot))
+                if state.shownAt == nil, snapshot.elapsed < .seconds(1) { return }
+                guard isDue(&state, every: Self.lineInterval) else { return }
+                Terminal.error.postProgress(ProgressView.line(snapshot) + "\n")
             case .json:
-                guard !state.isSummarized else { return }
-                if let at = state.linedAt, now - at < Self.jsonInterval { return }
-                state.linedAt = now
-                JSONOutput.print(ProgressObject(snapshot))
+                guard !state.isSummarized, isDue(&state, every: Self.jsonInterval) else { return }
+                Terminal.output.postProgress(JSONOutput.line(ProgressObject(snapshot)))
             }
         }
     }
 
-    private func erase(_ state: inout State) {
-        guard state.barLines > 0 else { return }
-        Terminal.write("\u{1B}[\(state.barLines)A\r\u{1B}[J", to: STDERR_FILENO)
-        state.barLines = 0
+    private func isDue(_ state: inout State, every interval: Duration) -> Bool {
+        let now = MonotonicTime.now()
+        if let at = state.shownAt, now - at < interval { return false }
+        state.shownAt = now
+        return true
     }
 
-    private func draw(_ snapshot: ProgressSnapshot, _ state: inout State) {
-        guard style == .bars else { return }
-        let size = Terminal.size
-        let lines = ProgressView.bars(snapshot, width: size.width, height: size.height, color: Terminal.color)
-        Terminal.write(lines.joined(separator: "\n") + "\n", to: STDERR_FILENO)
-        state.barLines = lines.count
+    /// Below the picture stands the cursor, in a line of its own.
+    private static func picture(_ snapshot: ProgressSnapshot) -> [String] {
+        let size = Terminal.size()
+        return ProgressView.bars(
+            snapshot, width: size.width, height: max(1, size.height - 1), color: Terminal.color)
     }
 }
 

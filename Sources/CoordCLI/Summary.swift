@@ -56,7 +56,7 @@ struct Summary: Encodable {
             })
         workers = outcome.workers.map { WorkerObject($0) }
         coordinatorPeakRssBytes = ProcessMemory.read().peak
-        self.error = Nullable(error.map { "\($0)" })
+        self.error = Nullable(error.map { Suggestion.completed("\($0)") })
         rowsAbove = Nullable(outcome.rowsAbove)
         rowsUnchanged = outcome.rowsUnchanged
     }
@@ -74,7 +74,7 @@ struct Summary: Encodable {
         failures = Nullable(nil)
         workers = []
         coordinatorPeakRssBytes = ProcessMemory.read().peak
-        self.error = Nullable("\(error)")
+        self.error = Nullable(Suggestion.completed("\(error)"))
     }
 
     /// Of a run that was complete already: this process has done nothing.
@@ -96,9 +96,14 @@ struct Summary: Encodable {
     /// Whether there is nothing left to resume.
     var isOver: Bool { RunRecord.State(rawValue: state)?.isUnfinished == false }
 
+    /// Workers whose memory the text names.
+    static let workerLimit = 5
+    /// Failed shards that the text names.
+    static let failureLimit = 10
+
     var text: String {
         var lines: [String] = [
-            "run \(run) of \(job): \(state)",
+            "run \(run) of \(job.visible): \(state)",
             "  \(ProgressFormat.grouped(rowsDone)) rows changed, "
                 + "\(ProgressFormat.grouped(Int64(rowsPerSecond))) rows/s, \(elapsedSeconds) s",
             "  shards: \(shards.done) done, \(shards.failed) failed, \(shards.pending + shards.running) open",
@@ -115,15 +120,21 @@ struct Summary: Encodable {
                 "  \(ProgressFormat.grouped(above))\(more) rows came above the last key while it ran, and are not changed"
             )
         }
-        for worker in workers {
-            lines.append("    worker \(worker.host):\(worker.pid)  \(ProgressFormat.bytes(worker.peakRssBytes))")
+        // In the order of their names where all are shown; else those that took most.
+        let most = workers.count > Self.workerLimit ? workers.sorted { $0.peakRssBytes > $1.peakRssBytes } : workers
+        for worker in most.prefix(Self.workerLimit) {
+            lines.append(
+                "    worker \(worker.host.visible):\(worker.pid)  \(ProgressFormat.bytes(worker.peakRssBytes))")
         }
+        if most.count > Self.workerLimit { lines.append("    … and \(most.count - Self.workerLimit) more workers") }
         let failures = failures.value ?? []
-        for failure in failures.prefix(10) {
+        for failure in failures.prefix(Self.failureLimit) {
             let range = "(\(failure.after.value ?? "-∞"), \(failure.through.value ?? "+∞")]"
-            lines.append("  shard \(failure.shard) \(range) failed: \(failure.error)")
+            lines.append("  shard \(failure.shard) \(range.visible) failed: \(failure.error.indented)")
         }
-        if failures.count > 10 { lines.append("  … and \(failures.count - 10) more: coord shards \(run)") }
+        if failures.count > Self.failureLimit {
+            lines.append("  … and \(failures.count - Self.failureLimit) more: coord shards \(run)")
+        }
         switch state {
         case "partial", "failed": lines.append("  mend the cause, then: coord resume \(run)")
         case "paused": lines.append("  coord resume \(run)   goes on where it stopped")

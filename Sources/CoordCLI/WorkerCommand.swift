@@ -45,6 +45,7 @@ struct WorkerCommand: AsyncParsableCommand {
     private static func work(
         _ configuration: WorkerService.Configuration, verbose: Bool, json: Bool = false
     ) async throws {
+        Terminal.detach()
         let service = WorkerService(
             configuration: configuration, transforms: CoordTool.transforms,
             log: CommonOptions.logger("worker \(getpid())", verbose: verbose)
@@ -54,17 +55,17 @@ struct WorkerCommand: AsyncParsableCommand {
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: [.init(service: service, successTerminationBehavior: .gracefullyShutdownGroup)],
-                gracefulShutdownSignals: [.sigterm, .sigint],
+                gracefulShutdownSignals: Coordination.signals,
                 logger: CommonOptions.logger("lifecycle", verbose: verbose)))
         do {
             try await group.run()
         } catch {
             guard json else { throw error }
-            JSONOutput.print(WorkerSummary(run: await service.run, error: error))
+            Terminal.output.postLast(JSONOutput.line(WorkerSummary(run: await service.run, error: error)))
             Terminal.complain("coord: \(error)")
             try ExitStatus.of(error).exit()
         }
-        if json { JSONOutput.print(WorkerSummary(run: await service.run, error: nil)) }
+        if json { Terminal.output.postLast(JSONOutput.line(WorkerSummary(run: await service.run, error: nil))) }
     }
 }
 

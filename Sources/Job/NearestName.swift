@@ -1,5 +1,5 @@
 /// Which of `names` somebody meant by `name`, or `nil` when none is near: one slip in three letters, at most two.
-func nearestName(to name: String, in names: [String]) -> String? {
+package func nearestName(to name: String, in names: [String]) -> String? {
     let typed = Array(name.prefix(64).lowercased().map { $0 == "-" ? "_" : $0 })
     let allowed = min(2, max(1, typed.count / 3))
     let ranked = names.map { (distance: editDistance(typed, Array($0)), name: $0) }

@@ -2,7 +2,7 @@ import Glibc
 import Testing
 
 @Suite struct InterruptTests {
-    @Test(arguments: Items.Kind.allCases, [SIGINT, SIGTERM])
+    @Test(arguments: Items.Kind.allCases, [SIGINT, SIGTERM, SIGHUP])
     func firstSignalDrainsAndTheRunCanBeResumed(kind: Items.Kind, signal: Int32) async throws {
         try await Scenario.run { scenario in
             let rows = 4_000

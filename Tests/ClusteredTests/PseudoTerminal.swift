@@ -6,6 +6,7 @@ final class PseudoTerminal: Sendable {
     /// The program's side.
     let slave: Int32
     private let master: Int32
+    private let isOpen = Mutex(true)
     private let screen: Mutex<Screen>
 
     struct Failure: Error { var code: Int32 }
@@ -21,9 +22,21 @@ final class PseudoTerminal: Sendable {
         screen = Mutex(Screen(columns: columns))
     }
 
-    deinit {
-        close(slave)
-        close(master)
+    deinit { hangUp() }
+
+    /// As when its window is closed.
+    func hangUp() {
+        isOpen.withLock { isOpen in
+            guard isOpen else { return }
+            isOpen = false
+            close(slave)
+            close(master)
+        }
+    }
+
+    /// As a person at its keyboard does.
+    func type(_ text: String) {
+        _ = text.withCString { write(master, $0, strlen($0)) }
     }
 
     /// Takes what has been written meanwhile. A program that writes much waits for it.

@@ -1,0 +1,93 @@
+import Coordinator
+import Progress
+import Sharding
+import Testing
+
+@testable import CoordCLI
+@testable import Ledger
+
+/// Text of others never steers the terminal.
+@Suite struct VisibleTextTests {
+    @Test(arguments: [
+        ("plain ä 再 👩‍💻", "plain ä 再 👩‍💻"), ("\u{1B}[2J", "\\e[2J"), ("a\u{7}b\u{8}", "a\\x07b\\x08"),
+        ("\u{9B}31m\u{7F}", "\\x9B31m\\x7F"), ("\u{202E}x\u{2028}", "\\u{202E}x\\u{2028}"), ("\u{AD}", "\\xAD"),
+        ("a\rb", "a\\rb"), ("", ""),
+    ])
+    func controlsAreShownAndNotObeyed(text: String, shown: String) {
+        #expect(text.visible == shown)
+        #expect(text.visibleLines == shown)
+    }
+
+    @Test func lineEndsAreKeptWhereLinesAreMeant() {
+        #expect("a\nb\tc".visible == "a\\nb\\tc")
+        #expect("a\r\nb\tc\rd".visibleLines == "a\nb\tc\\rd")
+        #expect("a\ncoord: run 1 is complete\n".indented == "a\n    coord: run 1 is complete")
+    }
+}
+
+@Suite struct SuggestionTests {
+    private func completed(_ text: String, _ arguments: [String], job: String? = nil) -> String {
+        Suggestion.completed(text, arguments: ["coord"] + arguments, jobDatabase: job)
+    }
+
+    @Test(arguments: [
+        (["--database", "service=x"], "coord resume 2 --database service=x   goes on"),
+        (["--database=host=a user='b'"], "coord resume 2 --database 'host=a user='\\''b'\\'''   goes on"),
+        (
+            ["--ledger-schema", "ops", "--database", "x"],
+            "coord resume 2 --database x --ledger-schema ops   goes on"
+        ),
+        (["start", "--", "--database", "x"], "coord resume 2   goes on"),
+        (["--database", "postgresql://u:hunter2@h/d"], "coord resume 2   goes on"),
+        ([], "coord resume 2   goes on"),
+    ])
+    func commandsKeepWhatLeadsToTheDatabase(arguments: [String], text: String) {
+        #expect(completed("coord resume 2   goes on", arguments) == text)
+    }
+
+    @Test func everyCommandOfATextIsCompletedAndNothingElse() {
+        #expect(
+            completed(
+                "coord: run 2 of coord stopped\n  coord start a.yaml --new, or coord ledger install", ["--database=x"])
+                == "coord: run 2 of coord stopped\n  coord start --database x a.yaml --new, or "
+                + "coord ledger install --database x")
+    }
+
+    @Test func theDatabaseOfTheJobFileGoesToCommandsThatDoNotReadIt() {
+        #expect(
+            completed("coord status 3, coord start a.yaml", [], job: "service=y")
+                == "coord status 3 --database service=y, coord start a.yaml")
+        #expect(completed("coord status 3", ["--database", "z"], job: "y") == "coord status 3 --database z")
+    }
+}
+
+@Suite struct SummaryTextTests {
+    private func summary(workers: Int, error: String? = nil) -> Summary {
+        let record = RunRecord(
+            id: RunID(3), definition: RunDefinition(name: "job", text: "", directory: "", fingerprint: "", table: "t"),
+            state: .complete, cancelAsked: false, rowsEstimated: 5, rowsDone: 5, rowsPerSecond: 0,
+            counts: ShardCounts(done: 2), coordinator: nil, startedAt: nil, finishedAt: nil)
+        return Summary(
+            complete: record,
+            workers: (0..<workers).map { number in
+                WorkerRecord(
+                    id: WorkerID("\(number)"), host: "h\u{1B}[2J", pid: Int32(number),
+                    peakRSSBytes: Int64(number) << 20)
+            })
+    }
+
+    @Test func theWorkersThatTookMostAreShownAndTheOthersCounted() {
+        let lines = summary(workers: 26).text.split(separator: "\n")
+        #expect(lines.first == "run 3 of job: complete")
+        #expect(lines.count == 10)
+        #expect(lines[4] == "    worker h\\e[2J:25  25.0 MiB")
+        #expect(lines.last == "    … and 21 more workers")
+        #expect(summary(workers: 5).text.split(separator: "\n")[4] == "    worker h\\e[2J:0  0 B")
+    }
+
+    @Test func headlineIsRepeatedWhereItWouldBeOutOfSight() {
+        let text = "headline\n" + String(repeating: "x", count: 25)
+        #expect(Terminal.repeatingHeadline(text, width: 10, height: 4) == text + "\nheadline")
+        #expect(Terminal.repeatingHeadline(text, width: 10, height: 5) == text)
+    }
+}
