@@ -113,9 +113,7 @@ struct Coordination {
 
     private func stop(_ summary: Summary, _ error: any Error, _ presenter: Presenter) throws -> Never {
         presenter.summarize(summary)
-        var next = summary.isOver ? "
-  coord status \(summary.run)" : "
-  coord resume \(summary.run)   goes on"
+        var next = summary.isOver ? "\n  coord status \(summary.run)" : "\n  coord resume \(summary.run)   goes on"
         // The error says itself what must be done first.
         if (error as? LedgerError)?.code == .damaged { next = "" }
         Terminal.complain("coord: run \(summary.run) stopped: \("\(error)".indented)\(next)")

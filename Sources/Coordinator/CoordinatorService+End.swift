@@ -42,7 +42,7 @@ extension CoordinatorService {
     /// The run was cancelled, and its leases were taken back: whatever workers still have in hand the fence refuses.
     func obeyCancel() {
         written = .cancelled
-        progress.noted("cancelled: the workers leave")
+        progress.noted("cancelled: the workers leave", from: .draining)
         conclude(.cancelled)
     }
 
