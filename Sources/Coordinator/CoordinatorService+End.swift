@@ -11,6 +11,7 @@ extension CoordinatorService {
     var isOver: Bool { finishing != nil || isConcluded }
 
     func conclude(_ result: DispatchOutcome) {
+        guard finishing == nil else { return }
         finishing = now
         for address in addresses.values { send(.drain(.init()), to: address) }
         let ownership = opened.ownership
@@ -43,6 +44,8 @@ extension CoordinatorService {
     func obeyCancel() {
         written = .cancelled
         progress.noted("cancelled: the workers leave", from: .draining)
+        // The machine would wait for batches that cannot commit.
+        react { $0.cancelRequested(now: $1) }
         conclude(.cancelled)
     }
 

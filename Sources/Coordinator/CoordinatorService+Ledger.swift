@@ -194,8 +194,9 @@ extension CoordinatorService {
         let ownership = opened.ownership
         switch try await ledger.with({ try $0.standing(ownership) }) {
         case .owned:
-            // Given back and taken within a moment cannot be: it was a lock, or a statement that met another.
+            // Somebody changed the row and changed it back: whatever was refused is asked for again.
             log.info("the ledger refused this coordinator, and then did not")
+            machine.ledgerLost()
             queue.append(.dispatch(.reload))
         case .cancelled: obeyCancel()
         case .ended(let counts): conclude(.concluded(done: counts.done, failed: counts.failed))

@@ -29,17 +29,20 @@ import Testing
 
     @Test(arguments: damages) func damageStopsTheRunAndIsTold(_ damage: Damage) async throws {
         try await Scenario.run { scenario in
-            let items = try await Items.make(scenario, rows: 800, pace: 0.05)
+            let items = try await Items.make(scenario, rows: 800, pace: 0.1)
             let coordinator = try scenario.coord("start", try items.setJob(batch: 20), "--workers", "1")
             let run = try await scenario.newestRun()
             try await eventually("one shard is done, and another begun") {
                 try await scenario.session.bool(
                     """
-                    SELECT bool_or(id = 0 AND state = 'done') AND bool_or(state = 'running' AND sequence = 1)
+                    SELECT bool_or(id = 0 AND state = 'done') AND bool_or(state = 'running' AND sequence > 0)
                     FROM coord.shard
                     """)
             }
-            #expect(try await !scenario.session.execute(damage.sql + " RETURNING 1").isEmpty)
+            // A shard that runs may have ended meanwhile, and the next not have begun.
+            try await eventually("the damage is done") {
+                try await !scenario.session.execute(damage.sql + " RETURNING 1").isEmpty
+            }
             let ended = try await coordinator.ended(within: .seconds(30))
             #expect(ended.status == 1, "\(ended.errors)")
             for part in damage.told + ["run \(run)"] { #expect(ended.errors.contains(part), "\(ended.errors)") }
