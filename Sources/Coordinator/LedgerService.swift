@@ -10,6 +10,8 @@ actor LedgerService {
 
     private let settings: PostgresConnection.Settings
     private var connection: PostgresConnection?
+    /// Where the ledger is, as last seen; nil before the first connection.
+    private var place: DatabasePlace?
     /// The highest epoch of each shard that was seen on this connection. Another one may be to another server, to which a
     /// failover has gone and where less was committed: what that one says counts.
     private var epochs: [ShardID: Epoch] = [:]
@@ -32,6 +34,12 @@ actor LedgerService {
         if let connection, connection.isAlive { return connection }
         connection = nil
         let fresh = try PostgresConnection(settings)
+        let here = try DatabasePlace.read(fresh)
+        // An address may lead elsewhere after a reconnect. That heals, as does a server that is away.
+        if let place, let fault = here.fault(expected: place) {
+            throw PostgresError(sqlState: nil, message: "\(fault): nothing is written there")
+        }
+        place = here
         connection = fresh
         epochs = [:]
         return fresh
@@ -74,13 +82,13 @@ extension LedgerService {
 }
 
 extension PostgresConnection.Settings {
-    /// For the ledger's own statements.
+    /// For the ledger's own statements, whose names are looked up in `pg_catalog` alone.
     public static func ledger(_ conninfo: String?) -> Self {
-        Self(conninfo: conninfo, applicationName: "coord ledger", setup: PostgresSession.ledger)
+        Self(conninfo: conninfo, applicationName: "coord ledger", setup: SearchPath.setup + PostgresSession.ledger)
     }
 
-    /// For a worker's batches.
+    /// For a worker's batches. Their names are looked up in the run's path, once it is known.
     public static func batches(_ conninfo: String?) -> Self {
-        Self(conninfo: conninfo, applicationName: "coord worker", setup: PostgresSession.batches)
+        Self(conninfo: conninfo, applicationName: "coord worker", setup: SearchPath.setup + PostgresSession.batches)
     }
 }

@@ -58,7 +58,7 @@ public struct RunOpening: Sendable {
     /// Checks the job and plans its ranges. Writes nothing.
     public func preview(_ job: Job, file: String, workers: Int) async throws -> Preview {
         try await ledger.with { store in
-            let findings = try Preflight.check(job, file: file, store.connection)
+            let findings = try Self.check(job, file: file, store.connection)
             let plan = try Self.plan(job, findings, workers: workers, store.connection)
             return Preview(
                 table: findings.target.table, key: findings.target.key.quoted, rows: findings.tableRows,
@@ -74,8 +74,8 @@ public struct RunOpening: Sendable {
     public func start(_ job: Job, file: String, workers: Int, new: Bool) async throws -> Opened {
         let (coordinator, host, pid) = (coordinator, host, pid)
         return try await ledger.with { store in
-            let path = try Self.searchPath(store)
-            let findings = try Preflight.check(job, file: file, searchPath: path, store.connection)
+            let path = try store.connection.ownSearchPath()
+            let findings = try Self.check(job, file: file, store.connection)
             try store.install()
             try Self.outlast(try store.unfinishedRun(named: job.name), store, host: host)
             var unfinished = try store.unfinishedRun(named: job.name)
@@ -173,6 +173,11 @@ public struct RunOpening: Sendable {
         }
     }
 
+    /// Checks a job whose names are looked up in the role's own path, as its author would in a session of theirs.
+    private static func check(_ job: Job, file: String, _ connection: PostgresConnection) throws -> Preflight.Findings {
+        try Preflight.check(job, file: file, searchPath: try connection.ownSearchPath(), connection)
+    }
+
     private static func plan(
         _ job: Job, _ findings: Preflight.Findings, workers: Int, _ connection: PostgresConnection
     ) throws -> ShardPlan {
@@ -205,18 +210,13 @@ public struct RunOpening: Sendable {
             database: place.database, batchRows: record.definition.batchRows ?? 0, target: findings.target, endKey: end,
             searchPath: record.definition.searchPath)
     }
-
-    /// Along which names in a job are looked up.
-    private static func searchPath(_ store: LedgerStore) throws -> String {
-        try store.connection.execute("SELECT pg_catalog.current_setting('search_path')").text(0, 0) ?? ""
-    }
 }
 
 extension RunOpening {
     /// The statement by which a set job's batches are applied, inside a range with both ends.
     public func batchStatement(_ job: Job, file: String) async throws -> String {
         try await ledger.with { store in
-            let findings = try Preflight.check(job, file: file, store.connection)
+            let findings = try Self.check(job, file: file, store.connection)
             guard case .set = job.change else {
                 throw PreflightError(.job, "only a set job has one statement a batch")
             }

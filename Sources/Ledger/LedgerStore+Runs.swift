@@ -90,7 +90,8 @@ extension LedgerStore {
         let sql = """
             INSERT INTO coord.run (name, definition, directory, fingerprint, table_name, rows_estimated, search_path,
                 table_oid, binding, batch_rows, shards, end_key, settings)
-            VALUES ($1, $2, $3, $4, $5, $6::bigint, COALESCE($7, pg_catalog.current_setting('search_path')),
+            VALUES ($1, $2, $3, $4, $5, $6::bigint, COALESCE($7,
+                    NULLIF(current_setting('\(SearchPath.own)', true), ''), current_setting('search_path')),
                 $8::oid, $9::jsonb, $10::int, $11::int, CASE WHEN $12::boolean THEN $13::text[] END,
                 jsonb_object($14::text[])) RETURNING id
             """

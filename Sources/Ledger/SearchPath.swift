@@ -1,13 +1,68 @@
 public import Postgres
 
+/// Where the names in a session's statements are looked up.
+///
+/// Whoever may create a function in a schema of the path can make one that fits a call better than PostgreSQL's own, and
+/// have it run with the rights of whoever calls. So coord's own statements are looked up in `pg_catalog` alone; only a
+/// job's names and expressions in the path that the role had, or that the run has kept.
+public enum SearchPath {
+    /// Of coord's own statements. With `pg_temp` named last, no temporary table stands in for a catalogue.
+    public static let pinned = "pg_catalog, pg_temp"
+
+    /// A setting of the session that keeps what the role's own path was.
+    static let own = "coord.search_path"
+
+    /// First statements of a session: the role's own path is kept, and the pinned one set. Every name in them is
+    /// qualified, and they use no operator.
+    public static let setup = [
+        "SELECT pg_catalog.set_config('\(own)', pg_catalog.current_setting('search_path'), false)",
+        "SELECT pg_catalog.set_config('search_path', '\(pinned)', false)",
+    ]
+}
+
 extension PostgresConnection {
-    /// Runs `body` with names looked up along `path`, and goes back to the session's own path after it; nil for no change.
+    /// Pins the path, for a session that was not set up so.
+    /// - Returns: the path that was the role's own.
+    @discardableResult
+    public func pinSearchPath() throws(PostgresError) -> String {
+        let own = try ownSearchPath()
+        for statement in SearchPath.setup { try execute(statement) }
+        try execute("SELECT pg_catalog.set_config('\(SearchPath.own)', $1, false)", [own])
+        return own
+    }
+
+    /// The path that the session had before it was pinned, which is the role's own; the present one where it never was.
+    public func ownSearchPath() throws(PostgresError) -> String {
+        let result = try execute(
+            """
+            SELECT pg_catalog.current_setting('\(SearchPath.own)', true), pg_catalog.current_setting('search_path')
+            """)
+        return result.text(0, 0) ?? result.text(0, 1) ?? ""
+    }
+
+    /// Runs `body` with names looked up in `path`, and sets the path back, also after an error.
+    ///
+    /// - Parameter path: as `current_setting('search_path')` gives it; nil for the session's.
     public func withSearchPath<R>(_ path: String?, _ body: () throws -> R) throws -> R {
         guard let path else { return try body() }
+        let before = try setSearchPath(path)
+        let result: R
+        do {
+            result = try body()
+        } catch {
+            // On a broken connection nothing is left to set back, and a transaction that failed does it by its end.
+            _ = try? setSearchPath(before)
+            throw error
+        }
+        try setSearchPath(before)
+        return result
+    }
+
+    /// - Returns: the path that was set before.
+    @discardableResult
+    private func setSearchPath(_ path: String) throws(PostgresError) -> String {
         let before = try execute("SELECT pg_catalog.current_setting('search_path')").text(0, 0) ?? ""
         try execute("SELECT pg_catalog.set_config('search_path', $1, false)", [path])
-        let result: Result<R, any Error> = Result { try body() }
-        try execute("SELECT pg_catalog.set_config('search_path', $1, false)", [before])
-        return try result.get()
+        return before
     }
 }
