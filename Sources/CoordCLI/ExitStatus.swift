@@ -23,7 +23,7 @@ enum ExitStatus: Int32 {
             switch error.code {
             case .forbidden: .permission
             case .owned: .owned
-            case .unknownRun, .wrongState, .notInstalled: .usage
+            case .unknownRun, .wrongState, .notInstalled, .foreign: .usage
             case .newer, .locked, .damaged: .error
             }
         case let error as PostgresError: error.recovery == .authorize ? .permission : .error

@@ -8,6 +8,8 @@ public struct LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
         case notInstalled
         /// The ledger was made by a newer coord.
         case newer(version: Int)
+        /// The ledger's schema holds something else.
+        case foreign
         /// The role may not use or make the ledger.
         case forbidden
         case unknownRun

@@ -11,25 +11,47 @@ public final class LedgerStore {
 
     // MARK: - Installation
 
+    /// Every table that the ledger has had since its first version.
+    private static let tables = ["attempt", "event", "migration", "run", "shard", "worker"]
+
     /// The version of the ledger in this database; 0 when there is none.
+    /// - Throws: `LedgerError` with code `foreign` when the schema holds something else; `forbidden`.
     public func installedVersion() throws -> Int {
         // Not by to_regclass, whose answer may come from a cache that is older than the lock that `install` waited for.
-        let exists =
-            try connection.execute(
-                """
-                SELECT EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-                    WHERE n.nspname = 'coord' AND c.relname = 'migration')
-                """
-            ).bool(0, 0) ?? false
-        guard exists else { return 0 }
+        let result = try connection.execute(
+            """
+            SELECT COALESCE(array_agg(o.name ORDER BY o.name) FILTER (WHERE o.kind = 'r'), '{}'), count(o.name),
+                (array_agg(o.name ORDER BY o.name))[1:5]
+            FROM pg_namespace AS n CROSS JOIN LATERAL (
+                SELECT c.relname::text AS name, c.relkind::text AS kind FROM pg_class AS c
+                WHERE c.relnamespace = n.oid AND c.relkind NOT IN ('i', 'I', 't')
+                UNION ALL SELECT p.proname::text, 'function' FROM pg_proc AS p WHERE p.pronamespace = n.oid
+            ) AS o WHERE n.nspname = 'coord'
+            """)
+        func names(_ column: Int) -> [String] {
+            (result.text(0, column).flatMap { PostgresArray.parse($0) } ?? []).compactMap { $0 }
+        }
+        guard let count = result.int(0, 1), count > 0 else { return 0 }
+        guard Set(names(0)).isSuperset(of: Self.tables) else { throw Self.foreign(count, names(2)) }
         do {
             return Int(try connection.execute("SELECT COALESCE(max(version), 0) FROM coord.migration").int(0, 0) ?? 0)
         } catch {
+            // Another table of that name may have other columns.
+            if ["42703", "42883", "22P02"].contains(error.sqlState) { throw Self.foreign(count, names(2)) }
             guard error.recovery == .authorize else { throw error }
             throw LedgerError(
                 .forbidden, "this role may not read the ledger: \(error)",
                 mend: "let its owner run: GRANT coord's schema and tables to this role", cause: error)
         }
+    }
+
+    private static func foreign(_ count: Int64, _ names: [String]) -> LedgerError {
+        let some = names.joined(separator: ", ") + (count > names.count ? ", …" : "")
+        return LedgerError(
+            .foreign,
+            "the schema coord of this database is not this program's: it holds \(some), and not the tables of a ledger. "
+                + "Nothing was changed",
+            mend: "rename that schema: ALTER SCHEMA coord RENAME TO …; the ledger's own schema has no other name yet")
     }
 
     /// Brings the ledger to this build's version. Does nothing where it is there already.

@@ -170,6 +170,34 @@ import Testing
         try poor.require()
     }
 
+    @Test(arguments: [
+        "CREATE TABLE coord.points (x int)", "CREATE VIEW coord.v AS SELECT 1",
+        "CREATE FUNCTION coord.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE TABLE coord.migration (version int, applied_at timestamptz)",
+    ])
+    func schemaOfSomebodyElseIsToldAndLeftAlone(_ content: String) throws {
+        try store.connection.execute("CREATE SCHEMA coord")
+        try store.connection.execute(content)
+        for attempt in [{ _ = try self.store.install() }, { try self.store.require() }, { try self.store.drop() }] {
+            let error = try ledgerError { try attempt() }
+            #expect(error.code == .foreign)
+            #expect(error.message.contains("it holds"))
+        }
+        #expect(try store.value("SELECT count(*) FROM pg_class WHERE relname IN ('run', 'shard')") == "0")
+        #expect(try state(of: store.connection) == "idle")
+    }
+
+    @Test func emptySchemaOfThatNameIsTaken() throws {
+        try store.connection.execute("CREATE SCHEMA coord")
+        #expect(try store.install())
+    }
+
+    @Test func tableThatOnlyHasTheNameOfAMigrationIsForeign() throws {
+        try store.install()
+        try store.connection.execute("ALTER TABLE coord.migration RENAME version TO revision")
+        #expect(try ledgerError { try store.require() }.code == .foreign)
+    }
+
     @Test func ledgerIsDroppedWithEverythingInIt() throws {
         try store.drop()
         try store.install()
