@@ -66,7 +66,7 @@ import Testing
         let record = RunRecord(
             id: RunID(3), definition: RunDefinition(name: "job", text: "", directory: "", fingerprint: "", table: "t"),
             state: .complete, cancelAsked: false, rowsEstimated: 5, rowsDone: 5, rowsPerSecond: 0,
-            counts: ShardCounts(done: 2), coordinator: nil, startedAt: nil, finishedAt: nil)
+            counts: ShardCounts(done: 2), coordinator: nil, startedAt: nil, finishedAt: nil, term: 1)
         return Summary(
             complete: record,
             workers: (0..<workers).map { number in
