@@ -1,20 +1,32 @@
 import Glibc
 
-/// Memory of this process, from `/proc/self/status`.
+/// Memory of a process, from `/proc`.
 package enum ProcessMemory {
     /// Resident bytes now (VmRSS) and at their peak (VmHWM); zeros where there is no such file.
-    package static func read() -> (rss: Int64, peak: Int64) {
-        let descriptor = open("/proc/self/status", O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return (0, 0) }
-        defer { close(descriptor) }
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        let count = Glibc.read(descriptor, &buffer, buffer.count)
-        guard count > 0 else { return (0, 0) }
-        let text = String(decoding: buffer[0..<count], as: UTF8.self)
+    /// - Parameter pid: the process; nil for this one.
+    package static func read(_ pid: pid_t? = nil) -> (rss: Int64, peak: Int64) {
+        let text = contents("/proc/\(pid.map { "\($0)" } ?? "self")/status")
         func kilobytes(_ name: String) -> Int64 {
             guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix(name) }) else { return 0 }
             return (Int64(line.filter(\.isNumber)) ?? 0) * 1024
         }
         return (kilobytes("VmRSS:"), kilobytes("VmHWM:"))
+    }
+
+    /// Resident bytes of a process and of the processes that it has started itself; 0 when there is none.
+    package static func residentWithChildren(_ pid: pid_t) -> Int64 {
+        // A kernel without CONFIG_PROC_CHILDREN has no such file: then the process counts alone.
+        let children = contents("/proc/\(pid)/task/\(pid)/children").split(separator: " ").compactMap { pid_t($0) }
+        return children.reduce(read(pid).rss) { $0 + read($1).rss }
+    }
+
+    /// The first 4096 bytes of a file; empty when it cannot be read.
+    private static func contents(_ path: String) -> String {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return "" }
+        defer { close(descriptor) }
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = Glibc.read(descriptor, &buffer, buffer.count)
+        return count > 0 ? String(decoding: buffer[0..<count], as: UTF8.self) : ""
     }
 }
