@@ -98,7 +98,7 @@ let package = Package(
             swiftSettings: settings),
         tests("WireTests", ["Wire", "Sharding"]),
         tests("ZeroMQTests", ["ZeroMQ"]),
-        tests("WorkerTests", ["Worker", "CoordKit", "Ledger", "Postgres", "Sharding"]),
+        tests("WorkerTests", ["Worker", "CoordKit", "Host", "Ledger", "Postgres", "Sharding"]),
         tests("CoordinatorTests", ["Coordinator", "Host"]),
         tests("CoordCLITests", ["CoordCLI", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     ],
