@@ -45,7 +45,9 @@ public struct RowBatch: Sendable {
     }
 
     /// Appends bytes that `write` adds to the buffer as one value.
-    public mutating func append(writing write: (inout [UInt8]) throws -> Void) rethrows {
+    ///
+    /// After an error the batch is of no use: what was written so far stays between its values.
+    public mutating func append<E: Error>(writing write: (inout [UInt8]) throws(E) -> Void) throws(E) {
         let start = storage.count
         try write(&storage)
         cells.append(Cell(offset: start, length: storage.count - start))

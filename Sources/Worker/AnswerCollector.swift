@@ -1,12 +1,30 @@
 import CoordKit
 import Glibc
 
+/// A column that a program's answers have values for.
+struct AnswerColumn {
+    var name: String
+    /// As `format_type` spells it, for messages.
+    var typeName: String
+    var form: JSONLine.Form
+}
+
+/// Why an answer cannot be used.
+struct AnswerFault: Error, Equatable {
+    var reason: String
+    /// The key of the row that it is for, as far as that was found out.
+    var key: String?
+    var column: String?
+}
+
 /// Puts a program's answers, which come in any order, in the order of the batch.
 struct AnswerCollector {
     private let batch: RowBatch
-    private let writes: [[UInt8]]
-    private let forms: [JSONLine.Form]
+    private let columns: [AnswerColumn]
+    /// The columns' names and the key's, as they stand in most lines.
+    private let names: [[UInt8]]
     private let key: [UInt8]
+    private let lostDigits: LostDigits
     private var values: RowBatch
     /// For each row of the batch, the index of its answer in `values`; -1 as long as there is none.
     private var answered: [Int]
@@ -17,20 +35,69 @@ struct AnswerCollector {
     private var index: [[UInt8]: Int]?
     /// The written columns' values in the line at hand, kept so that a line allocates nothing.
     private var found: [JSONLine.Value?]
+    /// A string without its escapes, kept for the same reason.
+    private var plain: [UInt8] = []
 
-    init(batch: RowBatch, writes: [[UInt8]], forms: [JSONLine.Form], key: String) {
-        self.forms = forms
+    init(batch: RowBatch, columns: [AnswerColumn], key: String, lostDigits: LostDigits) {
         self.batch = batch
-        self.writes = writes
+        self.columns = columns
+        self.lostDigits = lostDigits
+        names = columns.map { Array($0.name.utf8) }
         self.key = Array(key.utf8)
-        values = RowBatch(columns: writes.count)
-        found = Array(repeating: nil, count: writes.count)
+        values = RowBatch(columns: columns.count)
+        found = Array(repeating: nil, count: columns.count)
         answered = Array(repeating: -1, count: batch.rows)
         missing = batch.rows
     }
 
+    /// The key of the first row without an answer.
+    var firstMissing: String? {
+        answered.firstIndex(of: -1).flatMap { batch.text(row: $0, column: 0) }
+    }
+
     /// Takes one line, a JSON object with the key and every column to write.
-    mutating func add(_ line: UnsafeRawBufferPointer) throws(JSONLine.Fault) {
+    mutating func add(_ line: UnsafeRawBufferPointer) throws(AnswerFault) {
+        let keyValue: JSONLine.Value?
+        do throws(JSONLine.Fault) { keyValue = try scan(line) } catch { throw AnswerFault(reason: error.reason) }
+        guard let keyValue else { throw AnswerFault(reason: "the key \(text(key)) is missing") }
+        let row = try row(of: keyValue, in: line)
+        guard answered[row] < 0 else {
+            throw AnswerFault(reason: "a key was answered twice\(keyMend(row))", key: batch.text(row: row, column: 0))
+        }
+        answered[row] = values.rows
+        let sent = lostDigits.sent(row, of: batch)
+        for column in found.indices {
+            do throws(JSONLine.Fault) {
+                guard let value = found[column] else {
+                    throw JSONLine.Fault(reason: "column \(columns[column].name) is missing")
+                }
+                try append(value, of: line, column: column, row: row, sent: sent)
+            } catch {
+                throw AnswerFault(
+                    reason: error.reason, key: batch.text(row: row, column: 0), column: columns[column].name)
+            }
+        }
+        missing -= 1
+        expected = row + 1
+    }
+
+    /// The values in the batch's order, when none is missing.
+    consuming func finish() -> RowBatch {
+        if answered.indices.allSatisfy({ answered[$0] == $0 }) { return values }
+        var sorted = RowBatch(columns: columns.count)
+        for source in answered {
+            for column in columns.indices {
+                values.withBytes(row: source, column: column) { sorted.append($0) }
+            }
+        }
+        return sorted
+    }
+
+    // MARK: - A line
+
+    /// Reads the line to its end, and notes where the values are.
+    /// - Returns: the key's value; nil when there is none.
+    private mutating func scan(_ line: UnsafeRawBufferPointer) throws(JSONLine.Fault) -> JSONLine.Value? {
         var keyValue: JSONLine.Value?
         for column in found.indices { found[column] = nil }
         var members = JSONLine.Members(line)
@@ -43,33 +110,7 @@ struct AnswerCollector {
             case nil: break
             }
         }
-        guard let keyValue else {
-            throw JSONLine.Fault(reason: "the key \(String(decoding: key, as: UTF8.self)) is missing")
-        }
-        let row = try row(of: keyValue, in: line)
-        guard answered[row] < 0 else { throw JSONLine.Fault(reason: "a key was answered twice") }
-        answered[row] = values.rows
-        for column in found.indices {
-            guard let value = found[column] else {
-                let name = String(decoding: writes[column], as: UTF8.self)
-                throw JSONLine.Fault(reason: "column \(name) is missing")
-            }
-            try append(value, of: line, as: forms[column])
-        }
-        missing -= 1
-        expected = row + 1
-    }
-
-    /// The values in the batch's order, when none is missing.
-    consuming func finish() -> RowBatch {
-        if answered.indices.allSatisfy({ answered[$0] == $0 }) { return values }
-        var sorted = RowBatch(columns: writes.count)
-        for source in answered {
-            for column in writes.indices {
-                values.withBytes(row: source, column: column) { sorted.append($0) }
-            }
-        }
-        return sorted
+        return keyValue
     }
 
     private enum Place {
@@ -80,7 +121,7 @@ struct AnswerCollector {
     /// What the member of that name is.
     private func place(of name: UnsafeRawBufferPointer) -> Place? {
         if key.withUnsafeBytes({ Self.same(name, $0) }) { return .key }
-        for column in writes.indices where writes[column].withUnsafeBytes({ Self.same(name, $0) }) {
+        for column in names.indices where names[column].withUnsafeBytes({ Self.same(name, $0) }) {
             return .column(column)
         }
         return nil
@@ -98,15 +139,24 @@ struct AnswerCollector {
         return memcmp(first, second, one.count) == 0
     }
 
-    private mutating func row(of value: JSONLine.Value, in line: UnsafeRawBufferPointer) throws(JSONLine.Fault) -> Int {
+    // MARK: - Its row
+
+    private mutating func row(of value: JSONLine.Value, in line: UnsafeRawBufferPointer) throws(AnswerFault) -> Int {
         let raw = UnsafeRawBufferPointer(rebasing: line[value.range])
-        if !value.escaped, expected < batch.rows,
+        if !value.escaped, value.kind == .string || value.kind == .number, expected < batch.rows,
             batch.withBytes(row: expected, column: 0, { $0.map { Self.same($0, raw) } ?? false })
         {
             return expected
         }
-        var text: [UInt8] = []
-        if value.escaped { try JSONLine.unescape(raw, to: &text) } else { text.append(contentsOf: raw) }
+        guard value.kind == .string || value.kind == .number else {
+            throw AnswerFault(reason: "its key \(text(key)) is \(value.kind.name), neither a number nor a string")
+        }
+        var plain: [UInt8] = []
+        do throws(JSONLine.Fault) {
+            if value.escaped { try JSONLine.unescape(raw, to: &plain) } else { plain.append(contentsOf: raw) }
+        } catch {
+            throw AnswerFault(reason: "its key \(text(key)): \(error.reason)")
+        }
         if index == nil {
             // By bytes: Swift's strings are equal where Unicode calls them equivalent.
             var made: [[UInt8]: Int] = [:]
@@ -115,28 +165,108 @@ struct AnswerCollector {
             }
             index = made
         }
-        guard let row = index?[text] else {
-            throw JSONLine.Fault(reason: "its key is none that the program was given")
+        if let row = index?[plain] { return row }
+        if let key = plain.withUnsafeBytes({ lostDigits.key(lostIn: $0, of: batch) }) {
+            let reason = "its key \(text(plain)) is the double nearest to the key \(key)\(Self.digitsMend)"
+            throw AnswerFault(reason: reason, key: key)
         }
-        return row
+        throw AnswerFault(reason: "its key is none that the program was given")
     }
 
+    /// Two keys that are one double are answered as one key.
+    private func keyMend(_ row: Int) -> String {
+        batch.withBytes(row: row, column: 0) { bytes in
+            guard let bytes, lostDigits.key(lostIn: bytes, of: batch) != nil else { return "" }
+            return "; it has more digits than a double holds\(Self.digitsMend)"
+        }
+    }
+
+    // MARK: - Its values
+
+    private static let digitsMend =
+        ": the program reads numbers as doubles, which loses digits. Parse them as Decimal or BigInt, or send strings by "
+        + "'numbers: strings' under 'compute' in the job"
+    /// What is within a json value stays as it is, whatever the job says.
+    private static let digitsMendOfJSON =
+        ": the program reads numbers as doubles, which loses digits. Parse them as Decimal or BigInt"
+
     private mutating func append(
-        _ value: JSONLine.Value, of line: UnsafeRawBufferPointer, as form: JSONLine.Form
+        _ value: JSONLine.Value, of line: UnsafeRawBufferPointer, column: Int, row: Int, sent: [LostDigits.Sent]
     ) throws(JSONLine.Fault) {
+        guard value.kind != .null else { return values.append(nil as UnsafeRawBufferPointer?) }
+        let form = columns[column].form
         let raw = UnsafeRawBufferPointer(rebasing: line[value.range])
-        switch value.kind {
-        case .null: values.append(nil as UnsafeRawBufferPointer?)
-        case .bare, .nested: values.append(raw)
-        case .string where form == .json:
-            // With its quotes, it is JSON already.
+        // A string for json has its quotes, and is JSON already.
+        if value.kind == .string, value.escaped, form.scalar != .json || form.delimiter != nil {
+            plain.removeAll(keepingCapacity: true)
+            try JSONLine.unescape(raw, to: &plain)
+            let text = plain
+            try text.withUnsafeBufferPointer { (buffer) throws(JSONLine.Fault) in
+                try check(UnsafeRawBufferPointer(buffer), value, column, row, sent)
+                values.append(UnsafeRawBufferPointer(buffer))
+            }
+            return
+        }
+        try check(raw, value, column, row, sent)
+        if value.kind == .array, let delimiter = form.delimiter {
+            do throws(JSONLine.Fault) {
+                try values.append(writing: { (output) throws(JSONLine.Fault) in
+                    try JSONLine.appendLiteral(of: raw, form: form, delimiter: delimiter, to: &output)
+                })
+            } catch {
+                throw JSONLine.Fault(reason: "\(title(column)): \(error.reason)")
+            }
+        } else if value.kind == .string, form.scalar == .json, form.delimiter == nil {
             let quoted = value.range.lowerBound - 1..<value.range.upperBound + 1
             values.append(UnsafeRawBufferPointer(rebasing: line[quoted]))
-        case .string where !value.escaped: values.append(raw)
-        case .string:
-            var text: [UInt8] = []
-            try JSONLine.unescape(raw, to: &text)
-            text.withUnsafeBytes { values.append($0) }
+        } else {
+            values.append(raw)
+        }
+    }
+
+    /// Whether the value is one of the column's forms, and no number that has lost digits.
+    private func check(
+        _ text: UnsafeRawBufferPointer, _ value: JSONLine.Value, _ column: Int, _ row: Int, _ sent: [LostDigits.Sent]
+    ) throws(JSONLine.Fault) {
+        let form = columns[column].form
+        if !sent.isEmpty, value.kind != .string || form.scalar != .json,
+            let (answered, number) = lostDigits.loss(in: text, for: form, of: sent, row: row, of: batch)
+        {
+            throw JSONLine.Fault(
+                reason: "\(title(column)): \(answered) is the double nearest to \(self.text(number.text)), which "
+                    + "\(number.column) was sent with\(number.isInJSON ? Self.digitsMendOfJSON : Self.digitsMend)")
+        }
+        if form.delimiter != nil {
+            guard value.kind == .array || value.kind == .string else {
+                throw JSONLine.Fault(
+                    reason: "\(title(column)): the answer is \(value.kind.name), not an array or a string in "
+                        + "PostgreSQL's text form")
+            }
+            return
+        }
+        guard form.scalar.accepts(text, value.kind) else {
+            let shown = value.kind == .string ? "another string" : value.kind.name
+            throw JSONLine.Fault(reason: "\(title(column)): the answer is \(shown), not \(form.scalar.wanted)")
+        }
+    }
+
+    private func title(_ column: Int) -> String {
+        "column \(columns[column].name) of type \(columns[column].typeName)"
+    }
+
+    private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+}
+
+extension JSONLine.Value.Kind {
+    /// For a message.
+    var name: String {
+        switch self {
+        case .string: "a string"
+        case .null: "null"
+        case .number: "a number"
+        case .boolean: "true or false"
+        case .array: "an array"
+        case .object: "an object"
         }
     }
 }

@@ -7,17 +7,19 @@ protocol BatchCompute: AnyObject {
     /// - Throws: `ComputeError`.
     func compute(_ batch: RowBatch) throws -> RowBatch
 
-    /// How the program is and what it said last, for an error about its answers; nil where no program is.
+    /// How the program ended, when it has, and what it said last, for an error about its answers; nil where there is
+    /// nothing to tell.
     var epitaph: String? { get }
+
+    /// Whose memory a heartbeat may ask for, from any thread and also while a batch is computed; nil without a program.
+    var programMemory: ProgramMemory? { get }
 }
 
 extension BatchCompute {
     var epitaph: String? { nil }
-}
-
-/// A program or transform that did not do its part. Its text may quote the program's own output, never a row.
-struct ComputeError: Error, Equatable, CustomStringConvertible {
-    var description: String
+    var programMemory: ProgramMemory? { nil }
+    /// Resident bytes of the program and of the processes that it has started itself; 0 when none runs.
+    var programRSSBytes: Int64 { programMemory?.residentBytes ?? 0 }
 }
 
 /// Columns of a batch before the ones that the job reads: key, xmin and ctid.
@@ -41,14 +43,20 @@ final class TransformCompute: BatchCompute {
             do {
                 try transform(Row(batch: batch, index: index, names: names, skipped: systemColumns), &writer)
             } catch {
-                throw ComputeError(description: "transform \(transform.name) failed: \(error)")
+                throw self.error("failed: \(error)", batch, index)
             }
             guard writer.batch.values == (index + 1) * writes else {
-                throw ComputeError(
-                    description: "transform \(transform.name) wrote \(writer.batch.values - index * writes) values "
-                        + "for a row, the job has \(writes) columns to write")
+                let written = writer.batch.values - index * writes
+                throw error(
+                    "wrote \(written) values for a row, the job has \(writes) columns to write", batch, index)
             }
         }
         return writer.finish()
+    }
+
+    private func error(_ reason: String, _ batch: RowBatch, _ index: Int) -> ComputeError {
+        let key = batch.text(row: index, column: 0)
+        let reason = "transform \(transform.name) \(reason)"
+        return ComputeError(description: key.map { "\(reason) (key \($0))" } ?? reason, reason: reason, key: key)
     }
 }

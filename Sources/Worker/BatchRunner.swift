@@ -131,7 +131,9 @@ actor BatchRunner {
         case .command(let command):
             return CommandCompute(
                 command: command, directory: job.directory, timeout: wanted.timeout, target: target, read: read,
-                writes: writes, batchRows: job.batch.rows, batchBytes: job.batch.bytes, leash: leash)
+                writes: writes, batchRows: job.batch.rows, batchBytes: job.batch.bytes,
+                applicationName: run.map { "coord program run \($0)" },
+                leash: leash)
         }
     }
 

@@ -1,5 +1,6 @@
 import CoordKit
 import Glibc
+import Host
 import Ledger
 
 /// A compute program that is fed batch after batch: one JSON object a line in, one out, in any order.
@@ -7,72 +8,81 @@ import Ledger
 /// The program is started at the first batch and again after it died. While it works, nothing waits for it but this
 /// worker's thread: no transaction is open.
 final class CommandCompute: BatchCompute {
+    /// Bytes of an answer that an error quotes.
+    static let quotedBytes = 200
+    /// Bytes that a value of an answer may have beside its name and its own: quotes, colon, comma, null, white space.
+    private static let memberBytes = 16
+
     private let command: [String]
+    /// What a person calls it.
+    private let name: String
     private let directory: String
     private let timeout: Duration
     private let leash: String?
-    private let environment: [String: String]
+    private let environment: ProgramEnvironment
     private let key: Target.Column
     /// What stands before each value of a line: `{"id":`, then `,"field1":` and so on.
     private let prefixes: [[UInt8]]
     private let forms: [JSONLine.Form]
-    private let writes: [Target.Column]
-    private let writeNames: [[UInt8]]
-    private let writeForms: [JSONLine.Form]
-    /// Bytes that the answers to one batch may have.
-    private let answerLimit: Int
+    private let columns: [AnswerColumn]
+    private let lostDigits: LostDigits
+    private let batchBytes: Int
+    /// Bytes that the answer to a row may have beside its values: the names, also of what it echoes.
+    private let rowBytes: Int
+    private let memory = ProgramMemory()
     private var process: CommandProcess?
+    /// Whether a program of this worker has answered a row.
+    private var hasAnswered = false
     private var outgoing: [UInt8] = []
     private var incoming: [UInt8] = []
-    /// What one read may bring.
-    private let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 1)
     /// Nanoseconds that the program took for an answer lately: how long to let answers gather.
     private var pace = 0.0
 
+    /// - Parameters:
+    ///   - quotesNumbers: whether bigint and numeric go out as strings.
+    ///   - applicationName: for the program's own connections to PostgreSQL; nil leaves it to them.
     init(
         command: [String], directory: String, timeout: Duration, target: Target, read: [Target.Column],
-        writes: [Target.Column], batchRows: Int, batchBytes: Int, leash: String? = nil
+        writes: [Target.Column], batchRows: Int, batchBytes: Int, quotesNumbers: Bool = false,
+        applicationName: String? = nil, leash: String? = nil
     ) {
         self.leash = leash
         self.command = command
         self.directory = directory
         self.timeout = timeout
-        self.writes = writes
+        self.batchBytes = batchBytes
+        name = ProgramName.of(command).withVisibleControls
         key = target.key
-        prefixes = ([target.key] + read).enumerated().map { index, column in
+        let sent = [target.key] + read
+        prefixes = sent.enumerated().map { index, column in
             var prefix: [UInt8] = [index == 0 ? 123 : 44]
             JSONLine.appendString(column.name, to: &prefix)
             return prefix + [58]
         }
-        forms = ([target.key] + read).map { JSONLine.Form.of(type: $0.value.base) }
-        writeNames = writes.map { Array($0.name.utf8) }
-        writeForms = writes.map { JSONLine.Form.of(type: $0.value.base) }
-        answerLimit = max(batchBytes * 8, 1 << 20)
-        environment = [
-            "COORD_PROTOCOL": "1", "COORD_TABLE": target.table, "COORD_KEY": target.key.name,
-            "COORD_COLUMNS": Self.describe([target.key] + read), "COORD_WRITES": Self.describe(writes),
-            "COORD_BATCH_ROWS": "\(batchRows)", "COORD_BATCH_BYTES": "\(batchBytes)", "PYTHONUNBUFFERED": "1",
-        ]
-    }
-
-    deinit { chunk.deallocate() }
-
-    /// `[{"name":"id","type":"bigint"}]`
-    private static func describe(_ columns: [Target.Column]) -> String {
-        var text: [UInt8] = Array("[".utf8)
-        for (index, column) in columns.enumerated() {
-            text.append(contentsOf: (index == 0 ? "{\"name\":" : ",{\"name\":").utf8)
-            JSONLine.appendString(column.name, to: &text)
-            text.append(contentsOf: ",\"type\":".utf8)
-            JSONLine.appendString(column.typeName, to: &text)
-            text.append(125)
-        }
-        return String(decoding: text, as: UTF8.self) + "]"
+        let forms = sent.map { JSONLine.Form.of($0.value, quotesNumbers: quotesNumbers) }
+        self.forms = forms
+        columns = writes.map { AnswerColumn(name: $0.name, typeName: $0.typeName, form: .of($0.value)) }
+        lostDigits = LostDigits(
+            sources: sent.indices.map { index in
+                .init(
+                    column: index == 0 ? 0 : index + systemColumns - 1, name: "column \(sent[index].name)",
+                    form: forms[index])
+            })
+        // An escape has six bytes for a character of two.
+        rowBytes = (sent + writes).reduce(16) { $0 + $1.name.utf8.count * 3 + Self.memberBytes }
+        environment = ProgramEnvironment(
+            target: target, read: read, writes: writes, batchRows: batchRows, batchBytes: batchBytes,
+            applicationName: applicationName)
     }
 
     // MARK: - A batch
 
-    var epitaph: String? { process?.epitaph(waiting: false) }
+    var epitaph: String? {
+        guard let words = process?.epitaph(waiting: false, saysRunning: false), !words.isEmpty else { return nil }
+        return words
+    }
+
+    var programMemory: ProgramMemory? { memory }
 
     func compute(_ batch: RowBatch) throws -> RowBatch {
         do {
@@ -81,6 +91,8 @@ final class CommandCompute: BatchCompute {
             // Whatever it still has to say would be taken for answers to the next batch.
             process?.end()
             process = nil
+            guard var error = error as? ComputeError else { throw error }
+            error.beforeFirstAnswer = !hasAnswered
             throw error
         }
     }
@@ -89,44 +101,55 @@ final class CommandCompute: BatchCompute {
         let process = try running()
         encode(batch)
         incoming.removeAll(keepingCapacity: incoming.capacity <= 4 << 20)
-        var answers = AnswerCollector(batch: batch, writes: writeNames, forms: writeForms, key: key.name)
+        var answers = AnswerCollector(batch: batch, columns: columns, key: key.name, lostDigits: lostDigits)
         let started = Self.nanoseconds()
         let limit = Double(timeout.components.seconds) * 1e9 + Double(timeout.components.attoseconds) / 1e9
+        let bytes = answerLimit(batch)
         var sent = 0
         var consumed = 0
         while answers.missing > 0 {
             let elapsed = Self.nanoseconds() - started
-            guard elapsed < limit else {
-                throw ComputeError(
-                    description: "\(command[0]) answered \(batch.rows - answers.missing) of \(batch.rows) rows within "
-                        + "\(timeout): it hangs, skips rows or keeps its answers in a buffer; "
-                        + process.epitaph(waiting: false))
+            guard elapsed < limit else { throw timedOut(answers, of: batch, process) }
+            var closed = false
+            if let count = process.send(outgoing, from: sent) {
+                sent = count
+                if sent == outgoing.count { gather(answers.missing) }
+                process.wait(sending: sent < outgoing.count, milliseconds: min((limit - elapsed) / 1e6 + 1, 1000))
+                process.drainErrors()
+            } else {
+                // It has ended, or soon will; what it answered before is still to be read.
+                closed = true
+                _ = process.epitaph(waiting: true)
             }
-            sent = try send(process, from: sent)
-            if sent == outgoing.count { gather(answers.missing) }
-            try wait(process, sending: sent < outgoing.count, milliseconds: min((limit - elapsed) / 1e6 + 1, 1000))
-            process.drainErrors()
-            let ended = try receive(process)
+            let ended = process.receive(&incoming, limit: bytes)
+            guard incoming.count <= bytes else { throw tooLong(bytes) }
             consumed = try take(&answers, from: consumed)
-            guard answers.missing == 0 || !ended else {
-                throw ComputeError(
-                    description: "\(command[0]) ended after \(batch.rows - answers.missing) of \(batch.rows) answers: "
-                        + process.epitaph(waiting: true))
+            if answers.missing < batch.rows { hasAnswered = true }
+            guard answers.missing == 0 || !(ended || closed) else {
+                throw endedTooEarly(answers, of: batch, process, hasClosedInput: closed)
             }
         }
         guard consumed == incoming.count else {
+            let line = incoming[consumed...].prefix { $0 != 10 }.withUnsafeBytes { quote($0) }
+            let words = ["\(name) wrote more lines than it was given rows; the next is \(line)"] + lastWords
             throw ComputeError(
-                description: "\(command[0]) wrote more lines than it was given rows; "
-                    + process.epitaph(waiting: false))
+                description: words.joined(separator: "; "), reason: "more lines than rows")
         }
         pace = (Self.nanoseconds() - started) / Double(max(batch.rows, 1))
         return answers.finish()
     }
 
+    /// Bytes that the answers to a batch may have: eight times its values, which are as many as the job's limit unless
+    /// one row alone is larger, and what the names and nulls of its rows need.
+    private func answerLimit(_ batch: RowBatch) -> Int {
+        max(max(batchBytes, batch.bytes) * 8, 1 << 20) + batch.rows * rowBytes
+    }
+
     private func running() throws -> CommandProcess {
         if let process { return process }
+        let (variables, files) = try environment.prepare()
         let fresh = try CommandProcess(
-            command: command, directory: directory, environment: environment, leash: leash)
+            command: command, directory: directory, environment: variables, files: files, memory: memory, leash: leash)
         process = fresh
         return fresh
     }
@@ -151,25 +174,60 @@ final class CommandCompute: BatchCompute {
         swap(&lines, &outgoing)
     }
 
-    // MARK: - Streams
+    // MARK: - Errors
 
-    private func send(_ process: CommandProcess, from sent: Int) throws -> Int {
-        var sent = sent
-        while sent < outgoing.count {
-            let count = outgoing.withUnsafeBytes { bytes in
-                write(process.input, bytes.baseAddress.map { $0 + sent }, bytes.count - sent)
-            }
-            if count > 0 {
-                sent += count
-            } else if errno == EAGAIN {
-                break
-            } else if errno != EINTR {
-                throw ComputeError(
-                    description: "\(command[0]) closed its input: \(process.epitaph(waiting: true))")
-            }
-        }
-        return sent
+    private func timedOut(_ answers: AnswerCollector, of batch: RowBatch, _ process: CommandProcess) -> ComputeError {
+        let answered = batch.rows - answers.missing
+        return ComputeError(
+            description:
+                "\(name) answered \(answered) of \(batch.rows) rows within \(timeout)\(firstMissing(answers)): it "
+                + "hangs, skips rows or keeps its answers in a buffer; \(process.epitaph(waiting: false))",
+            reason: "no answer within \(timeout)", key: answered > 0 ? answers.firstMissing : nil)
     }
+
+    private func endedTooEarly(
+        _ answers: AnswerCollector, of batch: RowBatch, _ process: CommandProcess, hasClosedInput: Bool
+    ) -> ComputeError {
+        let answered = batch.rows - answers.missing
+        let epitaph = process.epitaph(waiting: true)
+        let what = process.ending != nil ? "ended" : hasClosedInput ? "closed its input" : "closed its output"
+        // At its first row a program may as well have failed for what is around it, such as a service that is away: it
+        // then fails there whichever row that is. Behind answers it is that row's doing when it happens again.
+        let isOfRow = answered > 0 && !process.wasKilled
+        return ComputeError(
+            description:
+                "\(name) \(what) after \(answered) of \(batch.rows) answers\(firstMissing(answers)): \(epitaph)",
+            reason: process.ending.map { "ended early: \($0)" } ?? what, key: isOfRow ? answers.firstMissing : nil)
+    }
+
+    /// `, the first row without one is key 17`
+    private func firstMissing(_ answers: AnswerCollector) -> String {
+        answers.firstMissing.map { ", the first row without one is key \(shown($0))" } ?? ""
+    }
+
+    private func tooLong(_ limit: Int) -> ComputeError {
+        let reason = "\(name) answered a batch with more than \(limit) bytes, eight times its limit"
+        return ComputeError(description: ([reason] + lastWords).joined(separator: "; "), reason: reason)
+    }
+
+    private func unusable(_ fault: AnswerFault, _ line: UnsafeRawBufferPointer) -> ComputeError {
+        let reason = fault.reason.withVisibleControls
+        let key = fault.key.map { "key \(shown($0)): " } ?? ""
+        let words = ["\(name): an answer cannot be used: \(key)\(reason); it is \(quote(line))"] + lastWords
+        return ComputeError(
+            description: words.joined(separator: "; "), reason: reason, key: fault.key, column: fault.column)
+    }
+
+    private var lastWords: [String] { epitaph.map { [$0] } ?? [] }
+
+    private func quote(_ line: UnsafeRawBufferPointer) -> String { String(excerpt: line, limit: Self.quotedBytes) }
+
+    private func shown(_ key: String) -> String {
+        var key = key
+        return key.withUTF8 { quote(UnsafeRawBufferPointer($0)) }
+    }
+
+    // MARK: - Answers
 
     /// Lets answers gather for a moment: a program that writes line by line would else wake this thread for each.
     private func gather(_ missing: Int) {
@@ -177,37 +235,6 @@ final class CommandCompute: BatchCompute {
         guard nanoseconds > 50_000 else { return }
         var pause = timespec(tv_sec: 0, tv_nsec: Int(nanoseconds))
         nanosleep(&pause, nil)
-    }
-
-    private func wait(_ process: CommandProcess, sending: Bool, milliseconds: Double) throws {
-        var polls = [
-            pollfd(fd: process.output, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: process.errorDescriptor, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: sending ? process.input : -1, events: Int16(POLLOUT), revents: 0),
-        ]
-        // A closed standard error would make every poll return at once.
-        _ = poll(&polls, 3, Int32(milliseconds))
-        if polls[1].revents & Int16(POLLHUP) != 0, polls[0].revents == 0, polls[2].revents == 0 {
-            polls[1].fd = -1
-            _ = poll(&polls, 3, Int32(min(milliseconds, 100)))
-        }
-    }
-
-    /// - Returns: whether the program's output has come to its end.
-    private func receive(_ process: CommandProcess) throws -> Bool {
-        while true {
-            let count = read(process.output, chunk.baseAddress, chunk.count)
-            let error = errno
-            if count > 0 { incoming.append(contentsOf: UnsafeRawBufferPointer(rebasing: chunk[..<count])) }
-            guard incoming.count <= answerLimit else {
-                throw ComputeError(
-                    description:
-                        "\(command[0]) answered a batch with more than \(answerLimit) bytes, eight times its limit")
-            }
-            if count == 0 { return true }
-            if count < 0 { return error != EAGAIN && error != EINTR }
-            if count < chunk.count { return false }
-        }
     }
 
     /// Takes the whole lines that have come.
@@ -222,13 +249,7 @@ final class CommandCompute: BatchCompute {
                 let line = UnsafeRawBufferPointer(start: base + consumed, count: length)
                 consumed += length + 1
                 if line.allSatisfy({ $0 == 32 || $0 == 13 || $0 == 9 }) { continue }
-                do {
-                    try answers.add(line)
-                } catch let fault as JSONLine.Fault {
-                    let words = [fault.reason, process?.epitaph(waiting: false) ?? ""].filter { !$0.isEmpty }
-                    throw ComputeError(
-                        description: "\(command[0]): an answer cannot be used: \(words.joined(separator: "; "))")
-                }
+                do throws(AnswerFault) { try answers.add(line) } catch { throw unusable(error, line) }
             }
         }
         return consumed

@@ -15,11 +15,17 @@ final class CommandProcess {
     private static let patience = 50
 
     let pid: pid_t
-    let input: Int32
-    let output: Int32
+    private let input: Int32
+    private let output: Int32
     private let errors: Int32
     private var tail: [UInt8] = []
     private var status: Int32?
+    private var closed = false
+    /// Files that its environment names, removed with it.
+    private var files: [PrivateFile]
+    private let memory: ProgramMemory
+    /// What one read may bring.
+    private let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 1)
 
     /// Starts a program without a shell.
     ///
@@ -27,9 +33,16 @@ final class CommandProcess {
     ///   - command: the program, found by `PATH` when it has no slash, and its arguments.
     ///   - directory: where it starts.
     ///   - environment: additions to this process's own.
+    ///   - files: what the environment names, kept as long as the program runs.
+    ///   - memory: follows the program as long as it runs.
     ///   - leash: coord's own program, by which the command is started so that it ends with this process; nil to start
     ///     it directly.
-    init(command: [String], directory: String, environment: [String: String], leash: String?) throws(ComputeError) {
+    init(
+        command: [String], directory: String, environment: [String: String], files: [PrivateFile],
+        memory: ProgramMemory, leash: String?
+    ) throws(ComputeError) {
+        self.files = files
+        self.memory = memory
         guard access(directory, X_OK) == 0 else {
             throw ComputeError(
                 description: "the job's folder \(directory) is not on host \(HostName.current): "
@@ -38,7 +51,7 @@ final class CommandProcess {
         let child: pid_t
         let (toProgram, fromProgram, complaints): (Pipe, Pipe, Pipe)
         do {
-            (toProgram, fromProgram, complaints) = (try Pipe(), try Pipe(), try Pipe())
+            (toProgram, fromProgram, complaints) = try Self.pipes()
             defer { for end in [toProgram.readEnd, fromProgram.writeEnd, complaints.writeEnd] { close(end) } }
             do {
                 let words = [Self.path(of: command[0], in: directory)] + command.dropFirst()
@@ -55,6 +68,7 @@ final class CommandProcess {
             throw ComputeError(description: "cannot start \(command[0]): \(error)")
         }
         pid = child
+        memory.follow(child)
         input = toProgram.writeEnd
         output = fromProgram.readEnd
         errors = complaints.readEnd
@@ -65,19 +79,86 @@ final class CommandProcess {
         _ = fcntl(output, Self.setPipeSize, Self.pipeBytes)
     }
 
-    deinit { end() }
+    deinit {
+        end()
+        chunk.deallocate()
+    }
 
-    /// Kills the program with its children, and waits for it.
+    /// Kills the program with its children, unless it has ended, and waits for it. Its streams cannot be used any more.
     func end() {
-        guard status == nil else { return }
-        kill(-pid, SIGKILL)
-        reap(wait: true)
+        if status == nil {
+            kill(-pid, SIGKILL)
+            reap(wait: true)
+        }
+        // Also when it had ended by itself and was waited for.
+        guard !closed else { return }
+        closed = true
         for descriptor in [input, output, errors] { close(descriptor) }
+        files.removeAll()
+    }
+
+    /// Three pipes, or none.
+    private static func pipes() throws(ChildProcessError) -> (Pipe, Pipe, Pipe) {
+        var made: [Pipe] = []
+        do {
+            for _ in 0..<3 { made.append(try Pipe()) }
+        } catch {
+            for pipe in made {
+                close(pipe.readEnd)
+                close(pipe.writeEnd)
+            }
+            throw error
+        }
+        return (made[0], made[1], made[2])
     }
 
     // MARK: - Streams
 
-    var errorDescriptor: Int32 { errors }
+    /// Writes as much of `bytes` as the pipe takes.
+    /// - Returns: how many of them are written by now; nil when the program has closed its input.
+    func send(_ bytes: [UInt8], from sent: Int) -> Int? {
+        var sent = sent
+        while sent < bytes.count {
+            let count = bytes.withUnsafeBytes { write(input, $0.baseAddress.map { $0 + sent }, $0.count - sent) }
+            if count > 0 {
+                sent += count
+            } else if errno == EAGAIN {
+                break
+            } else if errno != EINTR {
+                return nil
+            }
+        }
+        return sent
+    }
+
+    /// Waits until the program says something, or takes more input when there is more to send.
+    func wait(sending: Bool, milliseconds: Double) {
+        var polls = [
+            pollfd(fd: output, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: errors, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: sending ? input : -1, events: Int16(POLLOUT), revents: 0),
+        ]
+        // A closed standard error would make every poll return at once.
+        _ = poll(&polls, 3, Int32(milliseconds))
+        if polls[1].revents & Int16(POLLHUP) != 0, polls[0].revents == 0, polls[2].revents == 0 {
+            polls[1].fd = -1
+            _ = poll(&polls, 3, Int32(min(milliseconds, 100)))
+        }
+    }
+
+    /// Appends what the program has written, until there are more than `limit` bytes.
+    /// - Returns: whether its output has come to its end.
+    func receive(_ bytes: inout [UInt8], limit: Int) -> Bool {
+        while bytes.count <= limit {
+            let count = read(output, chunk.baseAddress, chunk.count)
+            let error = errno
+            if count > 0 { bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: chunk[..<count])) }
+            if count == 0 { return true }
+            if count < 0 { return error != EAGAIN && error != EINTR }
+            if count < chunk.count { return false }
+        }
+        return false
+    }
 
     /// Takes what the program wrote on standard error.
     func drainErrors() {
@@ -91,7 +172,11 @@ final class CommandProcess {
     }
 
     /// How the program ended and its last words, for an error's text.
-    func epitaph(waiting: Bool) -> String {
+    ///
+    /// - Parameters:
+    ///   - waiting: whether it is about to end, and worth waiting for.
+    ///   - saysRunning: whether it is worth telling that it has not ended. The text is empty when there is nothing to tell.
+    func epitaph(waiting: Bool, saysRunning: Bool = true) -> String {
         var tries = waiting ? Self.patience : 1
         while tries > 0, !reap(wait: false) {
             tries -= 1
@@ -100,21 +185,33 @@ final class CommandProcess {
         }
         drainErrors()
         var parts: [String] = []
-        if let status {
-            parts.append(ChildProcess.describe(status: status))
+        if let ending {
+            parts.append(ending)
+        } else if saysRunning {
+            parts.append("it still runs")
         }
-        if parts.isEmpty { parts.append("it still runs") }
-        let lines = String(decoding: tail, as: UTF8.self).split(separator: "\n").suffix(Self.errorLines)
-        if !lines.isEmpty { parts.append("its last lines on stderr:\n    " + lines.joined(separator: "\n    ")) }
+        let lines = String(decoding: tail, as: UTF8.self).split(whereSeparator: \.isNewline).suffix(Self.errorLines)
+        if !lines.isEmpty {
+            let shown = lines.map { String($0).withVisibleControls }
+            parts.append("its last lines on stderr:\n    " + shown.joined(separator: "\n    "))
+        }
         return parts.joined(separator: "; ")
     }
+
+    /// How it ended, in words; nil while it runs.
+    var ending: String? { status.map { ChildProcess.describe(status: $0) } }
+
+    /// Whether somebody killed it, the kernel for want of memory for one: that is nothing that it did with a row.
+    var wasKilled: Bool { status.map { [SIGKILL, SIGTERM, SIGINT, SIGHUP].contains($0 & 0x7F) } ?? false }
 
     /// - Returns: whether the program has ended.
     @discardableResult
     private func reap(wait: Bool) -> Bool {
         guard status == nil else { return true }
+        if wait { memory.follow(nil) }
         var result: Int32 = 0
         if waitpid(pid, &result, wait ? 0 : WNOHANG) == pid {
+            memory.follow(nil)
             status = result
             // Children that it left behind would keep the pipes open.
             kill(-pid, SIGKILL)

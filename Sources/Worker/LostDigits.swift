@@ -1,0 +1,157 @@
+import CoordKit
+import Glibc
+
+/// Finds answers that are what a double makes of a number which was sent: digits that a program has lost in silence,
+/// since its reader of JSON has doubles alone.
+///
+/// Such an answer is the same double as the number, is written as programs write doubles (shortest, or correctly rounded
+/// to some digits), and is another number. A row without a number of more than 15 digits costs the look at its lengths.
+struct LostDigits {
+    /// Digits that every double holds.
+    static let safeDigits = 15
+
+    /// A column whose numbers go out as numbers of JSON.
+    struct Source {
+        /// In the batch.
+        var column: Int
+        var name: String
+        var form: JSONLine.Form
+    }
+
+    /// A number that was sent and may have more digits than a double.
+    struct Sent {
+        var text: [UInt8]
+        var double: Double
+        var column: String
+        /// It is part of a json value.
+        var isInJSON: Bool
+    }
+
+    private let sources: [Source]
+
+    init(sources: [Source]) {
+        self.sources = sources.filter {
+            ($0.form.scalar.mayExceedDouble && !$0.form.quotesNumbers) || $0.form.scalar == .json
+        }
+    }
+
+    /// Whether an answer for a column of that form can lose digits. What goes into a double anyway cannot, and neither
+    /// can what is too small.
+    static func concerns(_ form: JSONLine.Form) -> Bool {
+        switch form.scalar {
+        case .bigint, .numeric, .json, .text: true
+        case .smallint, .integer, .oid, .float, .boolean, .uuid, .string: false
+        }
+    }
+
+    /// The row's numbers that may have more digits than a double.
+    func sent(_ row: Int, of batch: RowBatch) -> [Sent] {
+        var found: [Sent] = []
+        for source in sources {
+            batch.withBytes(row: row, column: source.column) { bytes in
+                guard let bytes, bytes.count > Self.safeDigits else { return }
+                Self.forEachNumber(in: bytes, of: source.form) { number in
+                    guard number.count > Self.safeDigits else { return }
+                    found.append(
+                        Sent(
+                            text: Array(number), double: ExactDecimal.double(number), column: source.name,
+                            isInJSON: source.form.scalar == .json))
+                }
+            }
+        }
+        return found
+    }
+
+    /// What was lost, and the answer's number that shows it.
+    ///
+    /// - Parameters:
+    ///   - answer: the text of the value: a string's content, or a number, array or object as it was written.
+    ///   - form: of the column that it is for.
+    ///   - sent: the row's numbers that may have more digits than a double; not empty.
+    func loss(
+        in answer: UnsafeRawBufferPointer, for form: JSONLine.Form, of sent: [Sent], row: Int, of batch: RowBatch
+    ) -> (answered: String, sent: Sent)? {
+        guard Self.concerns(form) else { return nil }
+        var result: (String, Sent)?
+        Self.forEachNumber(in: answer, of: form) { number in
+            guard result == nil else { return }
+            let double = ExactDecimal.double(number)
+            for value in sent where value.double == double && !number.elementsEqual(value.text) {
+                guard Self.isLoss(number, of: value, for: form), !wasSent(number, row, batch) else { continue }
+                result = (String(decoding: number, as: UTF8.self), value)
+                return
+            }
+        }
+        return result
+    }
+
+    /// Whether a key that is none of the batch's is the double of one that is.
+    func key(lostIn answer: UnsafeRawBufferPointer, of batch: RowBatch) -> String? {
+        guard let key = sources.first, key.column == 0, ExactDecimal.isDecimal(answer) else { return nil }
+        let double = ExactDecimal.double(answer)
+        for row in 0..<batch.rows {
+            let lost = batch.withBytes(row: row, column: 0) { bytes in
+                guard let bytes, bytes.count > Self.safeDigits, ExactDecimal.isDecimal(bytes) else { return false }
+                return ExactDecimal.double(bytes) == double
+            }
+            if lost { return batch.text(row: row, column: 0) }
+        }
+        return nil
+    }
+
+    private static func isLoss(_ number: UnsafeRawBufferPointer, of sent: Sent, for form: JSONLine.Form) -> Bool {
+        guard let answer = ExactDecimal(number), let value = sent.text.withUnsafeBytes({ ExactDecimal($0) }),
+            answer != value
+        else { return false }
+        // Where a fraction becomes a whole number, it was rounded on purpose.
+        if form.scalar == .bigint, !value.isInteger { return false }
+        // A double holds what was sent: then the answer is another number for another reason.
+        if ExactDecimal(sent.double, digits: 770) == value { return false }
+        return ExactDecimal("\(sent.double)") == answer
+            || ExactDecimal(sent.double, digits: answer.digits.count) == answer
+    }
+
+    /// Whether the row has that very number too, as a value of its own.
+    private func wasSent(_ number: UnsafeRawBufferPointer, _ row: Int, _ batch: RowBatch) -> Bool {
+        let answer = ExactDecimal(number)
+        var found = false
+        for source in sources {
+            batch.withBytes(row: row, column: source.column) { bytes in
+                guard let bytes else { return }
+                Self.forEachNumber(in: bytes, of: source.form) { if ExactDecimal($0) == answer { found = true } }
+            }
+        }
+        return found
+    }
+
+    /// Calls `body` with the numbers of a value: the whole of it, or those in an array or in JSON. Of strings in an array
+    /// those that are numbers and nothing else; strings in JSON are no numbers.
+    private static func forEachNumber(
+        in text: UnsafeRawBufferPointer, of form: JSONLine.Form, _ body: (UnsafeRawBufferPointer) -> Void
+    ) {
+        guard form.delimiter != nil || form.scalar == .json else {
+            if ExactDecimal.isDecimal(text) { body(text) }
+            return
+        }
+        var index = 0
+        while index < text.count {
+            let start = index
+            let byte = text[index]
+            index += 1
+            if byte == 34 {
+                while index < text.count, text[index] != 34 { index += text[index] == 92 ? 2 : 1 }
+                let content = UnsafeRawBufferPointer(rebasing: text[start + 1..<min(index, text.count)])
+                index += 1
+                if form.scalar != .json, ExactDecimal.isDecimal(content) { body(content) }
+            } else if byte == 45 || (byte >= 48 && byte <= 57) {
+                while index < text.count, isInNumber(text[index]) { index += 1 }
+                let number = UnsafeRawBufferPointer(rebasing: text[start..<index])
+                if ExactDecimal.isDecimal(number) { body(number) }
+            }
+        }
+    }
+
+    private static func isInNumber(_ byte: UInt8) -> Bool {
+        (byte >= 48 && byte <= 57) || byte == 46 || byte == 101 || byte == 69 || byte == 43 || byte == 45
+    }
+}

@@ -1,0 +1,99 @@
+import Glibc
+import Host
+import Ledger
+
+/// What a compute program finds in its environment beside the worker's own.
+struct ProgramEnvironment {
+    /// What Linux lets one variable have with its name, in bytes (MAX_ARG_STRLEN): 128 KiB.
+    static let variableLimit = 128 << 10
+
+    private let fixed: [String: String]
+    /// Those that may be too large for a variable.
+    private let descriptions: [(name: String, text: String)]
+
+    /// - Parameter applicationName: for the program's own connections to PostgreSQL; nil leaves it to them.
+    init(
+        target: Target, read: [Target.Column], writes: [Target.Column], batchRows: Int, batchBytes: Int,
+        applicationName: String?
+    ) {
+        var fixed = [
+            "COORD_PROTOCOL": "1", "COORD_TABLE": target.table, "COORD_KEY": target.key.name,
+            "COORD_BATCH_ROWS": "\(batchRows)", "COORD_BATCH_BYTES": "\(batchBytes)",
+            // Python gathers what it writes into a pipe, and reads and writes in the locale's encoding.
+            "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8",
+        ]
+        if let applicationName { fixed["PGAPPNAME"] = applicationName }
+        self.fixed = fixed
+        descriptions = [
+            ("COORD_COLUMNS", Self.describe([target.key] + read)), ("COORD_WRITES", Self.describe(writes)),
+        ]
+    }
+
+    /// The variables of one program, and the files that some of them name. The files are removed with the last reference.
+    func prepare() throws(ComputeError) -> (variables: [String: String], files: [PrivateFile]) {
+        var variables = fixed
+        var files: [PrivateFile] = []
+        for (name, text) in descriptions {
+            // The name, an equals sign and a NUL are counted too.
+            if name.utf8.count + text.utf8.count + 2 <= Self.variableLimit {
+                variables[name] = text
+                continue
+            }
+            guard let file = PrivateFile(text) else {
+                throw ComputeError(
+                    description: "cannot write \(name)_FILE for the program in \(PrivateFile.folder) on host "
+                        + "\(HostName.current): \(String(cString: strerror(errno)))")
+            }
+            variables["\(name)_FILE"] = file.path
+            files.append(file)
+        }
+        return (variables, files)
+    }
+
+    /// `[{"name":"id","type":"bigint"}]`
+    private static func describe(_ columns: [Target.Column]) -> String {
+        var text: [UInt8] = Array("[".utf8)
+        for (index, column) in columns.enumerated() {
+            text.append(contentsOf: (index == 0 ? "{\"name\":" : ",{\"name\":").utf8)
+            JSONLine.appendString(column.name, to: &text)
+            text.append(contentsOf: ",\"type\":".utf8)
+            JSONLine.appendString(column.typeName, to: &text)
+            text.append(125)
+        }
+        return String(decoding: text, as: UTF8.self) + "]"
+    }
+}
+
+/// A file that only this user can read, which goes with its last reference.
+final class PrivateFile {
+    let path: String
+
+    /// Where such files are made.
+    static var folder: String {
+        guard let folder = getenv("TMPDIR").map({ String(cString: $0) }), folder.hasPrefix("/") else { return "/tmp" }
+        return folder
+    }
+
+    /// - Returns: nil when it cannot be written; errno says why.
+    init?(_ text: String) {
+        var name = Array("\(Self.folder)/coord-XXXXXX".utf8CString)
+        let descriptor = mkstemp(&name)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        path = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else {
+                let reason = errno
+                unlink(path)
+                errno = reason
+                return nil
+            }
+            rest.removeFirst(count)
+        }
+    }
+
+    deinit { unlink(path) }
+}
