@@ -79,14 +79,28 @@ public struct Job: Sendable, Equatable {
         public var program: Program
         /// How long the program may take over one batch, 1 ms to 24 h. Default: 60 s.
         public var timeout: Duration
+        /// How numbers that may have more digits than a double travel to a command. Default: as JSON's own.
+        public var numbers: Numbers
 
         /// Makes a computation; the names are catalogue names, unquoted, and `timeout` is for one batch.
-        public init(read: [String], writes: [String], program: Program, timeout: Duration = Job.defaultTimeout) {
+        public init(
+            read: [String], writes: [String], program: Program, timeout: Duration = Job.defaultTimeout,
+            numbers: Numbers = .json
+        ) {
             self.read = read
             self.writes = writes
             self.program = program
             self.timeout = timeout
+            self.numbers = numbers
         }
+    }
+
+    /// How the values of bigint and numeric columns are given to a command.
+    public enum Numbers: String, Sendable, Equatable {
+        /// As numbers of JSON.
+        case json
+        /// As strings of their digits.
+        case strings
     }
 
     /// What computes the values of a batch.

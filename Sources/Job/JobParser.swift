@@ -168,8 +168,26 @@ struct JobParser {
             duration($0, from: .milliseconds(1), "1ms", to: .seconds(86400), "24h")
         }
         let program = program(fields["command"], fields["transform"], of: field)
+        let numbers = fields["numbers"].flatMap { self.numbers($0, hasTransform: fields["transform"] != nil) }
         guard let writes, let program else { return nil }
-        return Job.Compute(read: read, writes: writes, program: program, timeout: timeout ?? Job.defaultTimeout)
+        return Job.Compute(
+            read: read, writes: writes, program: program, timeout: timeout ?? Job.defaultTimeout,
+            numbers: numbers ?? .json)
+    }
+
+    private mutating func numbers(_ field: Field, hasTransform: Bool) -> Job.Numbers? {
+        if hasTransform {
+            let message = "'numbers' is for 'command'; a transform sees PostgreSQL's own text"
+            reader.report(message, at: field.keyMark, key: "compute.numbers", mend: "Remove 'numbers'.")
+            return nil
+        }
+        let example = "numbers: strings"
+        return reader.value(field, wanted: "json or strings", example: example) { text throws(Complaint) in
+            guard let numbers = Job.Numbers(rawValue: text) else {
+                throw Complaint("\(text.shown) is neither json nor strings", mend: "For example: \(example)")
+            }
+            return numbers
+        }
     }
 
     private mutating func writes(_ field: Field?, of parent: Field, key: [String]) -> [String]? {

@@ -143,7 +143,7 @@ enum JobKeys {
         "name", "table", "key", "where", "read", "set", "compute", "batch", "shards", "retry",
         "lock_patience", "time_zone", "database",
     ]
-    static let compute = ["command", "transform", "writes", "timeout"]
+    static let compute = ["command", "transform", "writes", "timeout", "numbers"]
     static let batch = ["rows", "bytes"]
     static let retry = ["attempts", "backoff", "max_backoff"]
 

@@ -132,7 +132,7 @@ actor BatchRunner {
             return CommandCompute(
                 command: command, directory: job.directory, timeout: wanted.timeout, target: target, read: read,
                 writes: writes, batchRows: job.batch.rows, batchBytes: job.batch.bytes,
-                applicationName: run.map { "coord program run \($0)" },
+                quotesNumbers: wanted.numbers == .strings, applicationName: run.map { "coord program run \($0)" },
                 leash: leash)
         }
     }

@@ -106,6 +106,12 @@ import Testing
             "  command: run.py\n  writes: [a]", "'compute.command' must be a list of words",
             mend: "[python3, compute.py]"),
         .compute("  command: [[x]]\n  writes: [a]", "'compute.command' must be text, not a list"),
+        .compute(
+            "  command: [x]\n  writes: [a]\n  numbers: exact", line: 5,
+            "'compute.numbers': 'exact' is neither json nor strings", mend: "numbers: strings"),
+        .compute(
+            "  transform: x\n  writes: [a]\n  numbers: json", line: 5, "'numbers' is for 'command'",
+            mend: "Remove 'numbers'."),
         .compute("  command: [x]\n  writes: a", line: 4, "'compute.writes' must be a list of columns"),
         .compute(
             "  command: [x]\n  writes: [a]\nread: b", line: 5, "'read' must be a list of columns", mend: "read: ["),
