@@ -7,6 +7,7 @@ Out:  {"id": 7, "field3": "ABC-6"}
 
 import json
 import sys
+from decimal import Decimal
 
 
 def field3(row):
@@ -17,5 +18,6 @@ def field3(row):
 
 
 for line in sys.stdin:
-    row = json.loads(line)
-    print(json.dumps({"id": row["id"], "field3": field3(row)}))
+    # Decimal keeps all digits of a numeric column, which a float would not; str writes it back as it is.
+    row = json.loads(line, parse_float=Decimal)
+    print(json.dumps({"id": row["id"], "field3": field3(row)}, default=str))

@@ -5,6 +5,7 @@ It never waits for a line while it owes an answer, so it needs no flush, and rea
 
 import json
 import os
+from decimal import Decimal
 
 
 def field3(row):
@@ -14,7 +15,8 @@ def field3(row):
     return f"{row['field1'].upper()}-{row['field2'] * 3}"
 
 
-encode = json.JSONEncoder().encode
+# Decimal keeps all digits of a numeric column, which a float would not; str writes it back as it is.
+encode = json.JSONEncoder(default=str).encode
 
 
 def answer(row):
@@ -26,7 +28,7 @@ rest = b""
 while chunk := os.read(0, 1 << 20):
     # The last line may have come in part.
     lines, _, rest = (rest + chunk).rpartition(b"\n")
-    rows = json.loads(b"[" + lines.replace(b"\n", b",") + b"]")
+    rows = json.loads(b"[" + lines.replace(b"\n", b",") + b"]", parse_float=Decimal)
     answers = "".join(map(answer, rows)).encode()
     while answers:
         answers = answers[os.write(1, answers):]
