@@ -21,7 +21,9 @@ public struct Row {
 
     /// The value of a column by its name; nil for null. A name that the job does not read is a programming error.
     public subscript(name: String) -> String? {
-        guard let column = names.firstIndex(of: name) else { preconditionFailure("the job does not read \(name)") }
+        guard let column = names.firstIndex(where: { $0.utf8.elementsEqual(name.utf8) }) else {
+            preconditionFailure("the job does not read \(name)")
+        }
         return self[column]
     }
 

@@ -14,7 +14,7 @@ struct StallWatch {
     static let named = 3
 
     private var reports: [WorkerID: Report] = [:]
-    private var advancedAt: Duration?
+    private var advancedAt: Duration = .zero
 
     /// - Parameter words: what the worker does, for people.
     mutating func heard(
@@ -29,10 +29,11 @@ struct StallWatch {
 
     /// What the run waits for, once no batch has committed for the limit; nil otherwise.
     func words(now: Duration) -> String? {
-        guard let advancedAt, !reports.isEmpty, now - advancedAt >= Self.limit else { return nil }
+        guard now - advancedAt >= Self.limit else { return nil }
+        let seconds = (now - advancedAt).components.seconds
+        guard !reports.isEmpty else { return "no batch has committed for \(seconds) s: no worker holds a shard" }
         let workers = reports.sorted { $0.key < $1.key }.prefix(Self.named).map(\.value.words)
         let more = reports.count > Self.named ? ", and \(reports.count - Self.named) more" : ""
-        let seconds = (now - advancedAt).components.seconds
         return "no batch has committed for \(seconds) s: \(workers.joined(separator: ", "))\(more)"
     }
 }

@@ -10,7 +10,7 @@ extension Job {
         if let predicate { lines.append(line("where", [predicate.sql])) }
         switch change {
         case .set(let assignments):
-            for assignment in assignments.sorted(by: { $0.column < $1.column }) {
+            for assignment in assignments.sorted(by: { $0.column.utf8.lexicographicallyPrecedes($1.column.utf8) }) {
                 lines.append(line("set", [assignment.column, assignment.expression.sql]))
             }
         case .compute(let compute):

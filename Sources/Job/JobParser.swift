@@ -138,13 +138,14 @@ struct JobParser {
             return nil
         }
         var assignments: [Job.Assignment] = []
-        var seen: Set<String> = []
+        // By bytes: texts that only Unicode calls equivalent are two names to PostgreSQL.
+        var seen: Set<[UInt8]> = []
         for (name, field) in fields {
             let keyField = Field(path: field.path, key: field.key, value: field.key ?? field.value)
             let column = reader.column(keyField, example: example)
             let expression = reader.expression(field, example: "\(name): upper(name)")
             guard let column, let expression else { continue }
-            if !seen.insert(column).inserted {
+            if !seen.insert(Array(column.utf8)).inserted {
                 reader.report(Complaint("the column \(column.shown) is named twice", mend: "Keep one."), in: keyField)
             }
             refuseKey(column, key, in: keyField)
@@ -154,7 +155,7 @@ struct JobParser {
     }
 
     private mutating func refuseKey(_ column: String, _ key: [String], in field: Field) {
-        guard key.contains(column) else { return }
+        guard key.contains(where: { $0.utf8.elementsEqual(column.utf8) }) else { return }
         let mend = "Rows are found by their key; change another column."
         reader.report(
             Complaint("the column \(column.shown) is part of the key and cannot change", mend: mend), in: field)

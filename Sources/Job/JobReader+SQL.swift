@@ -39,14 +39,15 @@ extension JobReader {
     mutating func columns(_ field: Field, example: String, limit: Int = Job.maximumColumns) -> [String]? {
         guard let items = list(field, wanted: "a list of columns", example: example, limit: limit) else { return nil }
         var names: [String] = []
-        var seen: Set<String> = []
+        // By bytes: texts that only Unicode calls equivalent are two names to PostgreSQL.
+        var seen: Set<[UInt8]> = []
         var isComplete = true
         for item in items {
             guard let name = column(item, example: example) else {
                 isComplete = false
                 continue
             }
-            if seen.insert(name).inserted {
+            if seen.insert(Array(name.utf8)).inserted {
                 names.append(name)
             } else {
                 report(Complaint("the column \(name.shown) is named twice", mend: "Keep one of them."), in: item)

@@ -116,8 +116,9 @@ extension LedgerStore {
         for _ in 0..<Self.cancelTries {
             do {
                 return (try body(), ended)
-            } catch let error as PostgresError where ["55P03", "40P01"].contains(error.sqlState) {
-                // They may have let go meanwhile.
+            } catch let error as PostgresError where ["55P03", "40P01", "57014"].contains(error.sqlState) {
+                // A lock's timeout, a deadlock, or the statement's where one batch after another was first. Whoever it
+                // was may have let go meanwhile.
                 let holders = try lockHolders(of: run, since: PostgresSession.lockTimeoutSeconds - 1)
                 if holders.isEmpty { continue }
                 guard force else { throw Self.locked(run, by: holders) }

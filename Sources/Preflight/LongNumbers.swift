@@ -12,7 +12,7 @@ struct LongNumbers {
 
     func warnings(_ connection: PostgresConnection) throws -> [String] {
         guard case .compute(let compute) = job.change, case .command = compute.program,
-            case .compute(let read, _) = target.change
+            compute.numbers == .json, case .compute(let read, _) = target.change
         else { return [] }
         var found: [String] = []
         // int8, numeric

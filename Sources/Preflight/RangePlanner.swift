@@ -39,7 +39,7 @@ public enum RangePlanner {
         // Read last, so that the sample's keys are mostly below it. Rows that come above it later are not the run's: it would
         // run behind an application that inserts faster than it works.
         let end = try lastKey(target, connection)
-        if let end { sample = try keys(below: end, of: sample, target, connection) }
+        if let end { sample = try keys(upTo: end, of: sample, target, connection) }
         let plan = ShardPlan.quantiles(of: sample, count: shards, rows: rows, through: end)
         try KeyRange.checkTiling(plan.parts.map(\.range), of: KeyRange(after: nil, through: end))
         return plan
@@ -53,7 +53,8 @@ public enum RangePlanner {
     }
 
     /// How many rows have come above a key, counted up to `limit`, of those that the job's condition is true for.
-    public static func rows(above end: Key, limit: Int, _ target: Target, _ connection: PostgresConnection) throws -> Int64
+    public static func rows(above end: Key, limit: Int, _ target: Target, _ connection: PostgresConnection) throws
+        -> Int64
     {
         let key = "\(target.alias).\(target.key.quoted)"
         let condition = target.predicate.map { " AND (\($0)\n)" } ?? ""
@@ -65,7 +66,7 @@ public enum RangePlanner {
         ).int(0, 0) ?? 0
     }
 
-    private static func keys(below end: Key, of sample: [Key], _ target: Target, _ connection: PostgresConnection) throws
+    private static func keys(upTo end: Key, of sample: [Key], _ target: Target, _ connection: PostgresConnection) throws
         -> [Key]
     {
         var parameters = PostgresParameters([end.components[0]])
@@ -76,10 +77,10 @@ public enum RangePlanner {
         let collation = target.keyCollation.map { " COLLATE \($0)" } ?? ""
         return keys(
             try connection.executePrepared(
-                "coord_keys_below \(type)\(collation)",
+                "coord_keys_up_to \(type)\(collation)",
                 """
                 SELECT k FROM unnest($2::text[]) WITH ORDINALITY AS u(k, n)
-                WHERE k::\(type)\(collation) < $1::text::\(type)\(collation) ORDER BY n
+                WHERE k::\(type)\(collation) <= $1::text::\(type)\(collation) ORDER BY n
                 """, parameters))
     }
 

@@ -37,7 +37,7 @@ extension ShardPlan {
     /// - Parameters:
     ///   - sample: keys in the key's own order, as PostgreSQL sorted them; may repeat.
     ///   - rows: estimated rows of the table, shared among the ranges by their samples.
-    ///   - through: the end of the last range, above all keys of the sample; nil for an open end.
+    ///   - through: the end of the last range, not below any key of the sample; nil for an open end.
     /// - Returns: ranges that tile the key space; one range when the sample cannot be cut.
     public static func quantiles(of sample: [Key], count: Int, rows: Int64, through: Key? = nil) -> ShardPlan {
         let count = min(max(count, 1), shardLimit)
@@ -48,8 +48,8 @@ extension ShardPlan {
             guard index >= 0, index < sample.count - 1, sample[index] != boundaries.last?.key else { continue }
             boundaries.append((sample[index], index + 1))
         }
-        // A boundary at the sample's last key would leave an empty last range, unless more is known to come.
-        if through == nil, let last = boundaries.last, last.key == sample.last { boundaries.removeLast() }
+        // A boundary at the sample's last key would leave an empty last range.
+        if let last = boundaries.last, last.key == sample.last { boundaries.removeLast() }
         var parts: [Part] = []
         var after: Key?
         var samplesBefore = 0

@@ -45,7 +45,8 @@ extension BatchRunner {
                         throw StepError(
                             .permanent,
                             "row \(statements?.target.key.quoted ?? "?") \(batch.rows.text(row: row, column: 0) ?? "?") was "
-                                + "deferred \(RowVersions.limit) times though nobody has changed it: something keeps moving it")
+                                + "deferred \(RowVersions.limit) times though nobody has changed it: something keeps moving it"
+                        )
                     }
                     if isUnchanged {
                         unchanged += 1
@@ -77,7 +78,8 @@ extension BatchRunner {
         } catch let error as ComputeError {
             // A transaction that a locking read opened must not outlive the batch.
             if held.locked { connection = nil }
-            throw StepError(.program, error.description)
+            guard !error.beforeFirstAnswer else { throw StepError(.unfit, error.description) }
+            throw StepError(.program, error.description, identity: error.key.map { "\($0) \(error.reason)" })
         }
     }
 
@@ -221,7 +223,8 @@ extension BatchRunner {
     private func refusal(_ reason: String, key: String, _ target: Target) -> StepError {
         let words = ["row \(target.key.quoted) \(key): \(reason)", compute?.epitaph].compactMap { $0 }
         return StepError(
-            .program, "the program's answer was refused: \(words.joined(separator: "; "))", identity: "\(key) \(reason)")
+            .program, "the program's answer was refused: \(words.joined(separator: "; "))", identity: "\(key) \(reason)"
+        )
     }
 
     /// Finds the row at which a write fails, by trials on ever fewer rows that are all rolled back.

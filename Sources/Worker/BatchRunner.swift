@@ -68,6 +68,8 @@ actor BatchRunner {
     struct Assignment: Sendable {
         var mode: WorkerLoopStateMachine.Mode
         var retry: Sharding.RetryPolicy
+        /// Whose memory a heartbeat tells.
+        var program: ProgramMemory?
     }
 
     /// Reads the run's job from the ledger and gets ready for it.
@@ -101,7 +103,7 @@ actor BatchRunner {
             computeTimeout = wanted.timeout
             reader = BatchReader(statements: statements, limits: job.batch, columns: read.count + systemColumns)
             try PlanSwitches.check(statements, byBytes: false, connection)
-            return Assignment(mode: .rowBased, retry: retry)
+            return Assignment(mode: .rowBased, retry: retry, program: compute?.programMemory)
         default:
             try PlanSwitches.check(statements, byBytes: setBased.bytes != nil, connection)
             return Assignment(mode: .setBased, retry: retry)

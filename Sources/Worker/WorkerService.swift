@@ -79,6 +79,7 @@ public actor WorkerService: Service {
     private var problem: String?
     private var draining = false
     private var greetedAt: Duration?
+    private var program: ProgramMemory?
     private var stepMark: (mark: StepMark, since: Duration)?
     private var ended: Result<WorkerStop, any Error>?
     private var continuation: CheckedContinuation<WorkerStop, any Error>?
@@ -294,6 +295,7 @@ public actor WorkerService: Service {
                 mode: assignment.mode, retry: assignment.retry, heartbeatInterval: heartbeatInterval,
                 giveUpAfter: configuration.giveUpAfter), seed: seed)
         shared.withLock { $0.machine = machine }
+        program = assignment.program
         prepared = true
         if let run { joined(run) }
         react { $0.started(now: $1) }
@@ -378,6 +380,7 @@ public actor WorkerService: Service {
         let memory = ProcessMemory.read()
         message.rssBytes = memory.rss
         message.peakRssBytes = memory.peak
+        message.programRssBytes = program?.residentBytes ?? 0
         return message
     }
 
