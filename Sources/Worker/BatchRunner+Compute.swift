@@ -131,7 +131,7 @@ extension BatchRunner {
             heldRows.insert(deferred.filter { mine.contains($0) && !attempted.contains($0) })
             left.formIntersection(attempted)
         }
-        versions.note(left, of: batch.rows)
+        versions.note(left, of: batch.rows, deferred: deferred)
     }
 
     // MARK: - The round trip

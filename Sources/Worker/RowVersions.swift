@@ -25,13 +25,19 @@ struct RowVersions {
         moves.removeAll()
     }
 
-    /// Notes what a write has left.
-    mutating func note(_ keys: Set<Key>, of batch: RowBatch) {
-        left.removeAll()
-        guard !keys.isEmpty else { return }
+    /// Notes what a write has left. What earlier ones have left stays known: their rows may just be on their way.
+    ///
+    /// - Parameters:
+    ///   - tried: keys of the batch's rows that the write tried and left.
+    ///   - deferred: all deferred keys of the shard by now.
+    mutating func note(_ tried: Set<Key>, of batch: RowBatch, deferred: [Key]) {
+        let known = Set(deferred)
+        left = left.filter { known.contains($0.key) }
+        moves = moves.filter { known.contains($0.key) }
+        guard !tried.isEmpty else { return }
         for row in 0..<batch.rows {
             let key = Key(batch.text(row: row, column: 0) ?? "")
-            guard keys.contains(key) else { continue }
+            guard tried.contains(key) else { continue }
             left[key] = Version(
                 xmin: batch.text(row: row, column: 1) ?? "", ctid: batch.text(row: row, column: 2) ?? "")
         }

@@ -5,10 +5,13 @@ import Testing
 struct Misbehaviour: Sendable, CustomTestStringConvertible {
     var how: String
     var message: String
+    /// It is known at which row: then the same error once more is no accident.
+    var namesRow: Bool
 
-    init(_ how: String, _ message: String) {
+    init(_ how: String, _ message: String, namesRow: Bool = true) {
         self.how = how
         self.message = message
+        self.namesRow = namesRow
     }
 
     var testDescription: String { how }
@@ -17,11 +20,11 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
 @Suite struct BadProgramTests {
     @Test(arguments: [
         Misbehaviour("dies", "exit status 7"),
-        Misbehaviour("prints_rubbish", "an answer cannot be used"),
-        Misbehaviour("answers_another_key", "its key is none that the program was given"),
+        Misbehaviour("prints_rubbish", "an answer cannot be used", namesRow: false),
+        Misbehaviour("answers_another_key", "its key is none that the program was given", namesRow: false),
         Misbehaviour("answers_twice", "a key was answered twice"),
         Misbehaviour("skips_a_row_and_exits", "ended after"),
-        Misbehaviour("hangs", "within 10.0 seconds"),
+        Misbehaviour("hangs", "within 10.0 seconds", namesRow: false),
         Misbehaviour("writes_text_to_a_number", "column n"),
         Misbehaviour("writes_a_number_too_large", "column n"),
         Misbehaviour("forgets_a_column", "column n is missing"),
@@ -35,9 +38,50 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
             Misbehaviour("dies", "exit status 7"), keys: 250...250, failed: [2])
     }
 
-    @Test func programThatFailsOnEveryRowFailsTheRun() async throws {
-        try await Self.failThenMend(
-            Misbehaviour("dies", "exit status 7"), keys: 1...400, failed: [0, 1, 2, 3])
+    /// It is no shard's fault: none has failed, and no attempt is used up.
+    @Test func programThatFailsOnEveryRowStopsTheRun() async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 400)
+            let file = try scenario.program("misbehave.py")
+            let job = try items.programJob("python3, \(file), dies, '1', '400'", shards: 4)
+            let ended = try await scenario.run("start", job, "--workers", "2", "--json")
+            let run = try await scenario.newestRun()
+            #expect(ended.status == 1, "\(ended.errors)")
+            let summary = try #require(try JSON.lines(ended.output).last)
+            #expect(summary["state"].string == "paused")
+            let error = summary["error"].string ?? ""
+            #expect(error.contains("no worker can do this job") && error.contains("exit status 7"), "\(error)")
+            #expect(try await scenario.session.int("SELECT max(failures) FROM coord.shard") == 0)
+            try scenario.program("plus_one.py", as: "misbehave.py")
+            let resumed = try await scenario.run("resume", "\(run)", "--workers", "2")
+            #expect(resumed.status == 0, "\(resumed.errors)")
+            #expect(try await items.violations(run: run) == [])
+        }
+    }
+
+    /// One worker on which the program does not start, beside a good one.
+    @Test func misfitSpoilsNoShard() async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 400)
+            // Whichever worker is first to take the lock is the misfit, for all its tries.
+            try scenario.write(
+                """
+                mkdir misfit 2>/dev/null && echo $PPID > misfit/pid
+                [ "$(cat misfit/pid)" = "$PPID" ] && { echo "no such library" >&2; exit 3; }
+                exec python3 plus_one.py
+
+                """, to: "perhaps.sh")
+            try scenario.program("plus_one.py")
+            let job = try items.programJob(
+                "sh, perhaps.sh", batch: 10, shards: 8, retry: "retry: { attempts: 1, backoff: 10ms }\n")
+            let ended = try await scenario.run("start", job, "--workers", "2", "--json")
+            #expect(ended.status == 0, "\(ended.errors)")
+            let lines = try JSON.lines(ended.output)
+            let unfit = lines.filter { $0["message_type"].string == "worker_unfit" }
+            #expect((1...3).contains(unfit.count))
+            #expect(unfit.first?["error"].string?.contains("no such library") == true)
+            #expect(try await items.violations(run: try await scenario.newestRun()) == [])
+        }
     }
 
     @Test(arguments: ["no-such-program-anywhere", "./missing.sh", "./plus_one.py"])
@@ -99,6 +143,7 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
             // waited for only once.
             let hangs = `case`.how == "hangs"
             let tries = hangs ? 1 : 2
+            let attempts = `case`.namesRow ? 1 : tries
             let job = try items.programJob(
                 "python3, \(file), \(`case`.how), '\(keys.lowerBound)', '\(keys.upperBound)'", batch: 20, shards: 4,
                 retry: "retry: { attempts: \(tries), backoff: 10ms }\n", timeout: hangs ? "10s" : "60s")
@@ -114,9 +159,9 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
                 #expect(error.contains("trouble: \(`case`.how)"), "\(error)")
             }
             for shard in 0..<4 {
-                let attempts = try await scenario.session.int(
+                let made = try await scenario.session.int(
                     "SELECT count(*) FROM coord.attempt WHERE shard_id = \(shard)")
-                #expect(attempts == (failed.contains(shard) ? tries : 1), "shard \(shard)")
+                #expect(made == (failed.contains(shard) ? attempts : 1), "shard \(shard)")
             }
             // Rows are changed up to the batch that failed, and nothing of that batch.
             #expect(try await scenario.session.int("SELECT count(*) FROM items WHERE n NOT IN (0, 1)") == 0)

@@ -89,7 +89,7 @@ import Testing
             try await gate.reached()
             let frozen = pid_t(
                 try await scenario.session.int(
-                    "SELECT pid FROM pg_stat_activity WHERE application_name = 'coord worker' AND datname = current_database()"
+                    "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'coord run%' AND datname = current_database()"
                 ))
             kill(frozen, SIGSTOP)
             defer { kill(frozen, SIGCONT) }
@@ -97,7 +97,7 @@ import Testing
             let refused = try await scenario.run("cancel", "\(run)", "--json")
             #expect(refused.status == 1)
             for part in [
-                "pid \(frozen)", "coord worker", "holds shard", "nothing was changed", "cancel \(run) --force",
+                "pid \(frozen)", "coord run", "holds shard", "nothing was changed", "cancel \(run) --force",
             ] {
                 #expect(refused.errors.contains(part), "\(refused.errors)")
             }

@@ -33,7 +33,7 @@ import Testing
                 switch Fault.allCases.randomElement(using: &random) ?? .workerKilled {
                 case .workerKilled:
                     kill(try await first("there is a worker") { scenario.workers.first }, SIGKILL)
-                case .workerSessionEnded: try await Self.endSessions(of: "coord worker", scenario)
+                case .workerSessionEnded: try await Self.endSessions(of: "coord run%", scenario)
                 case .ledgerSessionEnded: try await Self.endSessions(of: "coord ledger", scenario)
                 case .coordinatorKilled:
                     coordinator.send(SIGKILL)
@@ -58,7 +58,7 @@ import Testing
         try await scenario.session.execute(
             """
             SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-            WHERE datname = current_database() AND application_name = '\(name)'
+            WHERE datname = current_database() AND application_name LIKE '\(name)'
             """)
     }
 }

@@ -15,7 +15,7 @@ import Testing
         // Found when it would be leased.
         Damage(
             sql: "DELETE FROM coord.shard WHERE id = 7",
-            told: ["the last shard to end at +∞", "found shard 6", "7 of 8"], state: "paused"),
+            told: ["the last shard to end at 800", "found shard 6", "7 of 8"], state: "paused"),
         // Found by nobody before the end.
         Damage(
             sql: "DELETE FROM coord.shard WHERE id = 0 AND state = 'done'", told: ["from -∞ on", "7 of 8"],

@@ -47,7 +47,7 @@ import Testing
             let ended = try await scenario.run("start", job, "--workers", "2", environment: ["PGUSER": role])
             #expect(ended.status == 0, "\(ended.errors)")
             let changed = try await session.int(
-                "SELECT count(*) FROM public.things AS t JOIN before AS b USING (id) WHERE t::text IS DISTINCT FROM b::text"
+                "SELECT count(*) FROM public.things AS after JOIN before USING (id) WHERE after::text IS DISTINCT FROM before::text"
             )
             #expect(changed == 0)
             #expect(try await session.int("SELECT sum(rows_done) FROM coord.shard") == 40)

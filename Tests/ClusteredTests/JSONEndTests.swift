@@ -12,8 +12,8 @@ import Testing
     }
 
     private static let members = [
-        "coordinator_peak_rss_bytes", "elapsed_seconds", "error", "failures", "job", "message_type", "rows_done",
-        "rows_estimated", "rows_per_second", "run", "shards", "state", "workers",
+        "coordinator_peak_rss_bytes", "elapsed_seconds", "error", "failures", "job", "message_type", "rows_above",
+        "rows_done", "rows_estimated", "rows_per_second", "rows_unchanged", "run", "shards", "state", "workers",
     ]
 
     @Test func runThatStopsByAnErrorEndsWithASummaryThatNamesIt() async throws {

@@ -60,7 +60,7 @@ import Testing
             }
             let sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
             #expect(try await holder.int(sessions + " AND application_name = 'coord ledger'") == 1)
-            #expect(try await holder.int(sessions + " AND application_name = 'coord worker'") == 0)
+            #expect(try await holder.int(sessions + " AND application_name LIKE 'coord run%'") == 0)
             let words = LiveProcess.commandLine(of: try #require(scenario.workers.first))
             let endpoint = try #require(words.first { $0.hasPrefix("ipc://") })
             let folder = String(endpoint.dropFirst("ipc://".count).dropLast("/run".count))

@@ -62,7 +62,7 @@ import Testing
                 try await scenario.session.int(
                     """
                     SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-                        AND application_name = 'coord worker' AND wait_event_type = 'Lock'
+                        AND application_name LIKE 'coord run%' AND wait_event_type = 'Lock'
                     """) > 0
             }
             try await user.execute("COMMIT")

@@ -4,11 +4,12 @@ import Testing
 @Suite struct OwnershipTests {
     @Test func secondCoordinatorIsRefusedWhileTheFirstWorks() async throws {
         try await Scenario.run { scenario in
-            let items = try await Items.make(scenario, rows: 2_000, pace: 0.05)
+            let items = try await Items.make(scenario, rows: 2_000)
             let job = try items.setJob()
+            let gate = try await items.closeGate()
             let coordinator = try scenario.coord("start", job, "--workers", "2")
             let run = try await scenario.newestRun()
-            try await eventually("some rows are done") { try await scenario.rowsDone(run) > 0 }
+            try await gate.reached(by: 2)
             for arguments in [["start", job], ["start", job, "--new"], ["resume", "\(run)"]] {
                 let second = try await scenario.start(TestServer.coord(), arguments).ended()
                 #expect(second.status == 5, "\(arguments): \(second.errors)")
@@ -18,6 +19,7 @@ import Testing
             }
             let drop = try await scenario.run("ledger", "drop", "--yes")
             #expect(drop.status == 5, "\(drop.errors)")
+            await gate.open()
             let ended = try await coordinator.ended()
             #expect(ended.status == 0, "\(ended.errors)")
             #expect(try await items.violations(run: run) == [])
