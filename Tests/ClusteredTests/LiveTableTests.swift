@@ -207,7 +207,7 @@ import Testing
             let change =
                 kind == .setBased
                 ? "set: { n: n + 1 }" : "read: [n]\ncompute: { command: [python3, plus_one.py], writes: [n] }"
-            let job = try scenario.job("table: items\n\(change)\n" + Items.patient)
+            let job = try scenario.job("table: items\n\(change)\n" + Items.atTheGate + Items.patient)
             let coordinator = try scenario.coord("start", job, "--workers", "1")
             try await Self.workerWaits(scenario)
             try await user.execute("UPDATE items SET n = n + 10 WHERE id = 1", "COMMIT")
