@@ -60,9 +60,12 @@ public struct Job: Sendable, Equatable {
         public var line: Int
         /// The column of the SQL's first character, from 1, counted in Unicode scalars.
         public var column: Int
+        /// Whether the file has it in quotes. They are YAML's: SQL never sees them.
+        public var isQuoted: Bool
 
         /// Makes an expression of `sql` that stands at `line` and `column`, both from 1.
-        public init(sql: String, line: Int = 1, column: Int = 1) {
+        public init(sql: String, line: Int = 1, column: Int = 1, isQuoted: Bool = false) {
+            self.isQuoted = isQuoted
             self.sql = sql
             self.line = line
             self.column = column

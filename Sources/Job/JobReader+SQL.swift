@@ -21,7 +21,8 @@ extension JobReader {
             return nil
         }
         let start = document.start(of: scalar)
-        return Job.Expression(sql: sql, line: start.line, column: start.column)
+        let isQuoted = scalar.style == .singleQuoted || scalar.style == .doubleQuoted
+        return Job.Expression(sql: sql, line: start.line, column: start.column, isQuoted: isQuoted)
     }
 
     /// A column's name out of a scalar: a value, or a key of `set`.

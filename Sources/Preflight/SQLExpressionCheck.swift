@@ -68,7 +68,8 @@ struct SQLExpressionCheck {
         let scalars = Array(expression.sql.unicodeScalars)
         var place = "\(file):\(expression.line):\(expression.column): \(name): \(error.message)"
         guard let position = error.position, position > offset, position - offset - 1 <= scalars.count else {
-            return PreflightError(code, place, mend: error.hint ?? "in: \(expression.sql)")
+            let mends = [error.hint ?? "in: \(expression.sql)", quotes(error, in: expression, name: name)]
+            return PreflightError(code, place, mend: mends.compactMap { $0 }.joined(separator: "\n  "))
         }
         let index = position - offset - 1
         let before = scalars[..<min(index, scalars.count)]
@@ -82,7 +83,17 @@ struct SQLExpressionCheck {
         var text = String.UnicodeScalarView()
         text.append(contentsOf: scalars[start..<end])
         let caret = String(repeating: " ", count: index - start) + "^"
-        return PreflightError(
-            code, place, mend: String(text) + "\n  " + caret + (error.hint.map { "\n  \($0)" } ?? ""))
+        let mends = [String(text), caret, error.hint, quotes(error, in: expression, name: name)]
+        return PreflightError(code, place, mend: mends.compactMap { $0 }.joined(separator: "\n  "))
+    }
+
+    /// Of an expression that is one text in YAML's quotes, which SQL takes for a column, or for no SQL at all.
+    private func quotes(_ error: PostgresError, in expression: Job.Expression, name: String) -> String? {
+        let isPlain = expression.sql.unicodeScalars.allSatisfy {
+            $0.properties.isAlphabetic || $0.properties.numericType != nil || " _.,:-/@".unicodeScalars.contains($0)
+        }
+        guard expression.isQuoted, isPlain, ["42703", "42601", "42P01"].contains(error.sqlState) else { return nil }
+        let key = name == "where" ? name : String(name.dropFirst("set ".count))
+        return "the quotes are YAML's, and SQL does not see them; for the text, write \(key): \"'\(expression.sql)'\""
     }
 }

@@ -101,6 +101,18 @@ import Testing
         #expect(error.mend == "names\n  ^\n  Perhaps you meant to reference the column \"items.name\".")
     }
 
+    @Test(arguments: [
+        ("set: { name: 'abc' }", "name: \"'abc'\""), ("set: { name: \"hello world\" }", "name: \"'hello world'\""),
+        ("set: { name: 'a@b.example' }", "name: \"'a@b.example'\""), ("set: { name: abc }", nil),
+        ("set: { name: 'abc + 1' }", nil), ("set: { name: 'upper(abc)' }", nil), ("set: { v: 'name' }", nil),
+    ])
+    func textInYAMLsQuotesIsToldApartFromSQLs(yaml: String, mend: String?) throws {
+        let error = try fixture.refusal(of: "table: items\n" + yaml + "\n")
+        let lines = (error.mend ?? "").split(separator: "\n")
+        let hint = "  the quotes are YAML's, and SQL does not see them; for the text, write "
+        #expect(lines.first { $0.hasPrefix(hint) }.map { String($0.dropFirst(hint.count)) } == mend, "\(error)")
+    }
+
     // MARK: - Expressions that reach into the statement around them
 
     @Test(arguments: [
