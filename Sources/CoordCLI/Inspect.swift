@@ -24,7 +24,7 @@ struct Status: ParsableCommand {
         print(Self.text(first, workers))
         for other in runs.dropFirst() {
             print(
-                "run \(other.id) of \(other.definition.name): \(other.state.rawValue), "
+                "run \(other.id) of \(other.definition.name.visible): \(other.state.rawValue), "
                     + "\(ProgressFormat.grouped(other.rowsDone)) rows")
         }
     }
@@ -34,23 +34,45 @@ struct Status: ParsableCommand {
         var state = run.state.rawValue
         if run.state == .running, run.coordinator == nil { state = "running, but its coordinator is gone" }
         var lines = [
-            "run \(run.id) of \(run.definition.name), table \(run.definition.table): \(state)",
-            "  \(ProgressFormat.grouped(run.rowsDone)) of about \(ProgressFormat.grouped(run.rowsEstimated)) rows, "
-                + "\(ProgressFormat.grouped(Int64(object.rowsPerSecond))) rows/s"
-                + (object.etaSeconds.value.map { ", ETA \(ProgressFormat.duration(.seconds($0)))" } ?? ""),
+            "run \(run.id) of \(run.definition.name.visible), table \(run.definition.table.visible): \(state)",
+            rows(run, object),
             "  shards: \(run.counts.done) done, \(run.counts.running) running, \(run.counts.pending) pending, "
                 + "\(run.counts.failed) failed",
+            times(object),
         ]
-        if let coordinator = run.coordinator { lines.append("  coordinator: \(coordinator)") }
+        if let coordinator = run.coordinator { lines.append("  coordinator: \(coordinator.visible)") }
         for worker in workers {
             lines.append(
-                "  worker \(worker.host):\(worker.pid)  "
+                "  worker \(worker.host.visible):\(worker.pid)  "
                     + (worker.shard.map { "shard \($0)  " } ?? "")
                     + "\(ProgressFormat.grouped(worker.rowsDone)) rows  "
+                    + (worker.rowsPerSecond > 0 ? "\(ProgressFormat.rate(worker.rowsPerSecond))  " : "")
                     + "\(ProgressFormat.bytes(worker.rssBytes)) (peak \(ProgressFormat.bytes(worker.peakRSSBytes)))")
         }
         if run.state.isUnfinished, run.coordinator == nil { lines.append("  to go on: coord resume \(run.id)") }
         return lines.joined(separator: "\n")
+    }
+
+    /// An estimate is shown while it may hold: not of a run that is complete, nor when it was passed.
+    private static func rows(_ run: RunRecord, _ object: RunObject) -> String {
+        let done = ProgressFormat.grouped(run.rowsDone)
+        let isOpen = run.state != .complete && run.rowsEstimated >= max(1, run.rowsDone)
+        let rows = isOpen ? "\(done) of about \(ProgressFormat.grouped(run.rowsEstimated)) rows" : "\(done) rows"
+        if let rate = object.averageRowsPerSecond.value, !run.state.isUnfinished {
+            return "  \(rows), \(ProgressFormat.rate(rate)) on average"
+        }
+        return "  \(rows), \(ProgressFormat.rate(object.rowsPerSecond))"
+            + (object.etaSeconds.value.map { ", ETA \(ProgressFormat.duration(.seconds($0)))" } ?? "")
+    }
+
+    private static func times(_ object: RunObject) -> String {
+        let parts = [
+            object.startedAt.value.map { "started \($0)" } ?? "not started",
+            object.finishedAt.value.map { "finished \($0)" },
+            object.durationSeconds.value.map { "took \(ProgressFormat.duration(.seconds($0)))" },
+            object.user.isEmpty ? nil : "made by \(object.user.visible)",
+        ]
+        return "  " + parts.compactMap { $0 }.joined(separator: ", ")
     }
 }
 
@@ -128,10 +150,10 @@ struct Shards: ParsableCommand {
         }
         for shard in shards {
             print(
-                "shard \(shard.record.id)  \(shard.record.state.rawValue)  \(shard.range)  "
+                "shard \(shard.record.id)  \(shard.record.state.rawValue)  \("\(shard.range)".visible)  "
                     + "\(ProgressFormat.grouped(shard.record.rowsDone)) of about "
                     + "\(ProgressFormat.grouped(shard.record.rowsEstimated)) rows"
-                    + (shard.record.error.map { "\n    last error: \($0)" } ?? ""))
+                    + (shard.record.error.map { "\n    last error: \($0.indented)" } ?? ""))
         }
     }
 }
@@ -197,7 +219,7 @@ struct BatchStatement: AsyncParsableCommand {
 
     func run() async throws {
         let job = try Job.load(path: file)
-        let opening = RunOpening(settings: .ledger(common.conninfo(job)), host: "", pid: 0)
+        let opening = RunOpening(settings: .ledger(try common.conninfo(job)), host: "", pid: 0)
         let statement = try await opening.batchStatement(job, file: file)
         if common.json {
             return JSONOutput.print(Answer(statement: statement, settings: PostgresSession.batches))

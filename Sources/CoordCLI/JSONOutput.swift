@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import Ledger
 import Progress
 import Sharding
@@ -158,6 +159,16 @@ struct RunObject: Encodable {
     var etaSeconds: Nullable<Int64>
     var shards: ShardCountsObject
     var workers: [WorkerObject]
+    var table: String
+    /// The role that made the run; empty where the ledger does not say.
+    var user: String
+    /// UTC, in ISO 8601; null while it has not come.
+    var startedAt: Nullable<String>
+    var finishedAt: Nullable<String>
+    /// From the start to the end, pauses included; null before the end.
+    var durationSeconds: Nullable<Double>
+    /// Rows over that time; null before the end.
+    var averageRowsPerSecond: Nullable<Double>
 
     init(_ record: RunRecord, _ workers: [WorkerRecord]) {
         run = record.id.rawValue
@@ -173,6 +184,27 @@ struct RunObject: Encodable {
         etaSeconds = Nullable(rate >= 1 ? Int64((left / rate).rounded()) : nil)
         shards = ShardCountsObject(record.counts)
         self.workers = workers.map { WorkerObject($0) }
+        table = record.definition.table
+        user = record.user
+        startedAt = Nullable(record.startedAt.flatMap { UTCTime.text(seconds: $0) })
+        finishedAt = Nullable(record.finishedAt.flatMap { UTCTime.text(seconds: $0) })
+        var duration: Double?
+        if let start = record.startedAt, let end = record.finishedAt, end >= start { duration = end - start }
+        durationSeconds = Nullable(duration.map { rounded($0) })
+        averageRowsPerSecond = Nullable(duration.map { rounded(Double(record.rowsDone) / max($0, 0.001)) })
+    }
+}
+
+/// A moment as text.
+enum UTCTime {
+    /// `2026-11-25T18:45:53Z`; nil for a year that has not four digits.
+    static func text(seconds: Double) -> String? {
+        guard (0..<253_402_300_800).contains(seconds) else { return nil }
+        var (time, parts) = (time_t(seconds), tm())
+        gmtime_r(&time, &parts)
+        var buffer = [CChar](repeating: 0, count: 32)
+        let count = strftime(&buffer, buffer.count, "%Y-%m-%dT%H:%M:%SZ", &parts)
+        return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }
 

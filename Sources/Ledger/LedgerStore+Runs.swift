@@ -29,6 +29,8 @@ public struct RunRecord: Sendable, Equatable {
     public var error: String?
     /// Grows with each coordinator that takes the run over, and with a cancel.
     public var term: Int64
+    /// The role that made the run.
+    public var user = ""
 }
 
 /// Numbers of a run's shards by state.
@@ -153,7 +155,8 @@ extension LedgerStore {
             r.rows_estimated, COALESCE(s.rows_done, 0), r.rows_per_second, COALESCE(s.pending, 0),
             COALESCE(s.running, 0), COALESCE(s.done, 0), COALESCE(s.failed, 0),
             CASE WHEN \(ownerIsAlive) THEN r.coordinator_host || ' pid ' || r.coordinator_pid END,
-            extract(epoch FROM r.started_at), extract(epoch FROM r.finished_at), r.shards, r.error, r.term
+            extract(epoch FROM r.started_at), extract(epoch FROM r.finished_at), r.shards, r.error, r.term,
+            r.created_by
         FROM coord.run AS r LEFT JOIN LATERAL (
             SELECT sum(rows_done) AS rows_done, count(*) FILTER (WHERE state = 'pending') AS pending,
                 count(*) FILTER (WHERE state = 'running') AS running, count(*) FILTER (WHERE state = 'done') AS done,
@@ -221,7 +224,7 @@ extension LedgerStore {
             counts: ShardCounts(
                 pending: Int(int(6)), running: Int(int(7)), done: Int(int(8)), failed: Int(int(9))),
             coordinator: cell(10), startedAt: Double(text(11)), finishedAt: Double(text(12)),
-            shardsPlanned: cell(13).flatMap { Int($0) }, error: cell(14), term: int(15))
+            shardsPlanned: cell(13).flatMap { Int($0) }, error: cell(14), term: int(15), user: text(16))
     }
 }
 

@@ -156,7 +156,8 @@ public enum ProgressView {
         let pid = ":\(worker.pid)"
         return Row(
             name: worker.host.printable.shortened(to: nameCells - pid.cells) + pid,
-            shard: worker.shard.map { "shard \($0)" } ?? "idle",
+            // A worker of small shards often has none at the moment of its report.
+            shard: worker.shard.map { "shard \($0)" } ?? (worker.rowsPerSecond > 0 ? "next shard" : "idle"),
             rate: ProgressFormat.rate(worker.rowsPerSecond),
             ownMemory: ProgressFormat.bytes(worker.rssBytes),
             memory: ProgressFormat.memory(worker, peak: false),

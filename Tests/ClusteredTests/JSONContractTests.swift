@@ -60,6 +60,7 @@ import Testing
                     "eta_seconds", "job", "rows_done", "rows_estimated", "rows_per_second", "run", "shards", "state",
                     "workers",
                 ]))
+            #expect(status["finished_at"].isNull && status["duration_seconds"].isNull)
             #expect(status["run"].int == run)
             #expect(status["job"].string == "job")
             #expect(status["state"].string == "running")
@@ -97,6 +98,17 @@ import Testing
             #expect(after["state"].string == "cancelled")
             #expect(after["eta_seconds"].isNull)
             #expect(after["rows_per_second"].double == 0)
+            #expect(after["table"].string == "public.items")
+            #expect(after["user"].string == (try await scenario.session.text("SELECT session_user")))
+            for moment in ["started_at", "finished_at"] {
+                #expect(after[moment].string?.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/) != nil)
+            }
+            #expect((after["duration_seconds"].double ?? 0) > 0)
+            #expect((after["average_rows_per_second"].double ?? 0) > 0)
+            let text = try await scenario.run("status", "\(run)").output
+            #expect(text.contains(" rows/s on average\n"), "\(text)")
+            #expect(text.contains("  started 2") && text.contains(", finished 2") && text.contains(", took 0:"))
+            #expect(text.contains("made by "))
         }
     }
 

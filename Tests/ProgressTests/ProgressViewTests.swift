@@ -66,10 +66,18 @@ private func withoutColor(_ line: String) -> String {
         ]
         #expect(
             ProgressView.bars(example(workers: workers), width: 100, height: 9, color: false).dropFirst() == [
-                "  db1:41        shard 12  19,204 rows/s  14.2 MiB (peak 15.0)",
-                "  database-2:7  idle      19,204 rows/s  900.0 KiB (peak 15.0 MiB)  silent 0:12",
+                "  db1:41        shard 12    19,204 rows/s  14.2 MiB (peak 15.0)",
+                "  database-2:7  next shard  19,204 rows/s  900.0 KiB (peak 15.0 MiB)  silent 0:12",
                 "shards 12 done, 8 running, 44 pending, 0 failed",
             ])
+    }
+
+    @Test func aWorkerIsIdleOnlyWhileItDoesNothing() {
+        var snapshot = example(workers: [worker(1, shard: nil)])
+        let line = { ProgressView.bars(snapshot, width: 90, height: 9, color: false)[1] }
+        #expect(line().hasPrefix("  db1:1  next shard  19,204 rows/s"))
+        snapshot.workers[0].rowsPerSecond = 0
+        #expect(line().hasPrefix("  db1:1  idle  0 rows/s"))
     }
 
     @Test(arguments: [
