@@ -27,12 +27,12 @@ private final class Reader {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// Waits until the pipe is full.
+    /// Waits until the pipe has no room for a line: without waiting, a line is written whole or not at all.
     func isFull() async -> Bool {
         for _ in 0..<1000 {
             var pending: Int32 = 0
             _ = ioctl(read, UInt(FIONREAD), &pending)
-            if pending == Self.capacity { return true }
+            if pending > Int32(Self.capacity - 100) { return true }
             usleep(10_000)
         }
         return false
