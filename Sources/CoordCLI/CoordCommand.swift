@@ -3,6 +3,7 @@ import Coordinator
 import Glibc
 import Ledger
 import Logging
+import Postgres
 
 /// The command line: parse, wire up, run.
 struct CoordCommand: AsyncParsableCommand {
@@ -14,7 +15,7 @@ struct CoordCommand: AsyncParsableCommand {
             rows in small fenced transactions. A run can be stopped and resumed at any time.
 
             Connection settings come from libpq's environment (PGHOST, PGDATABASE, PGSERVICE, PGPASSFILE, …), from \
-            --database, or from the job file.
+            --database, from the job file, or last from DATABASE_URL.
 
             Exit codes: 0 complete, 1 error, 2 usage or job file, 3 some rows or shards failed, 4 authentication or \
             permission, 5 another coordinator owns the run, 130 interrupted (resumable).
@@ -31,11 +32,17 @@ struct CoordCommand: AsyncParsableCommand {
             if let worker = LeashedWorker(arguments: CommandLine.arguments.dropFirst()) {
                 return try await WorkerCommand.run(worker)
             }
+            if let fault = CommandNames.fault(of: CommandLine.arguments.dropFirst()) { throw fault }
             var command = try parseAsRoot()
-            if var command = command as? any AsyncParsableCommand {
-                try await command.run()
-            } else {
-                try command.run()
+            do {
+                if var command = command as? any AsyncParsableCommand {
+                    try await command.run()
+                } else {
+                    try command.run()
+                }
+            } catch let error as PostgresError where error.sqlState == LockedOut.sqlState {
+                guard let command = command as? any OpensLedger else { throw error }
+                throw LockedOut(error, command)
             }
         } catch let status as ExitCode {
             Terminal.exit(status.rawValue)

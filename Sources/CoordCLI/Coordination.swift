@@ -49,7 +49,7 @@ struct Coordination {
     func spawnWorkers(_ job: Job) throws -> LocalWorkers? {
         guard options.workers > 0 else { return nil }
         var environment: [String: String] = [:]
-        if let conninfo = common.conninfo(job) { environment[CommonOptions.variable] = conninfo }
+        if let conninfo = common.explicit(job) { environment[CommonOptions.variable] = conninfo }
         return try LocalWorkers(
             executable: Self.executable, environment: environment, count: options.workers, verbose: common.verbose)
     }

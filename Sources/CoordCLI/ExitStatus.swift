@@ -17,7 +17,7 @@ enum ExitStatus: Int32 {
 
     static func of(_ error: any Error) -> ExitStatus {
         switch error {
-        case is JobError, is ComputeFault: .usage
+        case is JobError, is ComputeFault, is UsageFault: .usage
         case let error as PreflightError: error.code == .permission ? .permission : .usage
         case let error as LedgerError:
             switch error.code {

@@ -2,10 +2,11 @@ import ArgumentParser
 import Glibc
 import Job
 import Logging
+import Postgres
 
 /// Options that every command has.
 struct CommonOptions: ParsableArguments {
-    @Option(help: "libpq URI or conninfo, without a password. Default: libpq's environment.")
+    @Option(help: "libpq URI or conninfo, without a password. Default: the job's, libpq's environment, DATABASE_URL.")
     var database: String?
 
     @Flag(help: "Print JSON on standard output.")
@@ -16,16 +17,59 @@ struct CommonOptions: ParsableArguments {
 
     func validate() throws {
         guard let database, let reason = Job.checkConnection(database) else { return }
-        throw ValidationError("--database: \(reason)")
+        throw ValidationError(
+            "--database: \(reason), which other users of this host could see and the ledger would keep: "
+                + "put it into ~/.pgpass, or into a file that PGPASSFILE names")
     }
 
-    /// What to connect to: the flag, the job, then `COORD_DATABASE`, by which a coordinator tells its workers.
-    func conninfo(_ job: Job? = nil) -> String? {
-        database ?? job?.database ?? Self.inheritedConninfo
+    /// What to connect to: the flag, the job, `COORD_DATABASE`, by which a coordinator tells its workers, libpq's own
+    /// environment, and last `DATABASE_URL`. Nil for libpq's environment, or its defaults.
+    /// - Throws: `UsageFault` when `DATABASE_URL` decides and cannot be read.
+    func conninfo(_ job: Job? = nil) throws(UsageFault) -> String? {
+        Suggestion.connects(to: job?.database)
+        if let explicit = explicit(job) { return explicit }
+        return try Self.inheritedConninfo { note, isDetail in
+            if verbose || !isDetail { Terminal.complain(note) }
+        }
     }
 
-    /// What the coordinator that spawned this process connects to.
-    static var inheritedConninfo: String? { getenv(variable).map { String(cString: $0) } }
+    /// What this process's arguments or the job say, which the workers that it spawns do not know by themselves.
+    func explicit(_ job: Job?) -> String? { database ?? job?.database }
+
+    /// What this process's environment says.
+    ///
+    /// - Parameter tell: called with what was left out, and whether that is a detail.
+    static func inheritedConninfo(
+        _ tell: (String, Bool) -> Void = { _, _ in },
+        environment: (String) -> String? = { name in getenv(name).map { String(cString: $0) } }
+    ) throws(UsageFault) -> String? {
+        func value(_ name: String) -> String? { environment(name).flatMap { $0.isEmpty ? nil : $0 } }
+        if let text = value(variable) { return text }
+        if decisive.contains(where: { value($0) != nil }) { return nil }
+        guard let text = value(DatabaseURL.variable) else { return nil }
+        do throws(DatabaseURL.Refusal) {
+            let url = try DatabaseURL(text, known: LibPQ.parameters)
+            if !url.ignored.isEmpty {
+                tell(
+                    "\(DatabaseURL.variable): libpq does not know \(url.ignored.joined(separator: ", ")): ignored", true
+                )
+            }
+            return url.conninfo
+        } catch {
+            switch error {
+            case .foreign:
+                tell("\(DatabaseURL.variable) is not one of PostgreSQL: ignored", false)
+                return nil
+            case .unclear(let reason):
+                throw UsageFault(
+                    description: "\(DatabaseURL.variable) cannot be used: \(reason)\n  "
+                        + "mend it, or say what to connect to by --database, or by PGHOST and PGDATABASE")
+            }
+        }
+    }
+
+    /// Variables of libpq by which somebody has chosen a server or a database.
+    private static let decisive = ["PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE", "PGDATABASE"]
 
     static let variable = "COORD_DATABASE"
 
@@ -46,7 +90,18 @@ struct CoordinationOptions: ParsableArguments {
 
     static let workerLimit = 512
 
+    /// Why a text is no endpoint; nil where it has the form of one.
+    static func fault(ofEndpoint text: String) -> String? {
+        let port = text.split(separator: ":").last.map(String.init).flatMap { UInt16($0) } ?? 27_700
+        for scheme in ["ipc://", "tcp://"] where text.hasPrefix(scheme) {
+            let address = text.dropFirst(scheme.count)
+            if scheme == "ipc://" ? !address.isEmpty : address.contains(":") { return nil }
+        }
+        return "\(text.visible): an endpoint is tcp://127.0.0.1:\(port) or ipc://PATH"
+    }
+
     func validate() throws {
+        if let listen, let fault = Self.fault(ofEndpoint: listen) { throw ValidationError("--listen \(fault)") }
         guard (0...Self.workerLimit).contains(workers) else {
             throw ValidationError("--workers \(workers): from 0 to \(Self.workerLimit)")
         }

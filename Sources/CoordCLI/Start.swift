@@ -19,7 +19,7 @@ struct Plan: AsyncParsableCommand {
     func run() async throws {
         let job = try Job.load(path: file)
         try Coordination(common: common, options: options).checkCompute(job)
-        let opening = RunOpening(settings: .ledger(common.conninfo(job)), host: HostName.current, pid: getpid())
+        let opening = RunOpening(settings: .ledger(try common.conninfo(job)), host: HostName.current, pid: getpid())
         let preview = try await opening.preview(job, file: file, workers: options.workers)
         if common.json { return JSONOutput.print(PlanObject(job, preview)) }
         print("job \(job.name): table \(preview.table), key \(preview.key)")
@@ -28,11 +28,11 @@ struct Plan: AsyncParsableCommand {
             print("  about \(ProgressFormat.grouped(preview.rowsEstimated)) of them meet the condition")
         }
         print("  \(preview.plan.parts.count) shards, batches of at most \(job.batch.rows) rows")
-        for warning in preview.warnings { print("  note: \(warning)") }
+        for warning in preview.warnings { print("  note: \(warning.visible)") }
         for part in preview.plan.parts {
-            print("  \(part.range)  about \(ProgressFormat.grouped(part.rowsEstimated)) rows")
+            print("  \("\(part.range)".visible)  about \(ProgressFormat.grouped(part.rowsEstimated)) rows")
         }
-        print("nothing was written. To run it: coord start \(file) --workers \(options.workers)")
+        print("nothing was written. To run it: coord start \(Suggestion.quoted(file)) --workers \(options.workers)")
     }
 }
 
@@ -81,7 +81,7 @@ struct Start: AsyncParsableCommand {
         let coordination = Coordination(common: common, options: options)
         try coordination.checkListen()
         try coordination.checkCompute(job)
-        let opening = RunOpening(settings: .ledger(common.conninfo(job)), host: HostName.current, pid: getpid())
+        let opening = RunOpening(settings: .ledger(try common.conninfo(job)), host: HostName.current, pid: getpid())
         // Processes take as long to start as a plan takes to make: both at once.
         async let plan = opening.start(job, file: file, workers: options.workers, new: new)
         let workers = Result { try coordination.spawnWorkers(job) }
@@ -107,7 +107,7 @@ struct Resume: AsyncParsableCommand {
     func run() async throws {
         let coordination = Coordination(common: common, options: options)
         try coordination.checkListen()
-        let opening = RunOpening(settings: .ledger(common.conninfo()), host: HostName.current, pid: getpid())
+        let opening = RunOpening(settings: .ledger(try common.conninfo()), host: HostName.current, pid: getpid())
         let opened: RunOpening.Opened
         do {
             opened = try await opening.resume(RunID(number)) { try coordination.checkCompute($0) }

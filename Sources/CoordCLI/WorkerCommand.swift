@@ -17,9 +17,7 @@ struct WorkerCommand: AsyncParsableCommand {
     @Option(help: "Seconds without a coordinator after which the worker leaves.") var giveUpAfter: Int = 300
 
     func validate() throws {
-        guard connect.hasPrefix("ipc://") || connect.hasPrefix("tcp://") else {
-            throw ValidationError("--connect \(connect): an endpoint begins with ipc:// or tcp://")
-        }
+        if let fault = CoordinationOptions.fault(ofEndpoint: connect) { throw ValidationError("--connect \(fault)") }
         guard (1...86_400).contains(giveUpAfter) else {
             throw ValidationError("--give-up-after \(giveUpAfter): from 1 to 86400 seconds")
         }
@@ -28,7 +26,7 @@ struct WorkerCommand: AsyncParsableCommand {
     func run() async throws {
         try await Self.work(
             WorkerService.Configuration(
-                endpoint: connect, connection: .batches(common.conninfo()), build: Build.version,
+                endpoint: connect, connection: .batches(try common.conninfo()), build: Build.version,
                 executable: Coordination.executable, giveUpAfter: .seconds(giveUpAfter)), verbose: common.verbose,
             json: common.json)
     }
@@ -38,7 +36,8 @@ struct WorkerCommand: AsyncParsableCommand {
         if !Leash.awaitAdmission() { WorkerService.endWithoutCoordinator(endpoint: worker.endpoint) }
         try await work(
             WorkerService.Configuration(
-                endpoint: worker.endpoint, connection: .batches(CommonOptions.inheritedConninfo), build: Build.version,
+                endpoint: worker.endpoint, connection: .batches(try CommonOptions.inheritedConninfo()),
+                build: Build.version,
                 executable: Coordination.executable, endsWithInput: true), verbose: worker.verbose)
     }
 
