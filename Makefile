@@ -16,10 +16,16 @@ help: ## this list
 install: ## install missing system packages (nothing to do: says nothing)
 	@Cluster/local/install.sh
 
+# The commit, for `coord --version`: a number for the linker, so that a new one compiles nothing again. Nothing where this is
+# no checkout of its own. What the bits mean is in Sources/CBuild/shim.h.
+commit = $(shell if [[ -z "$$(git rev-parse --show-prefix 2>&1)" ]] && hash=$$(git rev-parse --verify -q HEAD); then \
+	dirty=0; [[ -z "$$(git status --porcelain 2>/dev/null | head -n 1)" ]] || dirty=1; \
+	printf -- '-Xlinker --defsym=coord_commit=0x%x' $$((0x$${hash::7} | dirty << 28 | 1 << 29)); fi)
+
 # The Swift runtime is linked in: a worker then needs less memory, and the file runs where no toolchain is. lld is the
 # toolchain's own linker.
 build: install ## build the release: .build/release/coord
-	swift build -c release --static-swift-stdlib -Xswiftc -use-ld=lld --product coord
+	swift build -c release --static-swift-stdlib -Xswiftc -use-ld=lld $(call commit) --product coord
 
 test: ## run all tests on a private PostgreSQL; ARGS="--filter X" for some
 	@Cluster/local/test.sh $(ARGS)

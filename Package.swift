@@ -39,6 +39,8 @@ let package = Package(
         // zmq.h is in the default path; libzmq's pkg-config adds flags for Kerberos that SwiftPM warns about.
         .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
         .systemLibrary(name: "CHost"),
+        // The commit of this build, where the linker was told.
+        .systemLibrary(name: "CBuild"),
         module("Postgres", ["CLibPQ"]),
         module("ZeroMQ", ["CZeroMQ"]),
         module("Host", ["CHost"]),
@@ -73,8 +75,9 @@ let package = Package(
         module(
             "CoordCLI",
             [
-                "CoordKit", "Coordinator", "Host", "Job", "Ledger", "Preflight", "Progress", "Worker", log,
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "CBuild", "CoordKit", "Coordinator", "Host", "Job", "Ledger", "Postgres", "Preflight", "Progress",
+                "Worker",
+                "ZeroMQ", log, .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
@@ -100,7 +103,9 @@ let package = Package(
         tests("ZeroMQTests", ["ZeroMQ"]),
         tests("WorkerTests", ["Worker", "CoordKit", "Host", "Ledger", "Postgres", "Sharding"]),
         tests("CoordinatorTests", ["Coordinator", "Host"]),
-        tests("CoordCLITests", ["CoordCLI", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+        tests(
+            "CoordCLITests",
+            ["CoordCLI", "Ledger", "Sharding", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -20,7 +20,7 @@ struct CoordCommand: AsyncParsableCommand {
             Exit codes: 0 complete, 1 error, 2 usage or job file, 3 some rows or shards failed, 4 authentication or \
             permission, 5 another coordinator owns the run, 130 interrupted (resumable).
             """,
-        version: Build.version,
+        version: Build.description,
         subcommands: [
             Plan.self, Start.self, WorkerCommand.self, Status.self, Resume.self, Cancel.self, Shards.self,
             LedgerCommand.self, BatchStatement.self,
@@ -83,8 +83,4 @@ struct CoordCommand: AsyncParsableCommand {
 
     /// Looked for among the words themselves, since they may be what is wrong.
     private static var isJSONAsked: Bool { CommandLine.arguments.prefix { $0 != "--" }.contains("--json") }
-}
-
-enum Build {
-    static let version = "0.1.0"
 }
