@@ -157,7 +157,7 @@ import Testing
         ("status --json", 2, "no ledger"),
         ("cancel 42 --json", 2, "no ledger"),
         ("worker --connect nowhere --json", 2, "nowhere"),
-        ("strat --json", 2, "--json"),
+        ("strat --json", 2, "did you mean coord start?"),
     ])
     func commandThatDoesNothingPrintsItsErrorAsAnObject(line: String, status: Int, named: String) async throws {
         try await Scenario.run { scenario in
