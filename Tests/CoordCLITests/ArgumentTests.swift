@@ -112,9 +112,8 @@ import Testing
     func anotherDatabaseIsIgnored(text: String) {
         #expect(throws: DatabaseURL.Refusal.foreign) { try DatabaseURL(text, known: Self.known) }
         var notes: [String] = []
-        let conninfo = try? CommonOptions.inheritedConninfo({ notes.append("\($0) \($1)") }) { name in
-            name == "DATABASE_URL" ? text : nil
-        }
+        let conninfo = try? CommonOptions.inheritedConninfo(
+            { notes.append("\($0) \($1)") }, environment: { $0 == "DATABASE_URL" ? text : nil })
         #expect(conninfo == .some(nil))
         #expect(notes == ["DATABASE_URL is not one of PostgreSQL: ignored false"])
     }
