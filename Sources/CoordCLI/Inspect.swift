@@ -222,7 +222,7 @@ struct BatchStatement: AsyncParsableCommand {
         let opening = RunOpening(settings: .ledger(try common.conninfo(job)), host: "", pid: 0)
         let statement = try await opening.batchStatement(job, file: file)
         if common.json {
-            return JSONOutput.print(Answer(statement: statement, settings: PostgresSession.batches))
+            return JSONOutput.print(Answer(statement: statement, settings: PostgresSession.batches + PostgresSession.byIndex))
         }
         print(statement)
     }

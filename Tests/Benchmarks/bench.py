@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 
 import coord_contenders
+import latency
 import machine
 import memory
 import report
@@ -32,8 +33,10 @@ def main() -> int:
         about = machine.describe(connection, PROJECT)
         raw: dict = {"machine": about, "options": {key: str(value) for key, value in vars(options).items()}}
         try:
-            if not options.memory_only:
+            if not options.memory_only and not options.latency_only:
                 bench_speed(options, connection, about, raw)
+            if options.latency or options.latency_only:
+                bench_latency(options, connection, about, raw)
             if options.memory or options.memory_only:
                 bench_memory(options, connection, about, raw)
         except (WrongResult, ContenderFailed, TimeoutError) as error:
@@ -60,6 +63,16 @@ def bench_memory(options: argparse.Namespace, connection: psycopg.Connection, ab
     measurements, _ = run_rounds(connection, chosen, options)
     raw["memory"] = [dataclasses.asdict(measurement) for measurement in measurements]
     publish(options, report.MEMORY_SECTION, report.memory_table(chosen, measurements, about))
+
+
+def bench_latency(options: argparse.Namespace, connection: psycopg.Connection, about: dict[str, str], raw: dict) -> None:
+    dataset = Dataset(connection, options.latency_rows)
+    try:
+        found = latency.measure(options.coord, dataset, options.latency_rows, options.timeout)
+    finally:
+        dataset.drop()
+    raw["latency"] = [dataclasses.asdict(item) for item in found]
+    publish(options, report.LATENCY_SECTION, latency.table(found) + "\n\n" + report.machine_line(about))
 
 
 def run_rounds(connection: psycopg.Connection, chosen: list[Contender],
@@ -126,6 +139,9 @@ def parse_options() -> argparse.Namespace:
     option("timeout", "3600", float, "seconds after which one run is given up")
     option("out", "docs/benchmarks.md", lambda path: (PROJECT / path), "document that --write changes")
     option("json", None, Path, "file for every measurement, unrounded")
+    option("latency-rows", "100000", int, "rows of the table of the latency section")
+    flag("latency", "measure how long the application waits while a row is held, after the table")
+    flag("latency-only", "measure how long the application waits while a row is held, nothing else")
     flag("memory", "measure memory against table size after the table")
     flag("memory-only", "measure memory against table size, nothing else")
     flag("write", "write the tables between the markers of the document")

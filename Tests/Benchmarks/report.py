@@ -13,6 +13,7 @@ FEWEST_ROUNDS = 3
 
 TABLE_SECTION = "bench"
 MEMORY_SECTION = "bench-memory"
+LATENCY_SECTION = "bench-latency"
 
 _NEW_DOCUMENT = """\
 # Benchmarks
