@@ -32,7 +32,7 @@ struct LockedOut: Error, CustomStringConvertible {
         holders = []
         do {
             let conninfo = try command.common.explicit(nil) ?? Suggestion.jobDatabase ?? command.common.conninfo()
-            holders = try LockHolders.lines(try PostgresConnection(.ledger(conninfo)))
+            holders = try TableLocks.lines(try PostgresConnection(.ledger(conninfo)))
         } catch {
             unasked = "\(error)"
         }

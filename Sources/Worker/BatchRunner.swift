@@ -332,11 +332,12 @@ actor BatchRunner {
         // query_canceled: by the timeout, or by somebody.
         case "57014" where elapsed >= Self.statementTimeout * 0.8: return tooLong(error)
         case "55P03":
+            // It is only for the message.
             let who = connection.flatMap { connection in
-                // It is only for the message.
-                statements.flatMap { try? LockHolder.describe(of: $0.target.oid, connection) }
+                try? connection.withSearchPath(SearchPath.pinned) { try TableLocks.lines(connection).first }
             }
-            return StepError(.held, who.map { "waits for \($0)" } ?? "waits for a lock that somebody holds: \(error)")
+            return StepError(
+                .held, who.map { "waits for a lock: \($0)" } ?? "waits for a lock that somebody holds: \(error)")
         default: return StepError(error)
         }
     }

@@ -1,7 +1,7 @@
 public import Postgres
 
 /// Who is in the way of a statement that has waited for a lock for too long.
-public enum LockHolders {
+public enum TableLocks {
     /// The most sessions that are named.
     public static let limit = 5
 
