@@ -20,7 +20,7 @@ extension BatchStatements {
     }
 
     /// Arrays are joined to the rows by hash.
-    private var joinsByHash: Bool { !target.hasRowTriggers }
+    private var joinsByHash: Bool { !target.hasUpdateTriggers }
 
     /// Reads the next rows of the range: key, xmin, ctid and the columns to read.
     ///

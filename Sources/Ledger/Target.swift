@@ -64,20 +64,20 @@ public struct Target: Sendable, Equatable {
     /// Columns that must stay what they are while the run is under way: the key, what is read and written, and those
     /// whose names stand in the job's SQL.
     public var bound: [Column]
-    /// Row triggers fire for each update, or the job's SQL calls functions that are not PostgreSQL's own or holds
+    /// Triggers fire for updates, or the job's SQL calls functions that are not PostgreSQL's own or holds
     /// subqueries: queries of somebody else are planned in coord's sessions.
     public var runsForeignQueries: Bool
-    /// Row triggers of the application fire for each update.
-    public var hasRowTriggers: Bool
+    /// Triggers of the application fire for updates.
+    public var hasUpdateTriggers: Bool
 
     public init(
         oid: UInt32, table: String, alias: String, key: Column, keyType: KeyType, predicate: String?, change: Change,
         width: String? = nil, isToasted: Bool = false, keyCollation: String? = nil, bound: [Column]? = nil,
-        runsForeignQueries: Bool = false, hasRowTriggers: Bool = false
+        runsForeignQueries: Bool = false, hasUpdateTriggers: Bool = false
     ) {
         self.keyCollation = keyCollation
         self.runsForeignQueries = runsForeignQueries
-        self.hasRowTriggers = hasRowTriggers
+        self.hasUpdateTriggers = hasUpdateTriggers
         switch change {
         case .set(let assignments): self.bound = bound ?? [key] + assignments.map(\.column)
         case .compute(let read, let writes): self.bound = bound ?? [key] + read + writes

@@ -36,8 +36,8 @@ struct Catalogue {
     var versionsReadable: Bool
     /// Some values are kept outside the rows' pages.
     var isToasted: Bool
-    /// Row triggers of the application fire for each update.
-    var hasRowTriggers: Bool
+    /// Triggers of the application fire for updates.
+    var hasUpdateTriggers: Bool
 
     /// - Parameters:
     ///   - resolved: the table's quoted name with its schema, when it is known already.
@@ -109,7 +109,7 @@ struct Catalogue {
             uniqueColumns: keys.filter(\.isUniqueAlone).map(\.name),
             rows: result.int(0, 6), bytes: result.int(0, 7) ?? 0, hasDeferrableKey: result.bool(0, 10) ?? false,
             versionsReadable: result.bool(0, 9) ?? false, isToasted: result.bool(0, 11) ?? false,
-            hasRowTriggers: result.bool(0, 13) ?? false)
+            hasUpdateTriggers: result.bool(0, 13) ?? false)
     }
 
     private static func missing(_ name: TableName, _ connection: PostgresConnection) throws -> PreflightError {

@@ -115,7 +115,7 @@ public enum Preflight {
             predicate: job.predicate?.sql, change: change,
             width: catalogue.width(of: change, predicate: job.predicate?.sql), isToasted: catalogue.isToasted,
             keyCollation: catalogue.columns.first { $0.number == key.column.number }?.collation, bound: bound,
-            runsForeignQueries: hasForeignQueries, hasRowTriggers: catalogue.hasRowTriggers)
+            runsForeignQueries: hasForeignQueries, hasUpdateTriggers: catalogue.hasUpdateTriggers)
     }
 
     private static func resolveKey(_ job: Job, _ catalogue: Catalogue) throws -> (column: Target.Column, type: KeyType)

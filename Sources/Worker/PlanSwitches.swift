@@ -15,7 +15,7 @@ enum PlanSwitches {
         -> [String]
     {
         let target = statements.target
-        guard target.runsForeignQueries || target.hasRowTriggers else {
+        guard target.runsForeignQueries || target.hasUpdateTriggers else {
             for statement in PostgresSession.byIndex { try connection.execute(statement) }
             return PostgresSession.byIndex
         }

@@ -79,4 +79,26 @@ import Testing
 
             """)
     }
+
+    /// A trigger takes 10 ms a row: a batch of 100 rows takes longer than the limit, which is half a second here.
+    @Test(arguments: Items.Kind.allCases) func batchThatTakesTooLongIsTriedSmaller(kind: Items.Kind) async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 300)
+            try await scenario.session.execute(
+                """
+                CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+                    $$ BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END $$
+                """, "CREATE TRIGGER slow BEFORE UPDATE ON items FOR EACH ROW EXECUTE FUNCTION slow()")
+            let ended = try await scenario.run(
+                "start", try items.job(kind, batch: 100, shards: 2), "--workers", "2", "--json",
+                environment: ["COORD_TEST_STATEMENT_TIMEOUT": "500"])
+            #expect(ended.status == 0, "\(ended.errors)")
+            let shrunk = try JSON.lines(ended.output).filter { $0["message_type"].string == "batches_shrunk" }
+            let rows = try #require(shrunk.last?["rows"].int)
+            #expect((6...50).contains(rows))
+            #expect(try await scenario.session.int("SELECT batch_rows FROM coord.run") == rows)
+            #expect(try await items.violations(run: try await scenario.newestRun()) == [])
+            #expect(try await scenario.session.int("SELECT count(*) FROM coord.attempt WHERE outcome <> 'done'") == 0)
+        }
+    }
 }

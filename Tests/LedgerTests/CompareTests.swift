@@ -26,7 +26,7 @@ import Testing
     /// The same table as if it had triggers, which keeps the arrays from being joined by hash.
     private func target(byHash: Bool) throws -> Target {
         var target = target
-        target.hasRowTriggers = !byHash
+        target.hasUpdateTriggers = !byHash
         return target
     }
 

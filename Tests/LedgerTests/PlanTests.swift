@@ -70,7 +70,7 @@ import Testing
         let filtered = BatchStatements(
             target: try .computing(connection, read: ["n"], writes: ["n"], where: "note LIKE 'y%'"))
         var watched = compute.target
-        watched.hasRowTriggers = true
+        watched.hasUpdateTriggers = true
         let triggered = BatchStatements(target: watched)
         for analysed in [false, true] {
             if analysed { try connection.execute("ANALYZE items") }

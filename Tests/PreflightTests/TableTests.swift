@@ -89,6 +89,11 @@ import Testing
             setup: "CREATE DOMAIN d AS date; CREATE TABLE items (id d PRIMARY KEY, v int)",
             message: "key id has the type d", mend: nil),
         Refusal(
+            name: "published table that has nothing to tell its rows apart by",
+            setup: "CREATE TABLE items (id int NOT NULL UNIQUE, v int); CREATE PUBLICATION p FOR TABLE items",
+            message: "items cannot be updated: cannot update table", mend: "REPLICA IDENTITY",
+            job: "table: items\nkey: id\nread: [v]\ncompute: { command: [cat], writes: [v] }\n"),
+        Refusal(
             name: "table with a rule",
             setup:
                 "CREATE TABLE items (id int PRIMARY KEY, v int); CREATE RULE r AS ON UPDATE TO items DO ALSO NOTHING",
