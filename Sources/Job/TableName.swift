@@ -54,7 +54,8 @@ enum Identifier {
     }
 
     static func quoted(_ name: String) -> String {
-        "\"" + name.map { $0 == "\"" ? "\"\"" : String($0) }.joined() + "\""
+        // By scalars: with what combines with it a quote is one character, and ends the name all the same.
+        "\"" + name.unicodeScalars.map { $0 == "\"" ? "\"\"" : String($0) }.joined() + "\""
     }
 
     private typealias Scalars = Substring.UnicodeScalarView

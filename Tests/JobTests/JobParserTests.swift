@@ -95,6 +95,9 @@ import Testing
         #expect(TableName(schema: "public", name: "Order Items").description == "public.\"Order Items\"")
         #expect(TableName(name: "a_1").description == "a_1")
         #expect(TableName(name: "1a\"").description == "\"1a\"\"\"")
+        // With what combines with it a quote is one character of Swift's, and none of SQL's.
+        #expect(
+            TableName(name: "a\"\u{301}").description.unicodeScalars.elementsEqual("\"a\"\"\u{301}\"".unicodeScalars))
     }
 
     @Test func windowsLineEndsAndAByteOrderMarkAreTaken() throws {
