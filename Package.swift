@@ -52,7 +52,7 @@ let package = Package(
         module("WorkerLoop", ["Sharding"]),
         module("Progress", ["Sharding"]),
 
-        module("Job", [.product(name: "Yams", package: "Yams")]),
+        module("Job", ["Sharding", .product(name: "Yams", package: "Yams")]),
         module(
             "Wire", ["Sharding", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
             exclude: ["coord.proto"]),
@@ -83,7 +83,7 @@ let package = Package(
             ]),
         .executableTarget(name: "coord", dependencies: ["CoordCLI"], swiftSettings: settings),
 
-        tests("JobTests", ["Job"]),
+        tests("JobTests", ["Job", "Sharding"]),
         tests("ShardingTests", ["Sharding"]),
         tests("DispatchingTests", ["Dispatching", "Sharding"]),
         tests("WorkerLoopTests", ["WorkerLoop", "Sharding"]),

@@ -46,9 +46,11 @@ struct Coordination {
     }
 
     /// Spawns the local workers, who wait to be admitted; nil when there are to be none.
-    func spawnWorkers(_ job: Job) throws -> LocalWorkers? {
+    ///
+    /// - Parameter schema: where the run's ledger is, which need not be where the job says: it may have been resumed.
+    func spawnWorkers(_ job: Job, _ schema: LedgerSchema) throws -> LocalWorkers? {
         guard options.workers > 0 else { return nil }
-        var environment: [String: String] = [:]
+        var environment = [CommonOptions.schemaVariable: schema.quoted]
         if let conninfo = common.explicit(job) { environment[CommonOptions.variable] = conninfo }
         return try LocalWorkers(
             executable: Self.executable, environment: environment, count: options.workers, verbose: common.verbose)

@@ -13,7 +13,7 @@ struct Status: ParsableCommand {
     @Argument(help: ArgumentHelp("Number of the run.", valueName: "run")) var number: Int64?
 
     func run() throws {
-        let store = LedgerStore(try PostgresConnection(.ledger(common.conninfo())))
+        let store = try common.store()
         try store.require()
         let runs = try number.map { [try store.run(RunID($0))] } ?? store.runs()
         guard let first = runs.first else {
@@ -93,7 +93,7 @@ struct Cancel: ParsableCommand {
     }
 
     func run() throws {
-        let store = LedgerStore(try PostgresConnection(.ledger(common.conninfo())))
+        let store = try common.store()
         try store.require()
         let done = try store.cancel(RunID(number), force: force)
         if common.json {
@@ -132,7 +132,7 @@ struct Shards: ParsableCommand {
     }
 
     func run() throws {
-        let store = LedgerStore(try PostgresConnection(.ledger(common.conninfo())))
+        let store = try common.store()
         try store.require()
         _ = try store.run(RunID(number))
         let shards = try store.shards(of: RunID(number))
@@ -160,7 +160,7 @@ struct Shards: ParsableCommand {
 
 struct LedgerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "ledger", abstract: "Install or drop coord's tables, in the schema coord.",
+        commandName: "ledger", abstract: "Install or drop the ledger, which is a schema with coord's tables.",
         subcommands: [Install.self, Drop.self])
 
     private struct Answer: Encodable {
@@ -174,7 +174,7 @@ struct LedgerCommand: ParsableCommand {
         @OptionGroup var common: CommonOptions
 
         func run() throws {
-            let store = LedgerStore(try PostgresConnection(.ledger(common.conninfo())))
+            let store = try common.store()
             let done = try store.install()
             if common.json {
                 return JSONOutput.print(Answer(ledger: done ? "installed" : "unchanged", version: Schema.version))
@@ -196,7 +196,7 @@ struct LedgerCommand: ParsableCommand {
         }
 
         func run() throws {
-            try LedgerStore(try PostgresConnection(.ledger(common.conninfo()))).drop()
+            try common.store().drop()
             if common.json { return JSONOutput.print(Answer(ledger: "dropped", version: 0)) }
             print("the ledger is dropped")
         }
@@ -219,10 +219,12 @@ struct BatchStatement: AsyncParsableCommand {
 
     func run() async throws {
         let job = try Job.load(path: file)
-        let opening = RunOpening(settings: .ledger(try common.conninfo(job)), host: "", pid: 0)
+        let opening = RunOpening(
+            settings: .ledger(try common.conninfo(job)), schema: try common.schema(job), host: "", pid: 0)
         let statement = try await opening.batchStatement(job, file: file)
         if common.json {
-            return JSONOutput.print(Answer(statement: statement, settings: PostgresSession.batches + PostgresSession.byIndex))
+            return JSONOutput.print(
+                Answer(statement: statement, settings: PostgresSession.batches + PostgresSession.byIndex))
         }
         print(statement)
     }

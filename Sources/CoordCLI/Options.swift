@@ -1,13 +1,19 @@
 import ArgumentParser
+import Coordinator
 import Glibc
 import Job
+import Ledger
 import Logging
 import Postgres
+import Sharding
 
 /// Options that every command has.
 struct CommonOptions: ParsableArguments {
     @Option(help: "libpq URI or conninfo, without a password. Default: the job's, libpq's environment, DATABASE_URL.")
     var database: String?
+
+    @Option(help: "Schema of the ledger, as SQL writes the name. Default: coord.")
+    var ledgerSchema: String?
 
     @Flag(help: "Print JSON on standard output.")
     var json = false
@@ -16,10 +22,12 @@ struct CommonOptions: ParsableArguments {
     var verbose = false
 
     func validate() throws {
-        guard let database, let reason = Job.checkConnection(database) else { return }
-        throw ValidationError(
-            "--database: \(reason), which other users of this host could see and the ledger would keep: "
-                + "put it into ~/.pgpass, or into a file that PGPASSFILE names")
+        if let database, let reason = Job.checkConnection(database) {
+            throw ValidationError(
+                "--database: \(reason), which other users of this host could see and the ledger would keep: "
+                    + "put it into ~/.pgpass, or into a file that PGPASSFILE names")
+        }
+        if let ledgerSchema { _ = try Self.schema(ledgerSchema, from: "--ledger-schema") }
     }
 
     /// What to connect to: the flag, the job, `COORD_DATABASE`, by which a coordinator tells its workers, libpq's own
@@ -72,6 +80,43 @@ struct CommonOptions: ParsableArguments {
     private static let decisive = ["PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE", "PGDATABASE"]
 
     static let variable = "COORD_DATABASE"
+
+    /// Where the ledger is: by the flag, the job, then `COORD_LEDGER_SCHEMA`, by which a coordinator tells its workers.
+    func schema(_ job: Job? = nil) throws -> LedgerSchema {
+        let chosen = try ledgerSchema.map { try Self.schema($0, from: "--ledger-schema") } ?? job?.ledgerSchema
+        guard let chosen else { return try Self.inheritedSchema() }
+        return chosen
+    }
+
+    /// The same, for commands that name others in what they print.
+    func schemaForAll(_ job: Job? = nil) throws -> LedgerSchema {
+        let schema = try schema(job)
+        if schema != .standard || getenv(Self.schemaVariable) != nil { Suggestion.looks(into: schema) }
+        return schema
+    }
+
+    /// Where the environment says that the ledger is.
+    static func inheritedSchema() throws -> LedgerSchema {
+        guard let text = getenv(schemaVariable).map({ String(cString: $0) }), !text.isEmpty else { return .standard }
+        return try schema(text, from: schemaVariable)
+    }
+
+    static let schemaVariable = "COORD_LEDGER_SCHEMA"
+
+    private static func schema(_ text: String, from source: String) throws -> LedgerSchema {
+        do throws(JobError.Item) {
+            return try Job.ledgerSchema(text)
+        } catch {
+            throw ValidationError(
+                "\(source): " + [error.message, error.mend].compactMap { $0 }.joined(separator: "\n  "))
+        }
+    }
+
+    /// The ledger, for a command that reads no job file.
+    func store() throws -> LedgerStore {
+        let schema = try schemaForAll()
+        return LedgerStore(try PostgresConnection(.ledger(conninfo())), schema: schema)
+    }
 
     func logger(_ label: String) -> Logger { Self.logger(label, verbose: verbose) }
 

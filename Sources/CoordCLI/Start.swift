@@ -18,8 +18,11 @@ struct Plan: AsyncParsableCommand {
 
     func run() async throws {
         let job = try Job.load(path: file)
+        Suggestion.connects(to: job.database)
+        let schema = try common.schemaForAll(job)
         try Coordination(common: common, options: options).checkCompute(job)
-        let opening = RunOpening(settings: .ledger(try common.conninfo(job)), host: HostName.current, pid: getpid())
+        let opening = RunOpening(
+            settings: .ledger(try common.conninfo(job)), schema: schema, host: HostName.current, pid: getpid())
         let preview = try await opening.preview(job, file: file, workers: options.workers)
         if common.json { return JSONOutput.print(PlanObject(job, preview)) }
         print("job \(job.name): table \(preview.table), key \(preview.key)")
@@ -78,13 +81,16 @@ struct Start: AsyncParsableCommand {
 
     func run() async throws {
         let job = try Job.load(path: file)
+        Suggestion.connects(to: job.database)
+        let schema = try common.schemaForAll(job)
         let coordination = Coordination(common: common, options: options)
         try coordination.checkListen()
         try coordination.checkCompute(job)
-        let opening = RunOpening(settings: .ledger(try common.conninfo(job)), host: HostName.current, pid: getpid())
+        let opening = RunOpening(
+            settings: .ledger(try common.conninfo(job)), schema: schema, host: HostName.current, pid: getpid())
         // Processes take as long to start as a plan takes to make: both at once.
         async let plan = opening.start(job, file: file, workers: options.workers, new: new)
-        let workers = Result { try coordination.spawnWorkers(job) }
+        let workers = Result { try coordination.spawnWorkers(job, schema) }
         let opened: RunOpening.Opened
         do {
             opened = try await plan
@@ -107,7 +113,9 @@ struct Resume: AsyncParsableCommand {
     func run() async throws {
         let coordination = Coordination(common: common, options: options)
         try coordination.checkListen()
-        let opening = RunOpening(settings: .ledger(try common.conninfo()), host: HostName.current, pid: getpid())
+        let schema = try common.schemaForAll()
+        let opening = RunOpening(
+            settings: .ledger(try common.conninfo()), schema: schema, host: HostName.current, pid: getpid())
         let opened: RunOpening.Opened
         do {
             opened = try await opening.resume(RunID(number)) { try coordination.checkCompute($0) }
@@ -116,13 +124,13 @@ struct Resume: AsyncParsableCommand {
             if common.json { JSONOutput.print(try summary()) }
             return Terminal.complain("\(error)")
         }
-        let workers = Result { try coordination.spawnWorkers(opened.job) }
+        let workers = Result { try coordination.spawnWorkers(opened.job, schema) }
         try await coordination.run(opening, opened, workers: workers)
     }
 
     /// Of a run that is complete.
     private func summary() throws -> Summary {
-        let store = LedgerStore(try PostgresConnection(.ledger(common.conninfo())))
+        let store = try common.store()
         let run = RunID(number)
         return Summary(complete: try store.run(run), workers: try store.workers(of: run, includeGone: true))
     }

@@ -7,6 +7,7 @@ import Synchronization
 enum Suggestion {
     private struct Known {
         var jobDatabase: String?
+        var schema: String?
         var afterLostOutput: String?
     }
 
@@ -20,6 +21,9 @@ enum Suggestion {
 
     static var jobDatabase: String? { known.withLock { $0.jobDatabase } }
 
+    /// Where the ledger is, when a command without options may look elsewhere.
+    static func looks(into schema: LedgerSchema) { known.withLock { $0.schema = schema.quoted } }
+
     /// What shows a run whose summary could not be written.
     static func shows(_ run: RunID) { known.withLock { $0.afterLostOutput = "coord status \(run)   shows the run" } }
 
@@ -28,13 +32,16 @@ enum Suggestion {
     /// The text with this process's options in each command of coord's that it names.
     static func completed(_ text: String) -> String {
         guard text.utf8.count <= lengthLimit, text.contains("coord ") else { return text }
-        return completed(text, arguments: CommandLine.arguments, jobDatabase: jobDatabase)
+        let (database, schema) = known.withLock { ($0.jobDatabase, $0.schema) }
+        return completed(text, arguments: CommandLine.arguments, jobDatabase: database, schema: schema)
     }
 
     /// Bytes of a text that is looked through. Longer ones are not coord's own.
     private static let lengthLimit = 1 << 16
 
-    static func completed(_ text: String, arguments: [String], jobDatabase: String?) -> String {
+    static func completed(_ text: String, arguments: [String], jobDatabase: String?, schema: String? = nil)
+        -> String
+    {
         let words = arguments.prefix { $0 != "--" }
         let given = ["--database", "--ledger-schema"].reduce(into: [String: String]()) { found, option in
             for (index, word) in words.enumerated() {
@@ -44,7 +51,10 @@ enum Suggestion {
         }
         func options(fromFile: Bool) -> String {
             var options = given
-            if !fromFile { options["--database"] = options["--database"] ?? jobDatabase }
+            if !fromFile {
+                options["--database"] = options["--database"] ?? jobDatabase
+                options["--ledger-schema"] = options["--ledger-schema"] ?? schema
+            }
             // A password is refused before, and never repeated.
             if let database = options["--database"], Job.checkConnection(database) != nil {
                 options["--database"] = nil
@@ -65,6 +75,7 @@ enum Suggestion {
                 && (Character(Unicode.Scalar(byte)).isLetter || Character(Unicode.Scalar(byte)).isNumber
                     || "_@%+=:,./-".utf8.contains(byte))
         }
-        return plain && !word.isEmpty ? word : "'" + word.replacing("'", with: "'\\''") + "'"
+        return plain && !word.isEmpty
+            ? word : "'" + word.unicodeScalars.map { $0 == "'" ? "'\\''" : String($0) }.joined() + "'"
     }
 }

@@ -26,8 +26,9 @@ struct WorkerCommand: AsyncParsableCommand {
     func run() async throws {
         try await Self.work(
             WorkerService.Configuration(
-                endpoint: connect, connection: .batches(try common.conninfo()), build: Build.version,
-                executable: Coordination.executable, giveUpAfter: .seconds(giveUpAfter)), verbose: common.verbose,
+                endpoint: connect, connection: .batches(try common.conninfo()), ledgerSchema: try common.schema(),
+                build: Build.version, executable: Coordination.executable, giveUpAfter: .seconds(giveUpAfter)),
+            verbose: common.verbose,
             json: common.json)
     }
 
@@ -37,7 +38,7 @@ struct WorkerCommand: AsyncParsableCommand {
         try await work(
             WorkerService.Configuration(
                 endpoint: worker.endpoint, connection: .batches(try CommonOptions.inheritedConninfo()),
-                build: Build.version,
+                ledgerSchema: try CommonOptions.inheritedSchema(), build: Build.version,
                 executable: Coordination.executable, endsWithInput: true), verbose: worker.verbose)
     }
 

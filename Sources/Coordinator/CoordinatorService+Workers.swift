@@ -103,6 +103,7 @@ extension CoordinatorService {
         welcome.run = opened.ownership.run.rawValue
         welcome.systemIdentifier = opened.systemIdentifier
         welcome.database = opened.database
+        welcome.ledgerSchema = ledger.schema.name
         welcome.heartbeatMs = UInt32(configuration.heartbeatInterval / .milliseconds(1))
         send(.welcome(welcome), to: address)
         guard hello.ready else { return }

@@ -9,6 +9,7 @@ actor LedgerService {
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private let settings: PostgresConnection.Settings
+    nonisolated let schema: LedgerSchema
     private var connection: PostgresConnection?
     /// Where the ledger is, as last seen; nil before the first connection.
     private var place: DatabasePlace?
@@ -16,12 +17,15 @@ actor LedgerService {
     /// failover has gone and where less was committed: what that one says counts.
     private var epochs: [ShardID: Epoch] = [:]
 
-    init(settings: PostgresConnection.Settings) { self.settings = settings }
+    init(settings: PostgresConnection.Settings, schema: LedgerSchema) {
+        self.settings = settings
+        self.schema = schema
+    }
 
     /// Runs `body` on the connection, which is made when there is none. A broken one is dropped, so that the next call
     /// connects anew.
     func with<R: Sendable>(_ body: @Sendable (LedgerStore) throws -> R) throws -> R {
-        let store = LedgerStore(try connected())
+        let store = LedgerStore(try connected(), schema: schema)
         do {
             return try body(store)
         } catch let error as PostgresError {

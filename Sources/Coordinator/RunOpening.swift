@@ -47,8 +47,9 @@ public struct RunOpening: Sendable {
     let host: String
     let pid: Int32
 
-    public init(settings: PostgresConnection.Settings, host: String, pid: Int32) {
-        ledger = LedgerService(settings: settings)
+    /// - Parameter schema: the ledger's.
+    public init(settings: PostgresConnection.Settings, schema: LedgerSchema, host: String, pid: Int32) {
+        ledger = LedgerService(settings: settings, schema: schema)
         var generator = SystemRandomNumberGenerator()
         coordinator = WorkerID.random(using: &generator)
         self.host = host
@@ -58,7 +59,7 @@ public struct RunOpening: Sendable {
     /// Checks the job and plans its ranges. Writes nothing.
     public func preview(_ job: Job, file: String, workers: Int) async throws -> Preview {
         try await ledger.with { store in
-            let findings = try Self.check(job, file: file, store.connection)
+            let findings = try Self.check(job, file: file, store)
             let plan = try Self.plan(job, findings, workers: workers, store.connection)
             return Preview(
                 table: findings.target.table, key: findings.target.key.quoted, rows: findings.tableRows,
@@ -75,8 +76,8 @@ public struct RunOpening: Sendable {
         let (coordinator, host, pid) = (coordinator, host, pid)
         return try await ledger.with { store in
             let path = try store.connection.ownSearchPath()
-            let findings = try Self.check(job, file: file, store.connection)
-            try store.install()
+            var findings = try Self.check(job, file: file, store)
+            if let note = try Self.install(store) { findings.warnings.append(note) }
             try Self.outlast(try store.unfinishedRun(named: job.name), store, host: host)
             var unfinished = try store.unfinishedRun(named: job.name)
             if let run = unfinished, run.coordinator == nil, run.cancelAsked {
@@ -152,10 +153,19 @@ public struct RunOpening: Sendable {
             _ = try Self.checkBinding(of: record, store)
             let findings = try Preflight.check(
                 job, file: record.definition.name, table: record.definition.table,
-                searchPath: record.definition.searchPath, store.connection)
+                searchPath: record.definition.searchPath, ledger: store.schema, store.connection)
             return try Self.take(
                 id, job, findings, store, coordinator: coordinator, host: host, pid: pid, resumed: true)
         }
+    }
+
+    /// - Returns: a note where the ledger is a new one beside another, which may be meant.
+    private static func install(_ store: LedgerStore) throws -> String? {
+        let others = try store.installedVersion() == 0 ? store.others() : []
+        try store.install()
+        guard !others.isEmpty else { return nil }
+        return "the ledger in the schema \(store.schema) is new, and this database has one in "
+            + others.map(\.quoted).joined(separator: ", ") + " too: the runs of one know nothing of the other's"
     }
 
     /// How long a dead coordinator's session may take to end, in tries of 100 ms.
@@ -174,8 +184,9 @@ public struct RunOpening: Sendable {
     }
 
     /// Checks a job whose names are looked up in the role's own path, as its author would in a session of theirs.
-    private static func check(_ job: Job, file: String, _ connection: PostgresConnection) throws -> Preflight.Findings {
-        try Preflight.check(job, file: file, searchPath: try connection.ownSearchPath(), connection)
+    private static func check(_ job: Job, file: String, _ store: LedgerStore) throws -> Preflight.Findings {
+        try Preflight.check(
+            job, file: file, searchPath: try store.connection.ownSearchPath(), ledger: store.schema, store.connection)
     }
 
     private static func plan(
@@ -216,11 +227,12 @@ extension RunOpening {
     /// The statement by which a set job's batches are applied, inside a range with both ends.
     public func batchStatement(_ job: Job, file: String) async throws -> String {
         try await ledger.with { store in
-            let findings = try Self.check(job, file: file, store.connection)
+            let findings = try Self.check(job, file: file, store)
             guard case .set = job.change else {
                 throw PreflightError(.job, "only a set job has one statement a batch")
             }
-            return BatchStatements(target: findings.target).apply(hasLower: true, hasUpper: true)
+            return BatchStatements(target: findings.target, ledger: store.schema.quoted).apply(
+                hasLower: true, hasUpper: true)
         }
     }
 }

@@ -2,8 +2,8 @@ extension Job {
     /// The canonical text of what defines the change, equal for two files exactly when they mean the same one.
     ///
     /// Holds the name, table, key, predicate, and the assignments sorted by column, or what is read, what computes and what it
-    /// writes. Not the batch, shards, retries, timeout, the form of numbers or database: those may differ when a run is
-    /// resumed.
+    /// writes. Not the batch, shards, retries, timeout, the form of numbers, database or ledger's schema: those may
+    /// differ when a run is resumed.
     public var fingerprint: String {
         var lines = ["job 1", line("name", [name]), line("table", [table.schema, table.name].compactMap(\.self))]
         if let key { lines.append(line("key", key)) }

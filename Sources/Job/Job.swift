@@ -1,3 +1,5 @@
+public import Sharding
+
 /// What a run changes: a table, its key, the new values and the limits. Read from a YAML file by ``load(path:)``.
 ///
 /// A value of this type has passed every check that needs no database. What the catalogue decides (does the table exist,
@@ -25,6 +27,8 @@ public struct Job: Sendable, Equatable {
     public var timeZone: String?
     /// A libpq URI or key=value string that holds no password, or `nil` for libpq's environment.
     public var database: String?
+    /// The schema of the ledger, or `nil` for the environment's, or `coord`.
+    public var ledgerSchema: LedgerSchema?
     /// The absolute path of the job file's folder. Commands run there.
     public var directory: String
     /// The YAML as read, at most ``maximumFileBytes``. It goes to the ledger.

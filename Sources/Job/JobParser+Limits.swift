@@ -1,3 +1,5 @@
+import Sharding
+
 extension JobParser {
     mutating func batch(_ field: Field?) -> BatchLimits {
         var batch = BatchLimits()
@@ -76,6 +78,12 @@ extension JobParser {
             return nil
         }
         return text
+    }
+
+    mutating func ledgerSchema(_ field: Field) -> LedgerSchema? {
+        reader.identifier(field, wanted: "a schema", example: "ledger_schema: ops") { parts throws(Complaint) in
+            try Job.ledgerSchema(parts)
+        }
     }
 
     mutating func duration(

@@ -141,7 +141,7 @@ struct JobReader {
 enum JobKeys {
     static let top = [
         "name", "table", "key", "where", "read", "set", "compute", "batch", "shards", "retry",
-        "lock_patience", "time_zone", "database",
+        "lock_patience", "time_zone", "database", "ledger_schema",
     ]
     static let compute = ["command", "transform", "writes", "timeout", "numbers"]
     static let batch = ["rows", "bytes"]

@@ -51,12 +51,14 @@ public struct DatabasePlace: Sendable, Equatable {
     /// - Parameter expected: where the run was last seen to be.
     public func fault(expected: DatabasePlace) -> String? {
         guard systemIdentifier == expected.systemIdentifier, database.isExactly(expected.database) else {
-            return "the connection goes to another database than the run's: \(database) of cluster \(systemIdentifier) instead of "
+            return
+                "the connection goes to another database than the run's: \(database) of cluster \(systemIdentifier) instead of "
                 + "\(expected.database) of cluster \(expected.systemIdentifier)"
         }
         if isStandby { return "the connection goes to a standby, where nothing can be written" }
         if timeline < expected.timeline || (timeline == expected.timeline && flushed < expected.flushed) {
-            return "the connection goes to an older copy of the run's database: its WAL ends before what was seen already"
+            return
+                "the connection goes to an older copy of the run's database: its WAL ends before what was seen already"
         }
         return nil
     }

@@ -64,12 +64,12 @@ extension LedgerStore {
     private func lock(_ id: RunID) throws -> Locked {
         try connection.execute("SET LOCAL lock_timeout = '\(PostgresSession.lockTimeoutSeconds)s'")
         let lock = try connection.execute(
-            "SELECT state, term FROM coord.run WHERE id = $1::bigint FOR NO KEY UPDATE", [id.description])
+            "SELECT state, term FROM \(ledger).run WHERE id = $1::bigint FOR NO KEY UPDATE", [id.description])
         guard lock.rows == 1 else { throw Self.unknown(id) }
         // A statement of its own, so that sessions are looked up after the wait.
         let owner = try connection.execute(
             """
-            SELECT r.coordinator_host || ' pid ' || r.coordinator_pid FROM coord.run AS r
+            SELECT r.coordinator_host || ' pid ' || r.coordinator_pid FROM \(ledger).run AS r
             WHERE r.id = $1::bigint AND \(Self.ownerIsAlive)
             """, [id.description])
         return Locked(
@@ -81,7 +81,7 @@ extension LedgerStore {
     private func end(_ id: RunID) throws {
         try connection.execute(
             """
-            UPDATE coord.run SET state = 'cancelled', desired = 'cancelled', coordinator = NULL, lease_until = NULL,
+            UPDATE \(ledger).run SET state = 'cancelled', desired = 'cancelled', coordinator = NULL, lease_until = NULL,
                 term = term + 1, rows_per_second = 0, finished_at = clock_timestamp()
             WHERE id = $1::bigint
             """, [id.description])
@@ -94,10 +94,10 @@ extension LedgerStore {
         try connection.execute(
             """
             WITH taken AS (
-                UPDATE coord.shard SET epoch = epoch + 1, owner = NULL, state = 'pending'
+                UPDATE \(ledger).shard SET epoch = epoch + 1, owner = NULL, state = 'pending'
                 WHERE run_id = $1::bigint AND state = 'running' RETURNING id
             )
-            UPDATE coord.attempt SET ended_at = clock_timestamp(), outcome = 'superseded' FROM taken
+            UPDATE \(ledger).attempt SET ended_at = clock_timestamp(), outcome = 'superseded' FROM taken
             WHERE run_id = $1::bigint AND shard_id = taken.id AND ended_at IS NULL
             """, [run.description])
     }

@@ -7,7 +7,7 @@ extension LedgerStore {
     public func bind(_ ownership: Ownership, tableOID: UInt32, binding: String) throws {
         try connection.execute(
             """
-            UPDATE coord.run SET table_oid = $4::oid, binding = $5::jsonb
+            UPDATE \(ledger).run SET table_oid = $4::oid, binding = $5::jsonb
             WHERE id = $1::bigint AND coordinator = $2::uuid AND term = $3::bigint
             """, ownership.parameters + ["\(tableOID)", binding])
     }
@@ -18,13 +18,13 @@ extension LedgerStore {
         try transaction {
             let run = try connection.execute(
                 """
-                UPDATE coord.run SET end_key = ARRAY[$4::text]
+                UPDATE \(ledger).run SET end_key = ARRAY[$4::text]
                 WHERE id = $1::bigint AND coordinator = $2::uuid AND term = $3::bigint AND end_key IS NULL
                 """, ownership.parameters + [end.components[0]])
             guard run.affected == 1 else { return false }
             try connection.execute(
                 """
-                UPDATE coord.shard SET through_key = ARRAY[$2::text]
+                UPDATE \(ledger).shard SET through_key = ARRAY[$2::text]
                 WHERE run_id = $1::bigint AND through_key IS NULL AND state <> 'done'
                 """, [ownership.run.description, end.components[0]])
             return true
@@ -34,7 +34,8 @@ extension LedgerStore {
     /// Ends the only shard of a run whose table was empty when its plan was made.
     public func endEmpty(_ run: RunID) throws {
         try connection.execute(
-            "UPDATE coord.shard SET state = 'done' WHERE run_id = $1::bigint AND through_key IS NULL", [run.description]
+            "UPDATE \(ledger).shard SET state = 'done' WHERE run_id = $1::bigint AND through_key IS NULL",
+            [run.description]
         )
     }
 
@@ -42,7 +43,7 @@ extension LedgerStore {
     public func noteBatchRows(_ rows: Int, _ ownership: Ownership) throws {
         try connection.execute(
             """
-            UPDATE coord.run SET batch_rows = LEAST(COALESCE(batch_rows, $4::int), $4::int)
+            UPDATE \(ledger).run SET batch_rows = LEAST(COALESCE(batch_rows, $4::int), $4::int)
             WHERE id = $1::bigint AND coordinator = $2::uuid AND term = $3::bigint
             """, ownership.parameters + ["\(rows)"])
     }
@@ -50,7 +51,7 @@ extension LedgerStore {
     /// Rows of a run whose update the database suppressed.
     public func unchangedRows(of run: RunID) throws -> Int64 {
         try connection.execute(
-            "SELECT COALESCE(sum(rows_unchanged), 0)::bigint FROM coord.shard WHERE run_id = $1::bigint",
+            "SELECT COALESCE(sum(rows_unchanged), 0)::bigint FROM \(ledger).shard WHERE run_id = $1::bigint",
             [run.description]
         ).int(0, 0) ?? 0
     }
@@ -58,6 +59,6 @@ extension LedgerStore {
     /// Counts what came above the run's last key while it was under way.
     public func noteRowsAbove(_ rows: Int64, of run: RunID) throws {
         try connection.execute(
-            "UPDATE coord.run SET rows_above = $2::bigint WHERE id = $1::bigint", [run.description, "\(rows)"])
+            "UPDATE \(ledger).run SET rows_above = $2::bigint WHERE id = $1::bigint", [run.description, "\(rows)"])
     }
 }

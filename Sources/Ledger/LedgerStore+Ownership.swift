@@ -45,7 +45,7 @@ extension LedgerStore {
     ) throws -> Ownership? {
         let result = try connection.execute(
             """
-            UPDATE coord.run AS r SET term = term + 1, coordinator = $2::uuid, coordinator_host = $3,
+            UPDATE \(ledger).run AS r SET term = term + 1, coordinator = $2::uuid, coordinator_host = $3,
                 coordinator_pid = $4::int, backend_pid = pg_backend_pid(),
                 backend_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()),
                 lease_until = clock_timestamp() + make_interval(secs => \(Self.ownershipSeconds)), state = 'running',
@@ -58,7 +58,7 @@ extension LedgerStore {
         guard result.rows == 1, let term = result.int(0, 0) else { return nil }
         try connection.execute(
             """
-            UPDATE coord.shard SET state = 'pending', failures = 0, owner = NULL
+            UPDATE \(ledger).shard SET state = 'pending', failures = 0, owner = NULL
             WHERE run_id = $1::bigint AND state = 'failed'
             """, [id.description])
         try noteAllLeft(id)
@@ -77,7 +77,7 @@ extension LedgerStore {
     public func renew(_ ownership: Ownership, rowsPerSecond: Double) throws -> Renewal? {
         let result = try connection.execute(
             """
-            UPDATE coord.run SET lease_until = clock_timestamp() + make_interval(secs => \(Self.ownershipSeconds)),
+            UPDATE \(ledger).run SET lease_until = clock_timestamp() + make_interval(secs => \(Self.ownershipSeconds)),
                 rows_per_second = $4::double precision, backend_pid = pg_backend_pid(), backend_start =
                     (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
             WHERE id = $1::bigint AND coordinator = $2::uuid AND term = $3::bigint AND state = 'running'
@@ -111,7 +111,7 @@ extension LedgerStore {
         if state == .cancelled { return .cancelled }
         if record.term != ownership.term { return .taken }
         let owner = try connection.execute(
-            "SELECT coordinator FROM coord.run WHERE id = $1::bigint", [ownership.run.description]
+            "SELECT coordinator FROM \(ledger).run WHERE id = $1::bigint", [ownership.run.description]
         ).text(0, 0)
         let open = record.counts.pending + record.counts.running
         switch (owner, state) {
@@ -134,7 +134,7 @@ extension LedgerStore {
         try transaction {
             let result = try connection.execute(
                 """
-                UPDATE coord.run SET state = CASE WHEN desired = 'cancelled' THEN 'cancelled' ELSE $4 END,
+                UPDATE \(ledger).run SET state = CASE WHEN desired = 'cancelled' THEN 'cancelled' ELSE $4 END,
                     coordinator = NULL, lease_until = NULL, rows_per_second = 0, finished_at =
                         CASE WHEN desired = 'cancelled' OR $4 = 'cancelled' THEN clock_timestamp() END
                 WHERE id = $1::bigint AND coordinator = $2::uuid AND term = $3::bigint AND state = 'running'
@@ -155,7 +155,7 @@ extension LedgerStore {
         try transaction {
             let held = try connection.execute(
                 """
-                SELECT FROM coord.run
+                SELECT FROM \(ledger).run
                 WHERE id = $1::bigint AND coordinator = $2::uuid AND term = $3::bigint AND state = 'running'
                 FOR NO KEY UPDATE
                 """, ownership.parameters)
@@ -168,9 +168,9 @@ extension LedgerStore {
                         count(*) FILTER (WHERE state = 'running') AS running,
                         count(*) FILTER (WHERE state = 'done') AS done,
                         count(*) FILTER (WHERE state = 'failed') AS failed
-                    FROM coord.shard WHERE run_id = $1::bigint
+                    FROM \(ledger).shard WHERE run_id = $1::bigint
                 ), concluded AS (
-                    UPDATE coord.run SET state = CASE WHEN failed = 0 THEN 'complete' WHEN done > 0 THEN 'partial'
+                    UPDATE \(ledger).run SET state = CASE WHEN failed = 0 THEN 'complete' WHEN done > 0 THEN 'partial'
                         ELSE 'failed' END, coordinator = NULL, lease_until = NULL, finished_at = clock_timestamp()
                     FROM counted
                     WHERE id = $1::bigint AND pending + running = 0 AND done + failed = $2::bigint

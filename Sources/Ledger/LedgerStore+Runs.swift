@@ -90,7 +90,7 @@ extension LedgerStore {
 
     private func insertRun(_ definition: RunDefinition, _ rowsEstimated: Int64, shards: Int) throws -> RunID {
         let sql = """
-            INSERT INTO coord.run (name, definition, directory, fingerprint, table_name, rows_estimated, search_path,
+            INSERT INTO \(ledger).run (name, definition, directory, fingerprint, table_name, rows_estimated, search_path,
                 table_oid, binding, batch_rows, shards, end_key, settings)
             VALUES ($1, $2, $3, $4, $5, $6::bigint, COALESCE($7,
                     NULLIF(current_setting('\(SearchPath.own)', true), ''), current_setting('search_path')),
@@ -115,7 +115,7 @@ extension LedgerStore {
 
     private func insertShards(_ run: RunID, _ plan: ShardPlan) throws {
         let sql = """
-            INSERT INTO coord.shard (run_id, id, after_key, through_key, rows_estimated)
+            INSERT INTO \(ledger).shard (run_id, id, after_key, through_key, rows_estimated)
             SELECT $1::bigint, i, CASE WHEN a IS NOT NULL THEN ARRAY[a] END,
                 CASE WHEN t IS NOT NULL THEN ARRAY[t] END, e
             FROM unnest($2::int[], $3::text[], $4::text[], $5::bigint[]) AS u(i, a, t, e)
@@ -150,23 +150,25 @@ extension LedgerStore {
         """
     private static let definitionWidth = 11
 
-    private static let runQuery = """
-        SELECT \(definitionColumns), r.id, r.state, r.desired,
+    private var runQuery: String {
+        """
+        SELECT \(Self.definitionColumns), r.id, r.state, r.desired,
             r.rows_estimated, COALESCE(s.rows_done, 0), r.rows_per_second, COALESCE(s.pending, 0),
             COALESCE(s.running, 0), COALESCE(s.done, 0), COALESCE(s.failed, 0),
-            CASE WHEN \(ownerIsAlive) THEN r.coordinator_host || ' pid ' || r.coordinator_pid END,
+            CASE WHEN \(Self.ownerIsAlive) THEN r.coordinator_host || ' pid ' || r.coordinator_pid END,
             extract(epoch FROM r.started_at), extract(epoch FROM r.finished_at), r.shards, r.error, r.term,
             r.created_by
-        FROM coord.run AS r LEFT JOIN LATERAL (
+        FROM \(ledger).run AS r LEFT JOIN LATERAL (
             SELECT sum(rows_done) AS rows_done, count(*) FILTER (WHERE state = 'pending') AS pending,
                 count(*) FILTER (WHERE state = 'running') AS running, count(*) FILTER (WHERE state = 'done') AS done,
                 count(*) FILTER (WHERE state = 'failed') AS failed
-            FROM coord.shard WHERE run_id = r.id) AS s ON true
+            FROM \(ledger).shard WHERE run_id = r.id) AS s ON true
         """
+    }
 
     /// - Throws: `LedgerError` with code `unknownRun`.
     public func run(_ id: RunID) throws -> RunRecord {
-        let result = try connection.execute(Self.runQuery + " WHERE r.id = $1::bigint", [id.description])
+        let result = try connection.execute(runQuery + " WHERE r.id = $1::bigint", [id.description])
         guard result.rows == 1 else { throw Self.unknown(id) }
         return Self.run(result, 0)
     }
@@ -175,7 +177,7 @@ extension LedgerStore {
     /// - Throws: `LedgerError` with code `unknownRun`.
     public func definition(of id: RunID) throws -> RunDefinition {
         let result = try connection.execute(
-            "SELECT \(Self.definitionColumns) FROM coord.run AS r WHERE r.id = $1::bigint", [id.description])
+            "SELECT \(Self.definitionColumns) FROM \(ledger).run AS r WHERE r.id = $1::bigint", [id.description])
         guard result.rows == 1 else { throw Self.unknown(id) }
         return Self.definition(result, 0)
     }
@@ -186,13 +188,13 @@ extension LedgerStore {
 
     /// The newest runs first, at most `limit`.
     public func runs(limit: Int = 20) throws -> [RunRecord] {
-        let result = try connection.execute(Self.runQuery + " ORDER BY r.id DESC LIMIT \(limit)")
+        let result = try connection.execute(runQuery + " ORDER BY r.id DESC LIMIT \(limit)")
         return (0..<result.rows).map { Self.run(result, $0) }
     }
 
     /// The newest run of this name, when it can still be worked on.
     public func unfinishedRun(named name: String) throws -> RunRecord? {
-        let result = try connection.execute(Self.runQuery + " WHERE r.name = $1 ORDER BY r.id DESC LIMIT 1", [name])
+        let result = try connection.execute(runQuery + " WHERE r.name = $1 ORDER BY r.id DESC LIMIT 1", [name])
         guard result.rows == 1 else { return nil }
         let run = Self.run(result, 0)
         return run.state.isUnfinished ? run : nil

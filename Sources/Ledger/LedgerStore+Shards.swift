@@ -19,14 +19,14 @@ extension LedgerStore {
 
     public func shards(of run: RunID) throws -> [ShardDetail] {
         let result = try connection.execute(
-            "SELECT \(Self.shardColumns) FROM coord.shard AS s WHERE s.run_id = $1::bigint ORDER BY s.id",
+            "SELECT \(Self.shardColumns) FROM \(ledger).shard AS s WHERE s.run_id = $1::bigint ORDER BY s.id",
             [run.description])
         return (0..<result.rows).map { Self.detail(result, $0) }
     }
 
     public func shard(_ id: ShardID, of run: RunID) throws -> ShardRecord? {
         let result = try connection.execute(
-            "SELECT \(Self.shardColumns) FROM coord.shard AS s WHERE s.run_id = $1::bigint AND s.id = $2::int",
+            "SELECT \(Self.shardColumns) FROM \(ledger).shard AS s WHERE s.run_id = $1::bigint AND s.id = $2::int",
             [run.description, id.description])
         return result.rows == 1 ? Self.detail(result, 0).record : nil
     }
@@ -57,20 +57,20 @@ extension LedgerStore {
             "coord_lease",
             """
             WITH coordinator AS MATERIALIZED (
-                SELECT 1 FROM coord.run
+                SELECT 1 FROM \(ledger).run
                 WHERE id = $1::bigint AND coordinator = $2::uuid AND term = $3::bigint AND state = 'running'
                     AND desired = 'running' FOR SHARE
             ), leased AS (
-                UPDATE coord.shard SET epoch = epoch + 1, owner = $5::uuid, state = 'running',
+                UPDATE \(ledger).shard SET epoch = epoch + 1, owner = $5::uuid, state = 'running',
                     lease_sequence = sequence
                 FROM coordinator
                 WHERE run_id = $1::bigint AND id = $4::int AND epoch = $6::bigint AND state IN ('pending', 'running')
                 RETURNING epoch, sequence
             ), superseded AS (
-                UPDATE coord.attempt SET ended_at = clock_timestamp(), outcome = 'superseded' FROM leased
+                UPDATE \(ledger).attempt SET ended_at = clock_timestamp(), outcome = 'superseded' FROM leased
                 WHERE run_id = $1::bigint AND shard_id = $4::int AND attempt.epoch < leased.epoch AND ended_at IS NULL
             ), attempted AS (
-                INSERT INTO coord.attempt (run_id, shard_id, epoch, worker)
+                INSERT INTO \(ledger).attempt (run_id, shard_id, epoch, worker)
                 SELECT $1::bigint, $4::int, epoch, $5::uuid FROM leased
             )
             SELECT epoch, sequence FROM leased
@@ -85,7 +85,7 @@ extension LedgerStore {
     public func terminateHolder(of shard: ShardID, run: RunID) throws {
         try connection.execute(
             """
-            SELECT pg_terminate_backend(a.pid) FROM coord.shard AS s JOIN pg_stat_activity AS a
+            SELECT pg_terminate_backend(a.pid) FROM \(ledger).shard AS s JOIN pg_stat_activity AS a
                 ON a.pid = s.backend_pid AND a.backend_start = s.backend_start
             WHERE s.run_id = $1::bigint AND s.id = $2::int
             """, [run.description, shard.description])
@@ -105,10 +105,10 @@ extension LedgerStore {
             "coord_record_attempt",
             """
             WITH coordinator AS MATERIALIZED (
-                SELECT 1 FROM coord.run
+                SELECT 1 FROM \(ledger).run
                 WHERE id = $1::bigint AND coordinator = $2::uuid AND term = $3::bigint AND state = 'running' FOR SHARE
             ), ended AS (
-                UPDATE coord.shard SET
+                UPDATE \(ledger).shard SET
                     failures = CASE WHEN $10::int = 0 THEN failures WHEN sequence > lease_sequence THEN 1
                         ELSE failures + 1 END,
                     state = CASE WHEN $10::int = 0 THEN 'pending' WHEN $9::boolean THEN 'failed'
@@ -120,7 +120,7 @@ extension LedgerStore {
                     AND state = 'running'
                 RETURNING state, failures
             ), closed AS (
-                UPDATE coord.attempt SET ended_at = clock_timestamp(), outcome = $7, error = $8 FROM ended
+                UPDATE \(ledger).attempt SET ended_at = clock_timestamp(), outcome = $7, error = $8 FROM ended
                 WHERE run_id = $1::bigint AND shard_id = $4::int AND epoch = $5::bigint
             )
             SELECT state, failures FROM ended
@@ -142,7 +142,7 @@ extension LedgerStore {
             "coord_enter",
             """
             SELECT pg_catalog.set_config('application_name', $2, false), COALESCE((SELECT \(Self.ownerIsAlive)
-                FROM coord.run AS r WHERE r.id OPERATOR(pg_catalog.=) $1::pg_catalog.int8), false)
+                FROM \(ledger).run AS r WHERE r.id OPERATOR(pg_catalog.=) $1::pg_catalog.int8), false)
             """, PostgresParameters([run.description, applicationName])
         ).bool(0, 1) ?? false
     }
@@ -161,7 +161,7 @@ extension LedgerStore {
         let result = try connection.executePrepared(
             "coord_open",
             """
-            UPDATE coord.shard SET backend_pid = pg_catalog.pg_backend_pid(), backend_start =
+            UPDATE \(ledger).shard SET backend_pid = pg_catalog.pg_backend_pid(), backend_start =
                 (SELECT backend_start FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid())
             WHERE run_id = $1::bigint AND id = $2::int AND epoch = $3::bigint AND owner = $4::uuid
                 AND state = 'running'

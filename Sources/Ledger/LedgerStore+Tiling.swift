@@ -15,7 +15,7 @@ extension LedgerStore {
     public func require(_ shard: ShardID, of run: RunID) throws -> ShardRecord {
         if let record = try self.shard(shard, of: run) { return record }
         try checkTiling(of: run)
-        throw LedgerError.damaged(run, "expected its shard \(shard), and found no row of it in coord.shard")
+        throw LedgerError.damaged(run, "expected its shard \(shard), and found no row of it in \(ledger).shard")
     }
 
     /// Checks that the shards in the ledger tile the run's key space, from below every key to the run's end key.
@@ -24,10 +24,10 @@ extension LedgerStore {
     @discardableResult
     func checkTiling(of run: RunID) throws -> Int {
         let whole = try connection.execute(
-            "SELECT end_key, shards FROM coord.run WHERE id = $1::bigint", [run.description])
+            "SELECT end_key, shards FROM \(ledger).run WHERE id = $1::bigint", [run.description])
         guard whole.rows == 1 else { throw LedgerError.gone(run) }
         let result = try connection.execute(
-            "SELECT id, after_key, through_key FROM coord.shard WHERE run_id = $1::bigint ORDER BY id",
+            "SELECT id, after_key, through_key FROM \(ledger).shard WHERE run_id = $1::bigint ORDER BY id",
             [run.description])
         let shards = (0..<result.rows).map { row in
             ShardTiling.Piece(

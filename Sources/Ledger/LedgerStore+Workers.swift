@@ -45,7 +45,7 @@ extension LedgerStore {
         }
         try connection.execute(
             """
-            INSERT INTO coord.worker
+            INSERT INTO \(ledger).worker
                 (run_id, id, host, pid, shard_id, rows_done, rows_per_second, rss_bytes, peak_rss_bytes)
             VALUES \(rows.joined(separator: ", "))
             ON CONFLICT (run_id, id) DO UPDATE SET shard_id = excluded.shard_id, rows_done = excluded.rows_done,
@@ -57,7 +57,7 @@ extension LedgerStore {
     public func noteLeft(_ worker: WorkerID, of run: RunID) throws {
         try connection.execute(
             """
-            UPDATE coord.worker SET left_at = clock_timestamp(), shard_id = NULL, rows_per_second = 0
+            UPDATE \(ledger).worker SET left_at = clock_timestamp(), shard_id = NULL, rows_per_second = 0
             WHERE run_id = $1::bigint AND id = $2::uuid
             """, [run.description, worker.rawValue])
     }
@@ -66,7 +66,7 @@ extension LedgerStore {
     public func noteAllLeft(_ run: RunID) throws {
         try connection.execute(
             """
-            UPDATE coord.worker SET left_at = clock_timestamp(), shard_id = NULL, rows_per_second = 0
+            UPDATE \(ledger).worker SET left_at = clock_timestamp(), shard_id = NULL, rows_per_second = 0
             WHERE run_id = $1::bigint AND left_at IS NULL
             """, [run.description])
     }
@@ -87,7 +87,7 @@ extension LedgerStore {
         let gone = includeGone ? "" : "AND left_at IS NULL AND seen_at > clock_timestamp() - interval '30 seconds'"
         let result = try connection.execute(
             """
-            SELECT id, host, pid, shard_id, rows_done, rows_per_second, rss_bytes, peak_rss_bytes FROM coord.worker
+            SELECT id, host, pid, shard_id, rows_done, rows_per_second, rss_bytes, peak_rss_bytes FROM \(ledger).worker
             WHERE run_id = $1::bigint \(gone) ORDER BY host, pid
             """, [run.description])
         return (0..<result.rows).map { row in

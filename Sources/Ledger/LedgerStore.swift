@@ -1,20 +1,29 @@
 public import Postgres
+public import Sharding
 
-/// The ledger in one database, over one connection. It belongs to that connection's thread.
+/// The ledger in one schema of a database, over one connection. It belongs to that connection's thread.
 ///
 /// Every method is one transaction. Methods that change a run's shards carry the coordinator's term and do nothing
 /// when another coordinator has taken the run over.
 public final class LedgerStore {
     public let connection: PostgresConnection
+    public let schema: LedgerSchema
+    /// The schema as SQL writes it.
+    let ledger: String
 
-    public init(_ connection: PostgresConnection) { self.connection = connection }
+    /// - Parameter schema: one for all stores on this connection, since its prepared statements name it.
+    public init(_ connection: PostgresConnection, schema: LedgerSchema = .standard) {
+        self.connection = connection
+        self.schema = schema
+        ledger = schema.quoted
+    }
 
     // MARK: - Installation
 
     /// Every table that the ledger has had since its first version.
     private static let tables = ["attempt", "event", "migration", "run", "shard", "worker"]
 
-    /// The version of the ledger in this database; 0 when there is none.
+    /// The version of the ledger in this schema; 0 when there is none.
     /// - Throws: `LedgerError` with code `foreign` when the schema holds something else; `forbidden`.
     public func installedVersion() throws -> Int {
         // Not by to_regclass, whose answer may come from a cache that is older than the lock that `install` waited for.
@@ -26,18 +35,19 @@ public final class LedgerStore {
                 SELECT c.relname::text AS name, c.relkind::text AS kind FROM pg_class AS c
                 WHERE c.relnamespace = n.oid AND c.relkind NOT IN ('i', 'I', 't')
                 UNION ALL SELECT p.proname::text, 'function' FROM pg_proc AS p WHERE p.pronamespace = n.oid
-            ) AS o WHERE n.nspname = 'coord'
-            """)
+            ) AS o WHERE n.nspname = $1::name
+            """, [schema.name])
         func names(_ column: Int) -> [String] {
             (result.text(0, column).flatMap { PostgresArray.parse($0) } ?? []).compactMap { $0 }
         }
         guard let count = result.int(0, 1), count > 0 else { return 0 }
-        guard Set(names(0)).isSuperset(of: Self.tables) else { throw Self.foreign(count, names(2)) }
+        guard Set(names(0)).isSuperset(of: Self.tables) else { throw foreign(count, names(2)) }
         do {
-            return Int(try connection.execute("SELECT COALESCE(max(version), 0) FROM coord.migration").int(0, 0) ?? 0)
+            return Int(
+                try connection.execute("SELECT COALESCE(max(version), 0) FROM \(ledger).migration").int(0, 0) ?? 0)
         } catch {
             // Another table of that name may have other columns.
-            if ["42703", "42883", "22P02"].contains(error.sqlState) { throw Self.foreign(count, names(2)) }
+            if ["42703", "42883", "22P02"].contains(error.sqlState) { throw foreign(count, names(2)) }
             guard error.recovery == .authorize else { throw error }
             throw LedgerError(
                 .forbidden, "this role may not read the ledger: \(error)",
@@ -45,13 +55,15 @@ public final class LedgerStore {
         }
     }
 
-    private static func foreign(_ count: Int64, _ names: [String]) -> LedgerError {
+    private func foreign(_ count: Int64, _ names: [String]) -> LedgerError {
         let some = names.joined(separator: ", ") + (count > names.count ? ", …" : "")
         return LedgerError(
             .foreign,
-            "the schema coord of this database is not this program's: it holds \(some), and not the tables of a ledger. "
+            "the schema \(ledger) of this database is not this program's: it holds \(some), and not the tables of a ledger. "
                 + "Nothing was changed",
-            mend: "rename that schema: ALTER SCHEMA coord RENAME TO …; the ledger's own schema has no other name yet")
+            mend:
+                "give the ledger another: --ledger-schema NAME, or ledger_schema: NAME in the job; or rename that one: "
+                + "ALTER SCHEMA \(ledger) RENAME TO …")
     }
 
     /// Brings the ledger to this build's version. Does nothing where it is there already.
@@ -61,7 +73,7 @@ public final class LedgerStore {
         if try installedVersion() == Schema.version { return false }
         do {
             try connection.execute("BEGIN")
-            try connection.execute("SELECT pg_advisory_xact_lock(\(Schema.migrationLock))")
+            try connection.execute("SELECT pg_advisory_xact_lock(\(Schema.migrationLock(of: schema)))")
             let version = try installedVersion()
             guard version <= Schema.version else {
                 try connection.execute("ROLLBACK")
@@ -70,9 +82,10 @@ public final class LedgerStore {
                     mend: "use the coord that made it, or a newer one")
             }
             let missing = version..<Schema.version
+            let migrations = Schema.migrations(in: schema)
             for next in missing {
-                for statement in Self.statements(Schema.migrations[next]) { try connection.execute(statement) }
-                try connection.execute("INSERT INTO coord.migration (version) VALUES ($1::int)", ["\(next + 1)"])
+                for statement in Self.statements(migrations[next]) { try connection.execute(statement) }
+                try connection.execute("INSERT INTO \(ledger).migration (version) VALUES ($1::int)", ["\(next + 1)"])
             }
             try connection.execute("COMMIT")
             return !missing.isEmpty
@@ -90,9 +103,7 @@ public final class LedgerStore {
     public func require() throws {
         let version = try installedVersion()
         guard version > 0 else {
-            throw LedgerError(
-                .notInstalled, "there is no ledger in this database: nothing has run here yet",
-                mend: "coord start JOB, or coord ledger install")
+            throw try missing()
         }
         guard version <= Schema.version else {
             throw LedgerError(
@@ -106,18 +117,47 @@ public final class LedgerStore {
         }
     }
 
+    /// Schemas named of those that hold another ledger.
+    private static let othersLimit = 3
+
+    /// Names of other schemas that hold the tables of a ledger, at most three.
+    public func others() throws -> [LedgerSchema] {
+        let result = try connection.execute(
+            """
+            SELECT n.nspname FROM pg_namespace AS n JOIN pg_class AS c ON c.relnamespace = n.oid
+            WHERE c.relkind = 'r' AND c.relname = ANY ($1::name[]) AND n.nspname <> $2::name
+            GROUP BY n.nspname HAVING count(*) = \(Self.tables.count) ORDER BY n.nspname LIMIT \(Self.othersLimit)
+            """, ["{\(Self.tables.joined(separator: ","))}", schema.name])
+        return (0..<result.rows).compactMap { result.text($0, 0).flatMap { LedgerSchema($0) } }
+    }
+
+    private func missing() throws -> LedgerError {
+        let others = try others()
+        guard others.isEmpty else {
+            let names = others.map(\.quoted).joined(separator: ", ")
+            return LedgerError(
+                .notInstalled, "there is no ledger in the schema \(ledger) of this database, but one in \(names)",
+                mend: "name it: --ledger-schema NAME, or COORD_LEDGER_SCHEMA in the environment; to make one in "
+                    + "\(ledger): coord ledger install")
+        }
+        let place = schema == .standard ? "in" : "in the schema \(ledger) of"
+        return LedgerError(
+            .notInstalled, "there is no ledger \(place) this database: nothing has run here yet",
+            mend: "coord start JOB, or coord ledger install")
+    }
+
     /// Removes the ledger with everything in it. Refused while a coordinator owns a run.
     public func drop() throws {
         guard try installedVersion() > 0 else { return }
         let owned = try connection.execute(
-            "SELECT id, coordinator_host, coordinator_pid FROM coord.run AS r WHERE \(Self.ownerIsAlive) LIMIT 1")
+            "SELECT id, coordinator_host, coordinator_pid FROM \(ledger).run AS r WHERE \(Self.ownerIsAlive) LIMIT 1")
         if owned.rows > 0 {
             throw LedgerError(
                 .owned(by: "\(owned.text(0, 1) ?? "?") pid \(owned.text(0, 2) ?? "?")"),
                 "run \(owned.text(0, 0) ?? "?") is at work: the ledger is not dropped",
                 mend: "coord cancel \(owned.text(0, 0) ?? "RUN")")
         }
-        try connection.execute("DROP SCHEMA coord CASCADE")
+        try connection.execute("DROP SCHEMA \(ledger) CASCADE")
     }
 
     /// Runs `body` in one transaction, or in the one that is open.

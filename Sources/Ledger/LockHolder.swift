@@ -51,15 +51,15 @@ extension LedgerStore {
         let result = try connection.execute(
             """
             WITH free AS MATERIALIZED (
-                SELECT id FROM coord.shard WHERE run_id = $1::bigint AND state = 'running'
+                SELECT id FROM \(ledger).shard WHERE run_id = $1::bigint AND state = 'running'
                 FOR NO KEY UPDATE SKIP LOCKED
             ), free_run AS MATERIALIZED (
-                SELECT id FROM coord.run WHERE id = $1::bigint FOR NO KEY UPDATE SKIP LOCKED
+                SELECT id FROM \(ledger).run WHERE id = $1::bigint FOR NO KEY UPDATE SKIP LOCKED
             ), held AS (
-                SELECT s.id, s.xmax::text AS xid, s.backend_pid, s.backend_start FROM coord.shard AS s
+                SELECT s.id, s.xmax::text AS xid, s.backend_pid, s.backend_start FROM \(ledger).shard AS s
                 WHERE s.run_id = $1::bigint AND s.state = 'running' AND s.id NOT IN (SELECT free.id FROM free)
                 UNION ALL
-                SELECT NULL, r.xmax::text, NULL, NULL FROM coord.run AS r
+                SELECT NULL, r.xmax::text, NULL, NULL FROM \(ledger).run AS r
                 WHERE r.id = $1::bigint AND r.id NOT IN (SELECT free_run.id FROM free_run)
             ), holder AS (
                 SELECT held.id, COALESCE(

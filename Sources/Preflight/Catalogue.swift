@@ -42,8 +42,10 @@ struct Catalogue {
     /// - Parameters:
     ///   - resolved: the table's quoted name with its schema, when it is known already.
     ///   - searchPath: along which a name without a schema is looked up; nil for the session's.
+    ///   - ledger: whose tables no job may change.
     static func read(
-        _ name: TableName, resolved: String? = nil, searchPath: String? = nil, _ connection: PostgresConnection
+        _ name: TableName, resolved: String? = nil, searchPath: String? = nil, ledger: LedgerSchema,
+        _ connection: PostgresConnection
     ) throws -> Catalogue {
         let oid = try connection.withSearchPath(searchPath) {
             try connection.execute(
@@ -61,7 +63,7 @@ struct Catalogue {
                 row_security_active(c.oid), EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid),
                 CASE WHEN c.reltuples > 0 AND c.relpages > 0 AND c.relkind = 'r' THEN (c.reltuples / c.relpages
                     * (pg_relation_size(c.oid) / current_setting('block_size')::bigint))::bigint END,
-                pg_table_size(c.oid), n.nspname = 'coord' OR n.nspname LIKE 'pg\\_%' OR
+                pg_table_size(c.oid), n.nspname = $2::name OR n.nspname LIKE 'pg\\_%' OR
                     n.nspname = 'information_schema',
                 CASE WHEN c.relkind = 'r' THEN has_column_privilege(c.oid, 'xmin', 'SELECT')
                     AND has_column_privilege(c.oid, 'ctid', 'SELECT') END,
@@ -71,7 +73,7 @@ struct Catalogue {
                 EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
                     AND t.tgenabled <> 'D' AND t.tgtype & 16 <> 0)
             FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = $1::oid
-            """, [oid])
+            """, [oid, ledger.name])
         guard result.rows == 1 else { throw try missing(name, connection) }
         func text(_ column: Int) -> String { result.text(0, column) ?? "" }
         let kinds = [
@@ -168,7 +170,8 @@ struct Catalogue {
         return (0..<result.rows).map { row in
             Column(
                 target: Target.Column(
-                    name: result.text(row, 0) ?? "", number: Int(result.int(row, 2) ?? 0), quoted: result.text(row, 1) ?? "",
+                    name: result.text(row, 0) ?? "", number: Int(result.int(row, 2) ?? 0),
+                    quoted: result.text(row, 1) ?? "",
                     type: UInt32(result.int(row, 3) ?? 0), typeName: result.text(row, 4) ?? "",
                     value: ValueType(
                         base: UInt32(result.int(row, 11) ?? 0), name: result.text(row, 12) ?? "",

@@ -1,7 +1,7 @@
 public import Job
 public import Ledger
 public import Postgres
-import Sharding
+public import Sharding
 
 /// Checks a job against a database before anything is written, and resolves its names.
 public enum Preflight {
@@ -27,11 +27,13 @@ public enum Preflight {
     /// - Parameters:
     ///   - table: the table of an earlier run that is to go on; nil to look the job's name up.
     ///   - searchPath: along which names in the job are looked up; nil for the session's own. Only they see it.
+    ///   - ledger: the ledger's schema, whose tables no job may change.
     public static func check(
-        _ job: Job, file: String, table: String? = nil, searchPath: String? = nil, _ connection: PostgresConnection
+        _ job: Job, file: String, table: String? = nil, searchPath: String? = nil, ledger: LedgerSchema = .standard,
+        _ connection: PostgresConnection
     ) throws -> Findings {
         do {
-            return try findings(job, file: file, table: table, searchPath, connection)
+            return try findings(job, file: file, table: table, searchPath, ledger, connection)
         } catch let error as PostgresError where error.recovery == .authorize {
             throw PreflightError(
                 .permission, "this role may not do what the job needs: \(error.message)",
@@ -40,10 +42,12 @@ public enum Preflight {
     }
 
     private static func findings(
-        _ job: Job, file: String, table: String?, _ searchPath: String?, _ connection: PostgresConnection
+        _ job: Job, file: String, table: String?, _ searchPath: String?, _ ledger: LedgerSchema,
+        _ connection: PostgresConnection
     ) throws -> Findings {
         try requireWritable(connection)
-        let catalogue = try Catalogue.read(job.table, resolved: table, searchPath: searchPath, connection)
+        let catalogue = try Catalogue.read(
+            job.table, resolved: table, searchPath: searchPath, ledger: ledger, connection)
         let target = try resolve(job, catalogue, connection)
         try checkRights(job, target, catalogue)
         let rows = try tableRows(catalogue, connection)
@@ -61,8 +65,10 @@ public enum Preflight {
     /// Resolves the job's names only, as a worker does whose coordinator has made the checks.
     ///
     /// - Parameter table: the table that they were made for, quoted with its schema.
-    public static func target(_ job: Job, table: String, _ connection: PostgresConnection) throws -> Target {
-        try resolve(job, try Catalogue.read(job.table, resolved: table, connection), connection)
+    public static func target(
+        _ job: Job, table: String, ledger: LedgerSchema = .standard, _ connection: PostgresConnection
+    ) throws -> Target {
+        try resolve(job, try Catalogue.read(job.table, resolved: table, ledger: ledger, connection), connection)
     }
 
     /// Refuses a database in which this session cannot write.

@@ -236,6 +236,9 @@ package nonisolated struct Coord_Wire_V1_Welcome: Sendable {
 
   package var heartbeatMs: UInt32 = 0
 
+  /// Name of the ledger's schema, so that a worker that looks into another ledger stops before it reads a job there.
+  package var ledgerSchema: String = String()
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -900,7 +903,7 @@ nonisolated extension Coord_Wire_V1_Hello: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension Coord_Wire_V1_Welcome: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Welcome"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}protocol\0\u{1}run\0\u{3}system_identifier\0\u{1}database\0\u{3}heartbeat_ms\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}protocol\0\u{1}run\0\u{3}system_identifier\0\u{1}database\0\u{3}heartbeat_ms\0\u{3}ledger_schema\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -913,6 +916,7 @@ nonisolated extension Coord_Wire_V1_Welcome: SwiftProtobuf.Message, SwiftProtobu
       case 3: try { try decoder.decodeSingularStringField(value: &self.systemIdentifier) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self.database) }()
       case 5: try { try decoder.decodeSingularUInt32Field(value: &self.heartbeatMs) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.ledgerSchema) }()
       default: break
       }
     }
@@ -934,6 +938,9 @@ nonisolated extension Coord_Wire_V1_Welcome: SwiftProtobuf.Message, SwiftProtobu
     if self.heartbeatMs != 0 {
       try visitor.visitSingularUInt32Field(value: self.heartbeatMs, fieldNumber: 5)
     }
+    if !self.ledgerSchema.isEmpty {
+      try visitor.visitSingularStringField(value: self.ledgerSchema, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -943,6 +950,7 @@ nonisolated extension Coord_Wire_V1_Welcome: SwiftProtobuf.Message, SwiftProtobu
     if lhs.systemIdentifier != rhs.systemIdentifier {return false}
     if lhs.database != rhs.database {return false}
     if lhs.heartbeatMs != rhs.heartbeatMs {return false}
+    if lhs.ledgerSchema != rhs.ledgerSchema {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -132,7 +132,8 @@ final class BatchReader {
         }
         if let failure { throw failure }
         return HeldBatch(
-            rows: rows, summary: summary, deferred: request.deferred, locked: request.locked, deferredRows: deferredRows)
+            rows: rows, summary: summary, deferred: request.deferred, locked: request.locked, deferredRows: deferredRows
+        )
     }
 
     private func receiveRange(_ request: Request, _ rows: inout RowBatch, _ connection: PostgresConnection)

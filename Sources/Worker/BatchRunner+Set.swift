@@ -62,7 +62,8 @@ extension BatchRunner {
             return committed
         } catch let error as PostgresError where error.concernsRow && keys.count == 1 {
             throw StepError(
-                .permanent, "row \(statements.target.key.quoted) \(keys[0]): \(error); batch rolled back, nothing written")
+                .permanent,
+                "row \(statements.target.key.quoted) \(keys[0]): \(error); batch rolled back, nothing written")
         }
     }
 

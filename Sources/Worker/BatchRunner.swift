@@ -23,6 +23,7 @@ actor BatchRunner {
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private let settings: PostgresConnection.Settings
+    private let ledger: LedgerSchema
     let worker: WorkerID
     private let transforms: [RowTransform]
     /// This program, to start compute programs that end with it.
@@ -54,8 +55,10 @@ actor BatchRunner {
     private var lease: Lease?
 
     init(
-        settings: PostgresConnection.Settings, worker: WorkerID, transforms: [RowTransform], leash: String?
+        settings: PostgresConnection.Settings, ledger: LedgerSchema, worker: WorkerID, transforms: [RowTransform],
+        leash: String?
     ) {
+        self.ledger = ledger
         self.leash = leash
         self.settings = settings
         self.worker = worker
@@ -81,12 +84,12 @@ actor BatchRunner {
         self.run = run
         let connection = try connected(
             expecting: place ?? DatabasePlace(systemIdentifier: systemIdentifier, database: database))
-        let definition = try LedgerStore(connection).definition(of: run)
+        let definition = try LedgerStore(connection, schema: ledger).definition(of: run)
         self.definition = definition
         try checkBinding(connection, kind: .permanent)
         let job = try Job.parse(text: definition.text, file: definition.name, directory: definition.directory)
-        let target = try Preflight.target(job, table: definition.table, connection)
-        let statements = BatchStatements(target: target, mechanisms: Self.mechanisms)
+        let target = try Preflight.target(job, table: definition.table, ledger: ledger, connection)
+        let statements = BatchStatements(target: target, ledger: ledger.quoted, mechanisms: Self.mechanisms)
         self.statements = statements
         limits = job.batch
         budget = min(budget, job.batch.rows)
@@ -222,7 +225,7 @@ actor BatchRunner {
             }
             if batchRows > 0 { budget = min(budget, batchRows) }
             let connection = try connected()
-            let store = LedgerStore(connection)
+            let store = LedgerStore(connection, schema: ledger)
             guard try store.enter(run, applicationName: "coord run \(run) shard \(lease.shard)") else {
                 throw StepError(
                     .connectionLost,
@@ -246,7 +249,7 @@ actor BatchRunner {
     ) throws {
         guard let checkpoint = opening.checkpoint else { return }
         let found = "the ledger was changed by hand: the checkpoint of shard \(lease.shard), \(checkpoint), "
-        let mend = "set it right in coord.shard, then: coord resume \(run?.description ?? "RUN")"
+        let mend = "set it right in \(ledger).shard, then: coord resume \(run?.description ?? "RUN")"
         do {
             let result = try connection.execute(
                 statements.checkPosition,

@@ -75,7 +75,8 @@ struct HeldRows {
         var batch = RowBatch(columns: 1)
         for key in keys { batch.append(key.components[0]) }
         var list = PostgresParameters()
-        try ValueEncoder.append(batch, column: 0, rows: batch.rows, as: ElementType.of(keyType: target.keyType), to: &list)
+        try ValueEncoder.append(
+            batch, column: 0, rows: batch.rows, as: ElementType.of(keyType: target.keyType), to: &list)
         return list
     }
 }

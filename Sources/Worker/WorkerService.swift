@@ -19,6 +19,8 @@ public actor WorkerService: Service {
         /// The coordinator's endpoint, such as `ipc:///…` or `tcp://host:port`.
         public var endpoint: String
         public var connection: PostgresConnection.Settings
+        /// Where this worker reads its job and enters its batches.
+        public var ledgerSchema: LedgerSchema
         public var build: String
         /// This program, when it is coord: compute programs are then started so that they end with the worker.
         public var executable: String?
@@ -29,12 +31,12 @@ public actor WorkerService: Service {
         public var giveUpAfter: Duration
 
         public init(
-            endpoint: String, connection: PostgresConnection.Settings, build: String, executable: String? = nil,
-            endsWithInput: Bool = false,
-            giveUpAfter: Duration = .seconds(300)
+            endpoint: String, connection: PostgresConnection.Settings, ledgerSchema: LedgerSchema = .standard,
+            build: String, executable: String? = nil, endsWithInput: Bool = false, giveUpAfter: Duration = .seconds(300)
         ) {
             self.endpoint = endpoint
             self.connection = connection
+            self.ledgerSchema = ledgerSchema
             self.build = build
             self.executable = executable
             self.endsWithInput = endsWithInput
@@ -97,7 +99,8 @@ public actor WorkerService: Service {
         id = WorkerID.random(using: &generator)
         seed = generator.next()
         runner = BatchRunner(
-            settings: configuration.connection, worker: id, transforms: transforms, leash: configuration.executable)
+            settings: configuration.connection, ledger: configuration.ledgerSchema, worker: id, transforms: transforms,
+            leash: configuration.executable)
     }
 
     /// Works until it is drained, refused or abandoned.
@@ -258,6 +261,15 @@ public actor WorkerService: Service {
             return react { $0.welcomed(now: $1) }
         }
         guard !preparing else { return }
+        // Another ledger of the database has runs of the same numbers. It is not simply taken: what a job says is carried out
+        // with this worker's rights, and its own configuration says whose job it may be.
+        let theirs = welcome.ledgerSchema.isEmpty ? LedgerSchema.standard.name : welcome.ledgerSchema
+        guard theirs.isExactly(configuration.ledgerSchema.name) else {
+            return leave(
+                "this worker's ledger is in the schema \(configuration.ledgerSchema), and the run's in "
+                    + "\(LedgerSchema(theirs)?.quoted ?? theirs): "
+                    + "start it with --ledger-schema, or with COORD_LEDGER_SCHEMA in its environment")
+        }
         preparing = true
         self.run = run
         let interval = Duration.milliseconds(Int64(welcome.heartbeatMs))

@@ -26,8 +26,21 @@ import Testing
 }
 
 @Suite struct SuggestionTests {
-    private func completed(_ text: String, _ arguments: [String], job: String? = nil) -> String {
-        Suggestion.completed(text, arguments: ["coord"] + arguments, jobDatabase: job)
+    private func completed(_ text: String, _ arguments: [String], job: String? = nil, schema: String? = nil) -> String {
+        Suggestion.completed(text, arguments: ["coord"] + arguments, jobDatabase: job, schema: schema)
+    }
+
+    @Test func theSchemaOfTheLedgerGoesToCommandsThatDoNotReadTheFile() {
+        let text = "coord status 3, coord worker --connect x, coord start a.yaml"
+        #expect(
+            completed(text, [], schema: "\"My \"\"Ledger\"")
+                == "coord status 3 --ledger-schema '\"My \"\"Ledger\"', coord worker --ledger-schema '\"My \"\"Ledger\"' "
+                + "--connect x, coord start a.yaml")
+        #expect(completed("coord status 3", ["--ledger-schema=a"], schema: "b") == "coord status 3 --ledger-schema a")
+    }
+
+    @Test func aQuoteThatSomethingCombinesWithIsQuotedToo() {
+        #expect(Suggestion.quoted("a'\u{301}b") == "'a'\\''\u{301}b'")
     }
 
     @Test(arguments: [

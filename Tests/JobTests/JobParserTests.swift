@@ -160,7 +160,7 @@ import Testing
     @Test(arguments: [
         "table: T\nname: n\nset: { b: 2, a: 1 }\nwhere: |\n  x\n",
         "name: n # note\ntable: t\nwhere: x\nset: { a: 1, b: 2 }\nbatch: { rows: 5 }\nshards: 7\nretry: { attempts: 2 }\n"
-            + "database: app\n",
+            + "database: app\nledger_schema: ops\n",
     ])
     func limitsOrderAndLayoutDoNotChangeTheDefinition(text: String) throws {
         #expect(try parse(text).fingerprint == parse(base).fingerprint)

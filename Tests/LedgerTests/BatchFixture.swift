@@ -127,9 +127,12 @@ struct Batches {
     let statements: BatchStatements
 
     /// - Parameter connection: set up with `PostgresSession.batches`.
-    init(_ connection: PostgresConnection, _ target: Target, mechanisms: Mechanisms = .all) {
+    init(
+        _ connection: PostgresConnection, _ target: Target, ledger: LedgerSchema = .standard,
+        mechanisms: Mechanisms = .all
+    ) {
         self.connection = connection
-        statements = BatchStatements(target: target, mechanisms: mechanisms)
+        statements = BatchStatements(target: target, ledger: ledger.quoted, mechanisms: mechanisms)
     }
 
     /// - Returns: nil when the fence refused it.

@@ -5,8 +5,8 @@ import Testing
 
 extension TestDatabase {
     /// A ledger that was just installed, over a connection of its own.
-    func ledger() throws -> LedgerStore {
-        let store = LedgerStore(try connect(setup: PostgresSession.ledger))
+    func ledger(_ schema: LedgerSchema = .standard) throws -> LedgerStore {
+        let store = LedgerStore(try connect(setup: PostgresSession.ledger), schema: schema)
         try store.install()
         return store
     }
@@ -50,7 +50,7 @@ extension LedgerStore {
     /// Kinds of the run's events in their order, with the shard's number where there is one.
     func events(of run: RunID) throws -> [String] {
         let result = try connection.execute(
-            "SELECT kind || COALESCE(' ' || shard_id, '') FROM coord.event WHERE run_id = $1::bigint ORDER BY id",
+            "SELECT kind || COALESCE(' ' || shard_id, '') FROM \(schema).event WHERE run_id = $1::bigint ORDER BY id",
             [run.description])
         return (0..<result.rows).map { result.text($0, 0) ?? "" }
     }
@@ -58,21 +58,21 @@ extension LedgerStore {
     /// Ends a shard as its worker's last batch does, or as failed.
     func end(_ shard: Int32, of run: RunID, as state: ShardState) throws {
         try connection.execute(
-            "UPDATE coord.shard SET state = $3 WHERE run_id = $1::bigint AND id = $2::int",
+            "UPDATE \(schema).shard SET state = $3 WHERE run_id = $1::bigint AND id = $2::int",
             [run.description, "\(shard)", state.rawValue])
     }
 
     /// Enters a session as the coordinator's that is not there any more.
     func forgetSession(of run: RunID) throws {
         try connection.execute(
-            "UPDATE coord.run SET backend_start = '2000-01-01' WHERE id = $1::bigint", [run.description])
+            "UPDATE \(schema).run SET backend_start = '2000-01-01' WHERE id = $1::bigint", [run.description])
     }
 
     func attempts(of run: RunID) throws -> [String] {
         let result = try connection.execute(
             """
             SELECT shard_id || ' ' || epoch || ' ' || COALESCE(outcome, 'open') || ' ' || (ended_at IS NOT NULL)
-            FROM coord.attempt WHERE run_id = $1::bigint ORDER BY shard_id, epoch
+            FROM \(schema).attempt WHERE run_id = $1::bigint ORDER BY shard_id, epoch
             """, [run.description])
         return (0..<result.rows).map { result.text($0, 0) ?? "" }
     }

@@ -36,7 +36,7 @@ import Testing
         let other = TestSession(database.settings())
         let pid = try await other.pid()
         try store.connection.execute("BEGIN")
-        try store.connection.execute("SELECT pg_advisory_xact_lock(\(Schema.migrationLock))")
+        try store.connection.execute("SELECT pg_advisory_xact_lock(\(Schema.migrationLock(of: .standard)))")
         async let outcome = other.with { connection in Result { try LedgerStore(connection).install() } }
         let watcher = try database.connect()
         try await watcher.awaitBlocked(pid)
@@ -50,7 +50,7 @@ import Testing
 
     /// Makes the ledger as an older coord left it.
     private func migrate(through version: Int) throws {
-        for (index, migration) in Schema.migrations.prefix(version).enumerated() {
+        for (index, migration) in Schema.migrations(in: .standard).prefix(version).enumerated() {
             for statement in LedgerStore.statements(migration) { try store.connection.execute(statement) }
             try store.connection.execute("INSERT INTO coord.migration (version) VALUES (\(index + 1))")
         }

@@ -29,7 +29,9 @@ import Testing
 
     /// Analysed when it was small, and loaded since.
     @Test func statisticsAreScaledByHowTheTableHasGrown() throws {
-        let fixture = try make(100, "ANALYZE items", "INSERT INTO items SELECT generate_series(2001, 52000)")
+        let fixture = try make(
+            100, "ANALYZE items",
+            "INSERT INTO items SELECT i, i % 10, repeat('x', 80) FROM generate_series(2001, 52000) AS i")
         let rows = try fixture.check(job).tableRows
         #expect((15_000...80_000).contains(rows), "\(rows)")
     }
@@ -37,10 +39,12 @@ import Testing
     @Test func numbersThatADoubleCannotHoldAreToldOf() throws {
         let fixture = try make(
             10, "ALTER TABLE items ADD price numeric(40, 10), ADD big bigint, ADD small bigint, ADD round numeric",
-            "UPDATE items SET price = 12345678901234567890.1234567891, big = 9007199254740993, small = 12, round = 1e20")
+            "UPDATE items SET price = 12345678901234567890.1234567891, big = 9007199254740993, small = 12, round = 1e20"
+        )
         let job = "table: items\nread: [price, big, small, round]\ncompute: { command: [cat], writes: [v] }\n"
         let warnings = try fixture.check(job).warnings
-        #expect(warnings.count == 1 && warnings[0].hasPrefix("price, big: there are numbers of more digits"), "\(warnings)")
+        #expect(
+            warnings.count == 1 && warnings[0].hasPrefix("price, big: there are numbers of more digits"), "\(warnings)")
         let strings = job.replacing("writes", with: "numbers: strings, writes")
         #expect(try fixture.check(strings).warnings.isEmpty)
     }

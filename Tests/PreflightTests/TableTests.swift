@@ -165,6 +165,24 @@ import Testing
             message: "belongs to the system", mend: nil),
     ]
 
+    @Test func tablesOfTheLedgerAreThoseInItsSchema() throws {
+        let fixture = try PreflightFixture()
+        let schema = try #require(LedgerSchema("My \"Ledger"))
+        for name in ["coord", schema.quoted] {
+            try fixture.connection.execute("CREATE SCHEMA \(name)")
+            try fixture.connection.execute("CREATE TABLE \(name).run (id int PRIMARY KEY, v int)")
+        }
+        func check(_ table: String) throws {
+            let job = try Job.parse(
+                text: "table: '\(table)'\nset: { v: 1 }\n", file: "job.yaml", directory: "/jobs")
+            _ = try Preflight.check(job, file: "job.yaml", ledger: schema, fixture.connection)
+            _ = try Preflight.target(job, table: "\(table)", ledger: schema, fixture.connection)
+        }
+        // Somebody else's, by another name of the ledger.
+        try check("coord.run")
+        #expect(throws: PreflightError.self) { try check("\(schema).run") }
+    }
+
     @Test(arguments: refusals) func tableOrKeyOrColumnIsRefusedWithTheMend(_ refusal: Refusal) throws {
         let fixture = try PreflightFixture()
         defer { _ = try? fixture.connection.execute("DROP FOREIGN DATA WRAPPER IF EXISTS nowhere CASCADE") }

@@ -12,7 +12,8 @@ import Testing
     init() throws {
         try LedgerStore(try TestDatabase.current.connect()).install()
         connection = try TestDatabase.current.connect(setup: PostgresSession.batches)
-        try connection.execute("CREATE TABLE items (id bigint PRIMARY KEY, n int, note text) WITH (autovacuum_enabled = off)")
+        try connection.execute(
+            "CREATE TABLE items (id bigint PRIMARY KEY, n int, note text) WITH (autovacuum_enabled = off)")
         try connection.execute(
             "INSERT INTO items SELECT i, i, repeat('x', 100) FROM generate_series(1, 50000) AS i")
         try connection.execute("CREATE TABLE others AS SELECT i AS n FROM generate_series(1, 50000) AS i")

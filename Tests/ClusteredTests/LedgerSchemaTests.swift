@@ -1,0 +1,95 @@
+import Foundation
+import Glibc
+import Testing
+
+/// A ledger in a schema that a person chose, where `coord` is somebody else's.
+@Suite struct LedgerSchemaTests {
+    private static let schema = "\"My \"\"Ledger\""
+
+    private func occupyStandard(_ scenario: Scenario) async throws {
+        try await scenario.session.execute(
+            "CREATE SCHEMA coord", "CREATE TABLE coord.run (points int)", "INSERT INTO coord.run VALUES (7)")
+    }
+
+    private func standardIsUntouched(_ scenario: Scenario) async throws -> Bool {
+        let tables = try await scenario.session.int(
+            "SELECT count(*) FROM pg_class WHERE relnamespace = 'coord'::regnamespace")
+        let points = try await scenario.session.int("SELECT sum(points) FROM coord.run")
+        return tables == 1 && points == 7
+    }
+
+    /// Rows that were not changed exactly once.
+    private func wrongRows(_ scenario: Scenario) async throws -> Int {
+        try await scenario.session.int(
+            """
+            SELECT count(*) FROM (
+                SELECT FROM items AS i LEFT JOIN history AS h ON h.id = i.id
+                GROUP BY i.id, i.n HAVING i.n <> 1 OR count(h.xid) <> 1) AS q
+            """)
+    }
+
+    @Test func runIsStartedShownAndResumedInAnotherSchema() async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 1_000)
+            try await occupyStandard(scenario)
+            let job = try items.job(.rowBased)
+            let refused = try await scenario.run("start", job, "--workers", "1")
+            #expect(refused.status == 2 && refused.errors.contains("--ledger-schema NAME"), "\(refused.errors)")
+
+            let gate = try await items.closeGate()
+            let coordinator = try scenario.coord("start", job, "--workers", "2", "--ledger-schema", Self.schema)
+            try await gate.reached(by: 2)
+            coordinator.send(SIGTERM)
+            try await eventually("it drains") { coordinator.errors.contains("draining") }
+            await gate.open()
+            let ended = try await coordinator.ended()
+            #expect(ended.status == 130, "\(ended.errors)")
+            let told = ended.output + ended.errors
+            #expect(told.contains("coord resume 1 --ledger-schema '\(Self.schema)'"), "\(told)")
+
+            let lost = try await scenario.run("status")
+            #expect(lost.status == 2 && lost.errors.contains("is not this program's"), "\(lost.errors)")
+            let shown = try await scenario.run("status", "1", "--ledger-schema", Self.schema)
+            #expect(shown.status == 0 && shown.output.contains("paused"), "\(shown.output)\(shown.errors)")
+            // By the environment, as a service would.
+            let environment = ["COORD_LEDGER_SCHEMA": Self.schema]
+            let resumed = try await scenario.run("resume", "1", "--workers", "2", environment: environment)
+            #expect(resumed.status == 0, "\(resumed.errors)")
+            #expect(try await wrongRows(scenario) == 0)
+            let shards = try await scenario.run("shards", "1", environment: environment)
+            #expect(shards.output.split(separator: "\n").filter { $0.contains("done") }.count == 8, "\(shards.output)")
+            #expect(try await standardIsUntouched(scenario))
+
+            let wrong = try await scenario.run("status", environment: ["COORD_LEDGER_SCHEMA": "pg_x"])
+            #expect(wrong.status == 2 && wrong.errors.contains("COORD_LEDGER_SCHEMA"), "\(wrong.errors)")
+        }
+    }
+
+    @Test func workerOfAnotherLedgerIsTurnedAwayBeforeItReadsAJobThere() async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 500)
+            // A run of the same number, in the ledger where the stray worker looks.
+            let stray = try scenario.job("table: items\nset: { n: n + 100 }\nwhere: n < 0\n", file: "stray.yaml")
+            #expect(try await scenario.run("start", stray, "--workers", "1").status == 0)
+            try await scenario.session.execute("TRUNCATE history")
+            let endpoint = "ipc://\(scenario.folder)/join"
+            // The job's key is before the environment's.
+            let text = try items.setJob()
+            let job = try scenario.job("\(try String(contentsOfFile: text, encoding: .utf8))ledger_schema: ops\n")
+            let coordinator = try scenario.coord(
+                "start", job, "--workers", "0", "--listen", endpoint, environment: ["COORD_LEDGER_SCHEMA": "other"])
+            try await eventually("it says where to join, and with which ledger") {
+                coordinator.errors.contains("coord worker --ledger-schema '\"ops\"' --connect \(endpoint)")
+            }
+            let turned = try await scenario.run("worker", "--connect", endpoint)
+            #expect(turned.status == 1, "\(turned.errors)")
+            #expect(turned.errors.contains("this worker's ledger is in the schema coord, and the run's in \"ops\""))
+            let worker = try scenario.coord("worker", "--connect", endpoint, "--ledger-schema", "ops")
+            let ended = try await coordinator.ended()
+            #expect(ended.status == 0, "\(ended.errors)")
+            #expect(ended.errors.contains("the runs of one know nothing of the other's"), "\(ended.errors)")
+            #expect(try await worker.ended(within: .seconds(10)).status == 0)
+            #expect(try await wrongRows(scenario) == 0)
+        }
+    }
+}
