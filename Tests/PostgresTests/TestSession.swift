@@ -28,11 +28,11 @@ extension PostgresConnection {
         try await awaitTrue(sql, "session \(pid) never waited for a lock", sourceLocation: sourceLocation)
     }
 
-    /// Returns when `sql` gives true, and fails the test when it does not within ten seconds.
+    /// Returns when `sql` gives true, and fails the test when it does not within a minute.
     func awaitTrue(
         _ sql: String, _ complaint: Comment, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
-        for _ in 0..<2000 {
+        for _ in 0..<12_000 {
             if try execute(sql).bool(0, 0) == true { return }
             try await Task.sleep(for: .milliseconds(5))
         }
