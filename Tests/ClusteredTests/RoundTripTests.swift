@@ -9,6 +9,8 @@ import Testing
     func batchTakesNoMoreRoundTripsThanItMay(_ kind: Items.Kind, limit: Int) async throws {
         try await Scenario.run { scenario in
             _ = try await Items.make(scenario, rows: 2_000)
+            // With triggers a worker tries settings of the planner at its start, and how many hangs on the statistics.
+            try await scenario.session.execute("DROP TRIGGER remember ON items")
             let few = try await Self.roundTrips(scenario, kind, batch: 100, place: "few")
             let many = try await Self.roundTrips(scenario, kind, batch: 20, place: "many")
             // 20 batches and 100: whatever a worker does once, for its session or its shard, is in both.
