@@ -101,7 +101,7 @@ extension BatchRunner {
                 (result, prefetched) = try exchange(statements, connection, reader, next)
             } catch let error as PostgresError where error.sqlState == "55P03" && !batch.locked {
                 // Somebody holds one of the rows: all others are written without it.
-                result = try writeAroundHeld(batch, statements, connection)
+                (result, _) = try exchange(statements, connection, reader, nil, aroundHeld: true)
             } catch let error as PostgresError where error.concernsRow && !batch.locked {
                 throw try blame(error, lease, position, batch, statements, connection)
             }
@@ -168,14 +168,15 @@ extension BatchRunner {
     /// One round trip: the write, and the next read when one is due. They are transactions of their own.
     private func exchange(
         _ statements: BatchStatements, _ connection: PostgresConnection, _ reader: BatchReader,
-        _ next: BatchReader.Request?
+        _ next: BatchReader.Request?, aroundHeld: Bool = false
     ) throws -> (PostgresResult, HeldBatch?) {
+        let write = aroundHeld ? "coord_write_around" : "coord_write"
         try connection.prepare("coord_write_settings", statements.writeSettings)
         // Its plan is made at its first use, under these settings.
-        try connection.prepare("coord_write", statements.write())
+        try connection.prepare(write, statements.write(aroundHeld: aroundHeld))
         try connection.enterPipeline()
         try connection.send(prepared: "coord_write_settings", PostgresParameters())
-        try connection.send(prepared: "coord_write", parameters)
+        try connection.send(prepared: write, parameters)
         try connection.sync()
         if let next { try reader.send(next, connection) }
         var failure: PostgresError?
@@ -196,26 +197,6 @@ extension BatchRunner {
         if let failure { throw failure }
         guard let result else { throw PostgresError(sqlState: nil, message: "no result for a batch") }
         return (result, batch)
-    }
-
-    private func writeAroundHeld(_ batch: HeldBatch, _ statements: BatchStatements, _ connection: PostgresConnection)
-        throws -> PostgresResult
-    {
-        try connection.prepare("coord_write_settings", statements.writeSettings)
-        try connection.prepare("coord_write_around", statements.write(aroundHeld: true))
-        try connection.enterPipeline()
-        try connection.send(prepared: "coord_write_settings", PostgresParameters())
-        try connection.send(prepared: "coord_write_around", parameters)
-        try connection.sync()
-        var failure: PostgresError?
-        var result: PostgresResult?
-        do { _ = try connection.nextResult() } catch { failure = error }
-        do { result = try connection.nextResult() } catch { failure = failure ?? error }
-        try connection.nextSync()
-        try connection.leavePipeline()
-        if let failure { throw failure }
-        guard let result else { throw PostgresError(sqlState: nil, message: "no result for a batch") }
-        return result
     }
 
     // MARK: - Whose fault an error is
