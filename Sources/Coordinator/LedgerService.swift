@@ -88,11 +88,11 @@ extension LedgerService {
 extension PostgresConnection.Settings {
     /// For the ledger's own statements, whose names are looked up in `pg_catalog` alone.
     public static func ledger(_ conninfo: String?) -> Self {
-        Self(conninfo: conninfo, applicationName: "coord ledger", setup: SearchPath.setup + PostgresSession.ledger)
+        Self(conninfo: conninfo, applicationName: "coord ledger", setup: PostgresSession.ledger + SearchPath.setup)
     }
 
     /// For a worker's batches. Their names are looked up in the run's path, once it is known.
     public static func batches(_ conninfo: String?) -> Self {
-        Self(conninfo: conninfo, applicationName: "coord worker", setup: SearchPath.setup + PostgresSession.batches)
+        Self(conninfo: conninfo, applicationName: "coord worker", setup: PostgresSession.batches + SearchPath.setup)
     }
 }

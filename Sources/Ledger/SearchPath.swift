@@ -12,7 +12,7 @@ public enum SearchPath {
     /// A setting of the session that keeps what the role's own path was.
     static let own = "coord.search_path"
 
-    /// First statements of a session: the role's own path is kept, and the pinned one set. Every name in them is
+    /// Set-up of a session, before any statement that names something unqualified: the role's own path is kept, and the pinned one set. Every name in them is
     /// qualified, and they use no operator.
     public static let setup = [
         "SELECT pg_catalog.set_config('\(own)', pg_catalog.current_setting('search_path'), false)",

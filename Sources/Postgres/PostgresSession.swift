@@ -13,8 +13,9 @@ public enum PostgresSession {
     /// `default_transaction_read_only`, which is refused with its reason elsewhere.
     private static func common() -> [String] {
         [
-            "SET lock_timeout = '\(lockTimeoutSeconds)s'",
+            // First: until it is set, the role's own limit holds.
             "SET statement_timeout = '\(statementTimeoutSeconds)s'",
+            "SET lock_timeout = '\(lockTimeoutSeconds)s'",
             "SET idle_in_transaction_session_timeout = '\(idleInTransactionTimeoutSeconds)s'",
             whereKnown([
                 // Since PostgreSQL 14.

@@ -193,11 +193,12 @@ actor BatchRunner {
         #if DEBUG
             if let limit = TestSwitches.statementTimeout { statements.append("SET statement_timeout = \(limit)") }
         #endif
-        for statement in statements { try connection.execute(statement) }
         // Last: from here on, names in the job's own SQL are looked up where they were when the run was made.
         if let searchPath {
-            try connection.execute("SELECT pg_catalog.set_config('search_path', $1, false)", [searchPath])
+            statements.append(
+                "SELECT pg_catalog.set_config('search_path', \(BatchStatements.literal(searchPath)), false)")
         }
+        try connection.execute(script: statements.joined(separator: ";\n"))
     }
 
     /// Stops the run where its table is not what it was.

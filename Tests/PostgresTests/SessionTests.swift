@@ -65,6 +65,15 @@ import Testing
         #expect(try connection.execute("SHOW synchronous_commit").text(0, 0) == "on")
     }
 
+    /// It holds until the session has set its own, which may take longer: here by two megabytes to parse.
+    @Test func roleWithTheShortestStatementTimeoutGetsItsSession() throws {
+        let role = try database.makeRole(setting: "statement_timeout = '1ms'")
+        let long = "SELECT " + Array(repeating: "1", count: 1500).joined(separator: ", ")
+        let setup = PostgresSession.ledger + Array(repeating: long, count: 500)
+        let connection = try database.connect(role: role, setup: setup)
+        #expect(try connection.execute("SHOW statement_timeout").text(0, 0) == "1min")
+    }
+
     /// As if by a role; the server of the test may be older than 14 or 17.
     @Test func timeoutsThatEndIdleOrLongSessionsAreOffWhereTheServerHasThem() throws {
         let owner = try database.connect()
