@@ -87,7 +87,10 @@ let package = Package(
         tests("ShardingTests", ["Sharding"]),
         tests("DispatchingTests", ["Dispatching", "Sharding"]),
         tests("WorkerLoopTests", ["WorkerLoop", "Sharding"]),
-        tests("SimulationTests", ["Dispatching", "WorkerLoop", "Sharding"]),
+        // Optimized, since it runs thousands of seeds.
+        .testTarget(
+            name: "SimulationTests", dependencies: ["Dispatching", "WorkerLoop", "Sharding"],
+            swiftSettings: settings + [.unsafeFlags(["-O"])]),
         tests("ProgressTests", ["Progress", "Sharding"]),
         tests("PostgresTests", ["Postgres", "Host"]),
         tests("LedgerTests", ["Ledger", "Postgres", "Sharding"]),

@@ -8,7 +8,13 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 cd "$here/../.."
 
 log=$(mktemp)
-server=$(mktemp -d /tmp/coord-test.XXXXXX)
+# Every scenario makes and drops a database, which is hundreds of files: in memory where there is plenty of it.
+place=/tmp
+gibibytes() { awk -v kilobytes="${1:-0}" 'BEGIN { print int(kilobytes / 1048576) }'; }
+in_memory=$(gibibytes "$(df --output=avail /dev/shm 2>/dev/null | tail -n 1)")
+available=$(gibibytes "$(sed -nE 's/^MemAvailable: *([0-9]+) kB$/\1/p' /proc/meminfo 2>/dev/null)")
+if ((in_memory >= 6 && available >= 10)) && [[ -w /dev/shm ]]; then place=/dev/shm; fi
+server=$(mktemp -d "$place/coord-test.XXXXXX")
 chmod 755 "$server" # as root the server runs as postgres, who must reach its data in there
 clean_up() {
     "$here/postgres.sh" remove "$server" >/dev/null 2>&1 || true
@@ -36,6 +42,8 @@ eval "$("$here/postgres.sh" env "$server")"
 COORD_TEST_PGDATA=$(cat "$server/data-dir")
 COORD_TEST_PGBIN=$(cat "$server/bin-dir")
 export COORD_BIN COORD_TEST_PGDATA COORD_TEST_PGBIN
+# The interpreter itself: where python3 is a shim of pyenv, each start of a program would run a dozen processes first.
+PATH=$(dirname "$(python3 -c 'import sys; print(sys.executable)')"):$PATH
 
 status=0
 if [[ $# -gt 0 ]]; then
