@@ -29,7 +29,7 @@ func first<Value>(_ what: String, within limit: Duration = .seconds(60), _ body:
 
 /// How many scenarios run at once: most of their time they wait, and the machine may have two cores.
 actor Slots {
-    static let shared = Slots(4)
+    static let shared = Slots(6)
 
     private var free: Int
     private var waiting: [CheckedContinuation<Void, Never>] = []
