@@ -50,13 +50,15 @@ if [[ $# -gt 0 ]]; then
     swift test --skip-build "$@" </dev/null 2>&1 | tee "$log" || status=$?
 else
     # In two processes, since each has but one thread a core for all the calls that wait for the server.
-    swift test --skip-build --filter 'LedgerTests|PreflightTests' </dev/null >"$log.beside" 2>&1 &
+    # `swift test` would have one of them wait for the other.
+    tests() { NO_COLOR=1 "$(dirname "$COORD_BIN")/coordPackageTests.xctest" --testing-library swift-testing "$@" </dev/null 2>&1; }
+    tests --filter '^(LedgerTests|PreflightTests)\.' >"$log.beside" &
     beside=$!
-    swift test --skip-build --skip 'ClusteredTests|LedgerTests|PreflightTests' </dev/null 2>&1 | tee "$log" || status=$?
+    tests --skip '^(ClusteredTests|LedgerTests|PreflightTests)\.' | tee "$log" || status=$?
     wait "$beside" || status=$?
     tee -a "$log" <"$log.beside"
     # The tests that kill and freeze real processes come last and alone: what they wait for must not be starved by the others.
-    swift test --skip-build --filter ClusteredTests </dev/null 2>&1 | tee -a "$log" || status=$?
+    tests --filter '^ClusteredTests\.' | tee -a "$log" || status=$?
 fi
 
 # One line a test: "✔ Test name passed after 0.1 seconds." of Swift Testing, "Test Case 'Suite.name' passed (0.1 seconds)" of

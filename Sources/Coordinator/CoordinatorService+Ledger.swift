@@ -144,7 +144,7 @@ extension CoordinatorService {
             return false
         }
         notify(.ledgerLost(error.description))
-        progress.noted("the database is away: trying again", from: .database)
+        noteAway(error)
         let lostAt = now
         var pause = Duration.milliseconds(100)
         while continuation != nil {
@@ -165,12 +165,19 @@ extension CoordinatorService {
                     end(.failure(CoordinatorError.ledgerAway(reason: "\(error)")))
                     return false
                 }
+                noteAway(error)
                 // A cancelled task only shortens the pause.
                 try? await Task.sleep(for: pause)
                 pause = min(pause * 2, .seconds(2))
             }
         }
         return false
+    }
+
+    /// Why the database cannot be reached now, which may be another reason than that of the loss.
+    private func noteAway(_ error: any Error) {
+        let reason = "\(error)".split(whereSeparator: \.isNewline).joined(separator: "; ")
+        progress.noted("the database is away, trying again: \(reason)", from: .database)
     }
 
     /// What the server refuses for good may follow from rows that are gone: that says more than a violated foreign key.

@@ -93,7 +93,7 @@ extension CoordinatorService {
         greeted[worker] = now
         if !hello.problem.isEmpty {
             progress.noted(
-                "worker \(hello.host) pid \(hello.pid) cannot begin: \(hello.problem)", from: .worker(worker))
+                "worker \(hello.host) pid \(hello.pid) cannot begin: \(hello.problem)", from: .beginning(worker))
             if local?.contains(hello.pid) == true { lastGoodbye = hello.problem }
         }
         let isLocal = hello.host == HostName.current && local?.contains(hello.pid) == true
@@ -108,12 +108,22 @@ extension CoordinatorService {
         send(.welcome(welcome), to: address)
         guard hello.ready else { return }
         people[worker] = (hello.host, hello.pid)
-        progress.noted(nil, from: .worker(worker))
+        progress.noted(nil, from: .beginning(worker))
         if isLocal { local?.joined(hello.pid) }
         progress.workerJoined(worker, host: hello.host, pid: hello.pid, local: isLocal, now: now)
         progress.noted(nil, from: .workers)
         log.info("worker joined", metadata: ["host": "\(hello.host)", "pid": "\(hello.pid)"])
         react { $0.workerJoined(worker, credit: Int(hello.credit), now: $1) }
+    }
+
+    /// Forgets those that asked to join, never did, and are not heard of any more.
+    func forgetSilentGuests() {
+        for (worker, heardAt) in greeted where people[worker] == nil && now - heardAt > configuration.leaseDuration {
+            progress.noted(nil, from: .beginning(worker))
+            addresses[worker] = nil
+            greeted[worker] = nil
+            locals.remove(worker)
+        }
     }
 
     func report(_ worker: WorkerID, _ heartbeat: Heartbeat) {
@@ -145,6 +155,7 @@ extension CoordinatorService {
     func forget(_ worker: WorkerID) {
         stall.left(worker)
         progress.noted(nil, from: .worker(worker))
+        progress.noted(nil, from: .beginning(worker))
         addresses[worker] = nil
         people[worker] = nil
         greeted[worker] = nil

@@ -368,6 +368,7 @@ public actor CoordinatorService: Service {
         react { $0.timePassed(now: $1) }
         if now - renewedAt >= Self.renewInterval {
             renewedAt = now
+            forgetSilentGuests()
             enqueue(.renew)
         }
         if now - notedAt >= Self.noteInterval {

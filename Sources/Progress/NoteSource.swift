@@ -13,6 +13,8 @@ public enum NoteSource: Hashable, Sendable, Comparable {
     case stall
     /// Locks of others are in the way.
     case locks
+    /// Why a worker that is there cannot begin.
+    case beginning(WorkerID)
     /// What one worker waits for, where it is more than its own line says.
     case worker(WorkerID)
 }

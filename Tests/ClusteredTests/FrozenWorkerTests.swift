@@ -6,7 +6,11 @@ import Testing
     func workerThatWakesAfterItsLeaseExpiredWritesNothing(kind: Items.Kind) async throws {
         try await Scenario.run { scenario in
             let zombie = try await Zombie.wake(in: scenario, kind)
-            try await eventually("the zombie was refused") { zombie.process.errors.contains("a step failed (fenced)") }
+            do {
+                try await eventually("the zombie was refused") {
+                    zombie.process.errors.contains("a step failed (fenced)")
+                }
+            } catch { throw LiveProcess.Stuck(output: zombie.process.errors) }
             #expect(zombie.process.exitStatus == nil)
             #expect(try await zombie.items.violations(run: zombie.run) == [])
         }

@@ -36,7 +36,7 @@ struct Items: Sendable {
     /// Tries shards again soon and often: the tests kill more than a run meets in its life.
     static let patient = "retry: { attempts: 50, backoff: 10ms, max_backoff: 200ms }\n"
     /// As long as a batch may wait at the gate before it gives up and comes again.
-    static let atTheGate = "lock_patience: 5s\n"
+    static let atTheGate = "lock_patience: 30s\n"
 
     func setJob(batch: Int = 50, shards: Int = 8, retry: String = patient) throws -> String {
         try scenario.job(

@@ -4,8 +4,8 @@ import Testing
 
 /// A change that somebody else commits during the run is never overwritten (I6).
 @Suite struct LiveTableTests {
-    /// pgbench's size: COORD_TEST_SCALE, or a million accounts.
-    private static let scale = getenv("COORD_TEST_SCALE").flatMap { Int(String(cString: $0)) } ?? 10
+    /// pgbench's size: COORD_TEST_SCALE, or 300,000 accounts.
+    private static let scale = getenv("COORD_TEST_SCALE").flatMap { Int(String(cString: $0)) } ?? 3
 
     /// Does something while pgbench is at work on accounts of its own.
     /// - Returns: the sums of its accounts, branches, tellers and history after it.
@@ -16,7 +16,7 @@ import Testing
         let pgbench = "\(try TestServer.variable("COORD_TEST_PGBIN"))/pgbench"
         let made = try await scenario.start(pgbench, ["-i", "-q", "-s", "\(scale)"]).ended()
         #expect(made.status == 0, "\(made.errors)")
-        let load = try scenario.start(pgbench, ["-n", "-c", "2", "-T", "90"])
+        let load = try scenario.start(pgbench, ["-n", "-c", "2", "-T", "900"])
         try await eventually("pgbench is at work") {
             try await session.int("SELECT count(*) FROM pgbench_history") > 20
         }

@@ -55,7 +55,8 @@ import Testing
             let user = scenario.connect()
             try await user.execute("BEGIN", "UPDATE items SET n = n + 10 WHERE id = 5")
             let job = try scenario.job(
-                "table: items\nread: [n]\ncompute: { command: [python3, plus_one.py], writes: [n] }\nshards: 1\n")
+                "table: items\nread: [n]\ncompute: { command: [python3, plus_one.py], writes: [n] }\nshards: 1\n"
+                    + Items.atTheGate)
             let coordinator = try scenario.coord(
                 "start", job, "--workers", "1", environment: without.map { ["COORD_TEST_WITHOUT": $0] } ?? [:])
             try await eventually("the batch, which read n = 0, waits for the row") {

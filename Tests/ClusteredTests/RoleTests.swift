@@ -34,6 +34,27 @@ import Testing
         }
     }
 
+    /// One session for the coordinator, so that a single worker finds a place.
+    @Test func workersBeyondTheRolesConnectionLimitSayWhyTheyWait() async throws {
+        try await Scenario.run { scenario in
+            let role = "role_\(scenario.name)"
+            try await Self.make(scenario, role)
+            try await scenario.session.execute(
+                "GRANT CREATE ON DATABASE \(scenario.name) TO \(role)", "ALTER ROLE \(role) CONNECTION LIMIT 2",
+                // It lasts until the others have been heard.
+                """
+                CREATE FUNCTION slow(n int) RETURNS int LANGUAGE plpgsql AS
+                $$ BEGIN PERFORM pg_sleep(0.05); RETURN n + 1; END $$
+                """)
+            let job = try scenario.job("table: items\nset: { n: slow(n) }\nbatch: { rows: 5 }\nshards: 4\n")
+            let ended = try await scenario.run("start", job, "--workers", "4", environment: ["PGUSER": role])
+            #expect(ended.status == 0, "\(ended.errors)")
+            #expect(ended.errors.contains("too many connections for role"), "\(ended.errors)")
+            #expect(try await scenario.session.int("SELECT count(*) FROM items WHERE n <> 1") == 0)
+            try await scenario.session.execute("DROP OWNED BY \(role) CASCADE", "DROP ROLE \(role)")
+        }
+    }
+
     private static func make(_ scenario: Scenario, _ role: String) async throws {
         try await scenario.session.execute(
             "CREATE TABLE items (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0)",

@@ -11,7 +11,7 @@ import Testing
             for (signature, type) in [
                 ("make_interval(secs int)", "interval"), ("jsonb_build_object(text, name, text, bigint)", "jsonb"),
                 ("jsonb_build_object(text, uuid)", "jsonb"), ("pg_terminate_backend(int)", "boolean"),
-                ("join_text(text, int)", "text"),
+                ("join_text(text, int)", "text"), ("quote_ident(name)", "text"),
             ] {
                 try await scenario.session.execute(
                     """

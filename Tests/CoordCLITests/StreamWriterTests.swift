@@ -130,6 +130,9 @@ private final class Reader {
         writer.postLast("c\n")
         #expect(writer.fault == .failed(EPIPE))
         #expect(writer.fault?.description == "Broken pipe")
+        // It is told once the fault can be seen.
+        let deadline = ContinuousClock.now + .seconds(20)
+        while detached, told.withLock({ $0 }) == 0, ContinuousClock.now < deadline { usleep(1000) }
         #expect(told.withLock { $0 } == (detached ? 1 : 0))
         close(reader.write)
     }

@@ -51,6 +51,23 @@ import Testing
         #expect(end.outcome == .stalled)
     }
 
+    @Test func outageOfTheDatabaseHoweverLongStallsNoLease() {
+        var bench = Bench.dispatching(1, [alice])
+        bench.machine.ledgerLost()
+        for second in stride(from: 5, through: 600, by: 5) {
+            #expect(bench.machine.workerReported(alice, held: [held(lease(0))], now: .seconds(second)) == [])
+            #expect(bench.machine.timePassed(now: .seconds(second)) == [])
+        }
+        let records = [record(0, .running, epoch: 1, owner: alice)]
+        #expect(bench.machine.shardsLoaded(records, now: .seconds(600)) == [])
+        // From now on the limit counts anew.
+        for second in stride(from: 605, through: 660, by: 5) {
+            #expect(bench.machine.workerReported(alice, held: [held(lease(0))], now: .seconds(second)) == [])
+            #expect(bench.machine.timePassed(now: .seconds(second)) == [])
+        }
+        #expect(bench.machine.timePassed(now: .seconds(661)).first == .revoke(alice, lease(0)))
+    }
+
     @Test func aRevokeThatWasLostIsRepeatedWhileTheWorkerListsTheLease() {
         var bench = Bench.dispatching(1, [alice])
         for second in stride(from: 5, through: 60, by: 5) {

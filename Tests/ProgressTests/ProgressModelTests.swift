@@ -296,6 +296,15 @@ extension ProgressModel {
         #expect(model.snapshot(at: 1).note == nil)
     }
 
+    @Test func whyAWorkerCannotBeginIsShownBeforeItHasJoined() {
+        var model = model()
+        let guest = WorkerID("guest")
+        model.noted("guest waits", from: .worker(guest))
+        #expect(model.snapshot(at: 0).note == nil)
+        model.noted("guest cannot begin", from: .beginning(guest))
+        #expect(model.snapshot(at: 0).note == "guest cannot begin")
+    }
+
     @Test func notesAreBoundedInNumberAndLength() {
         var model = model()
         for number in 1...20 {
