@@ -57,27 +57,33 @@ let package = Package(
             "Wire", ["Sharding", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
             exclude: ["coord.proto"]),
         module("Ledger", ["Sharding", "Postgres"]),
-        module("Preflight", ["Job", "Sharding", "Postgres", "Ledger"]),
-        module("CoordKit", ["Sharding"]),
+        module("CoordKit"),
+        // The data plane: what reads and changes the rows of a table, and moves a shard's position with them.
+        module("Batches", ["CoordKit", "Postgres", "Sharding"]),
+        // Programs and transforms that compute a batch's values.
+        module("Compute", ["Batches", "CoordKit", "Host"]),
+        module("Preflight", ["Batches", "Job", "Ledger", "Postgres", "Sharding"]),
         module(
             "Coordinator",
             [
-                "Dispatching", "Host", "Job", "Ledger", "Preflight", "Progress", "Wire", "ZeroMQ", log,
+                "Batches", "Dispatching", "Host", "Job", "Ledger", "Postgres", "Preflight", "Progress", "Sharding",
+                "Wire", "ZeroMQ", log,
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
         module(
             "Worker",
             [
-                "WorkerLoop", "CoordKit", "Host", "Job", "Ledger", "Postgres", "Preflight", "Wire", "ZeroMQ", log,
+                "Batches", "Compute", "CoordKit", "Host", "Job", "Ledger", "Postgres", "Preflight", "Sharding",
+                "Wire", "WorkerLoop", "ZeroMQ", log,
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
         module(
             "CoordCLI",
             [
-                "CBuild", "CoordKit", "Coordinator", "Host", "Job", "Ledger", "Postgres", "Preflight", "Progress",
-                "Worker",
-                "ZeroMQ", log, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "CBuild", "Compute", "CoordKit", "Coordinator", "Host", "Job", "Ledger", "Postgres", "Preflight",
+                "Progress", "Sharding", "Worker", "ZeroMQ", log,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
@@ -93,8 +99,10 @@ let package = Package(
             swiftSettings: settings + [.unsafeFlags(["-O"])]),
         tests("ProgressTests", ["Progress", "Sharding"]),
         tests("PostgresTests", ["Postgres", "Host"]),
-        tests("LedgerTests", ["Ledger", "Postgres", "Sharding"]),
-        tests("PreflightTests", ["Preflight", "Job", "Ledger", "Postgres", "Sharding"]),
+        tests("LedgerTests", ["Batches", "CoordKit", "Ledger", "Postgres", "Sharding"]),
+        tests("BatchesTests", ["Batches", "CoordKit", "Ledger", "Postgres", "Sharding"]),
+        tests("ComputeTests", ["Batches", "Compute", "CoordKit", "Host", "Postgres", "Sharding"]),
+        tests("PreflightTests", ["Batches", "Preflight", "Job", "Ledger", "Postgres", "Sharding"]),
         .testTarget(
             name: "ClusteredTests", dependencies: ["Postgres", "Host", "Wire", "ZeroMQ"], exclude: ["Programs"],
             swiftSettings: settings),
@@ -104,11 +112,13 @@ let package = Package(
             swiftSettings: settings),
         tests("WireTests", ["Wire", "Sharding"]),
         tests("ZeroMQTests", ["ZeroMQ"]),
-        tests("WorkerTests", ["Worker", "CoordKit", "Host", "Ledger", "Postgres", "Sharding"]),
-        tests("CoordinatorTests", ["Coordinator", "Host"]),
+        tests("CoordinatorTests", ["Coordinator", "Host", "Sharding"]),
         tests(
             "CoordCLITests",
-            ["CoordCLI", "Ledger", "Sharding", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+            [
+                "CoordCLI", "Coordinator", "Job", "Ledger", "Progress", "Sharding",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

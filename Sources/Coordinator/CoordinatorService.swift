@@ -155,9 +155,7 @@ public actor CoordinatorService: Service {
             configuration: DispatchStateMachine.Configuration(
                 leaseDuration: configuration.leaseDuration,
                 stallAfter: .seconds(PostgresSession.statementTimeoutSeconds * 2) + opened.job.computeTimeout,
-                retry: Sharding.RetryPolicy(
-                    attempts: opened.job.retry.attempts, backoff: opened.job.retry.backoff,
-                    maxBackoff: opened.job.retry.maxBackoff)), seed: generator.next())
+                retry: opened.job.retry), seed: generator.next())
         progress = ProgressModel(
             run: opened.ownership.run, job: opened.job.name, rowsEstimated: opened.rowsEstimated,
             rowsDone: opened.rowsDone, now: .zero)

@@ -1,3 +1,4 @@
+import Batches
 import Job
 import Ledger
 import Postgres

@@ -1,3 +1,4 @@
+import Batches
 import Glibc
 public import Job
 public import Ledger

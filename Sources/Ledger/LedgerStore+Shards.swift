@@ -150,10 +150,7 @@ extension LedgerStore {
     /// Where a leased shard stands, and its range.
     public struct Opening: Sendable, Equatable {
         public var range: KeyRange
-        public var checkpoint: Key?
-        public var deferred: [Key]
-        public var sequence: Int64
-        public var rowsDone: Int64
+        public var position: Position
     }
 
     /// Enters this session in the shard's row and reads its position. Nil where the lease is not the shard's any more.
@@ -174,8 +171,9 @@ extension LedgerStore {
         guard result.rows == 1 else { return nil }
         return Opening(
             range: KeyRange(after: result.text(0, 0).map { Key($0) }, through: result.text(0, 1).map { Key($0) }),
-            checkpoint: result.text(0, 2).map { Key($0) },
-            deferred: (PostgresArray.parse(result.text(0, 5) ?? "{}") ?? []).compactMap { $0.map { Key($0) } },
-            sequence: result.int(0, 3) ?? 0, rowsDone: result.int(0, 4) ?? 0)
+            position: Position(
+                checkpoint: result.text(0, 2).map { Key($0) },
+                deferred: (PostgresArray.parse(result.text(0, 5) ?? "{}") ?? []).compactMap { $0.map { Key($0) } },
+                sequence: result.int(0, 3) ?? 0, rowsDone: result.int(0, 4) ?? 0))
     }
 }

@@ -1,5 +1,6 @@
+import Batches
 public import Job
-public import Ledger
+import Ledger
 public import Postgres
 public import Sharding
 

@@ -1,4 +1,5 @@
-public import Ledger
+import Batches
+import Ledger
 public import Postgres
 public import Sharding
 

@@ -41,26 +41,3 @@ public struct ShardRecord: Sendable, Equatable {
         self.error = error
     }
 }
-
-/// When a shard whose attempt failed is tried again.
-public struct RetryPolicy: Sendable, Equatable {
-    /// Attempts without progress before the shard counts as failed.
-    public var attempts: Int
-    public var backoff: Duration
-    public var maxBackoff: Duration
-
-    public init(attempts: Int = 5, backoff: Duration = .seconds(1), maxBackoff: Duration = .seconds(30)) {
-        self.attempts = attempts
-        self.backoff = backoff
-        self.maxBackoff = maxBackoff
-    }
-
-    /// Exponential backoff with full jitter over its upper half: `backoff * 2^(failures-1)`, capped, times 0.5...1.
-    ///
-    /// Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015 ("equal jitter").
-    public func delay(failures: Int, using generator: inout some RandomNumberGenerator) -> Duration {
-        let doublings = min(max(failures - 1, 0), 20)
-        let ceiling = min(backoff * (1 << doublings), maxBackoff)
-        return ceiling * Double.random(in: 0.5...1, using: &generator)
-    }
-}

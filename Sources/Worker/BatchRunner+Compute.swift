@@ -1,3 +1,5 @@
+import Batches
+import Compute
 import CoordKit
 import Job
 import Ledger
@@ -87,37 +89,31 @@ extension BatchRunner {
         try step {
             let (connection, statements) = try ready()
             guard let batch = held, let reader else { throw StepError(.permanent, "no batch to write") }
-            let rows = 0..<batch.rows.rows
-            try encode(lease, position, batch, rows, statements.target)
+            let fence = fence(lease, position)
+            try bind(fence, batch, 0..<batch.rows.rows)
             var next: BatchReader.Request?
             if readNext {
                 var behind = Position(checkpoint: batch.summary.through ?? position.checkpoint)
                 behind.deferred = heldRows.free(of: position.deferred).filter { !batch.deferred.contains($0) }
                 next = try reader.prepare(range, behind, locking: false, budget: budget, connection)
             }
-            let result: PostgresResult
+            let outcome: BatchOutcome?
             var prefetched: HeldBatch?
             do {
-                (result, prefetched) = try exchange(statements, connection, reader, next)
+                (outcome, prefetched) = try exchange(connection, reader, next)
             } catch let error as PostgresError where error.sqlState == "55P03" && !batch.locked {
                 // Somebody holds one of the rows: all others are written without it.
-                (result, _) = try exchange(statements, connection, reader, nil, aroundHeld: true)
+                (outcome, _) = try exchange(connection, reader, nil, aroundHeld: true)
             } catch let error as PostgresError where error.concernsRow && !batch.locked {
-                throw try blame(error, lease, position, batch, statements, connection)
+                throw try blame(error, fence, batch, statements, connection)
             }
             if batch.locked { try connection.execute("COMMIT") }
-            guard result.rows == 1 else { throw StepError(.fenced, "\(lease) was refused by the fence") }
-            let deferred = keys(result.text(0, 4))
-            let attempted = result.columns > 6 ? Set(keys(result.text(0, 6))) : nil
-            noteLeft(deferred, attempted, batch)
+            guard let outcome else { throw StepError(.fenced, "\(lease) was refused by the fence") }
+            noteLeft(outcome.deferred, outcome.attempted.map(Set.init), batch)
             held = nil
             computed = nil
             if let prefetched { _ = try keep(prefetched) }
-            return CommitResult(
-                position: Position(
-                    checkpoint: result.text(0, 0).map { Key($0) }, deferred: deferred, sequence: result.int(0, 1) ?? 0,
-                    rowsDone: result.int(0, 2) ?? 0, batchRows: reportedBudget),
-                done: result.bool(0, 3) ?? false, read: held?.summary)
+            return result(of: outcome, read: held?.summary)
         }
     }
 
@@ -136,54 +132,30 @@ extension BatchRunner {
 
     // MARK: - The round trip
 
-    private func encode(
-        _ lease: Lease, _ position: Position, _ batch: HeldBatch, _ rows: Range<Int>, _ target: Target
-    ) throws {
-        guard case .compute(_, let writes) = target.change else { return }
-        begin(lease, position)
-        parameters.append(batch.summary.through?.components[0])
-        parameters.append(batch.summary.exhausted ? "t" : "f")
-        parameters.beginArray(elementType: ElementType.text.rawValue)
-        for key in batch.deferred {
-            Array(key.components[0].utf8).withUnsafeBytes { parameters.appendElement($0) }
-        }
-        parameters.endArray()
-        try ValueEncoder.append(
-            batch.rows, column: 0, rows: rows, as: ElementType.of(keyType: target.keyType), to: &parameters)
-        try ValueEncoder.append(batch.rows, column: 1, rows: rows, as: .xid, to: &parameters)
-        try ValueEncoder.append(batch.rows, column: 2, rows: rows, as: .tid, to: &parameters)
-        parameters.append(batch.unchanged)
-        let values = computed ?? RowBatch(columns: writes.count)
-        for (index, column) in writes.enumerated() {
-            do {
-                try ValueEncoder.append(values, column: index, rows: rows, as: ValueForm.of(column), to: &parameters)
-            } catch let fault as ValueEncoder.Fault {
-                let key = batch.rows.text(row: fault.row, column: 0) ?? "?"
-                throw refusal(
-                    "column \(column.name): not a value of type \(column.typeName); nothing written", key: key, target)
-            }
+    private func bind(_ fence: Fence, _ batch: HeldBatch, _ rows: Range<Int>) throws {
+        guard let target = statements?.target, case .compute(_, let writes) = target.change else { return }
+        do {
+            try writeBatch?.bind(fence, batch, computed ?? RowBatch(columns: writes.count), rows)
+        } catch let value as WriteBatch.RefusedValue {
+            let key = batch.rows.text(row: value.row, column: 0) ?? "?"
+            let column = value.column
+            throw refusal(
+                "column \(column.name): not a value of type \(column.typeName); nothing written", key: key, target)
         }
     }
 
     /// One round trip: the write, and the next read when one is due. They are transactions of their own.
     private func exchange(
-        _ statements: BatchStatements, _ connection: PostgresConnection, _ reader: BatchReader,
-        _ next: BatchReader.Request?, aroundHeld: Bool = false
-    ) throws -> (PostgresResult, HeldBatch?) {
-        let write = aroundHeld ? "coord_write_around" : "coord_write"
-        try connection.prepare("coord_write_settings", statements.writeSettings)
-        // Its plan is made at its first use, under these settings.
-        try connection.prepare(write, statements.write(aroundHeld: aroundHeld))
+        _ connection: PostgresConnection, _ reader: BatchReader, _ next: BatchReader.Request?, aroundHeld: Bool = false
+    ) throws -> (BatchOutcome?, HeldBatch?) {
+        guard let write = writeBatch else { throw StepError(.permanent, "the job writes nothing") }
+        try write.prepare(aroundHeld: aroundHeld, connection)
         try connection.enterPipeline()
-        try connection.send(prepared: "coord_write_settings", PostgresParameters())
-        try connection.send(prepared: write, parameters)
-        try connection.sync()
+        try write.send(aroundHeld: aroundHeld, connection)
         if let next { try reader.send(next, connection) }
         var failure: PostgresError?
-        var result: PostgresResult?
-        do { _ = try connection.nextResult() } catch { failure = error }
-        do { result = try connection.nextResult() } catch { failure = failure ?? error }
-        try connection.nextSync()
+        var outcome: BatchOutcome?
+        do { outcome = try write.receive(connection) } catch { failure = error }
         var batch: HeldBatch?
         if let next {
             do {
@@ -195,8 +167,7 @@ extension BatchRunner {
         }
         try connection.leavePipeline()
         if let failure { throw failure }
-        guard let result else { throw PostgresError(sqlState: nil, message: "no result for a batch") }
-        return (result, batch)
+        return (outcome, batch)
     }
 
     // MARK: - Whose fault an error is
@@ -210,18 +181,17 @@ extension BatchRunner {
 
     /// Finds the row at which a write fails, by trials on ever fewer rows that are all rolled back.
     private func blame(
-        _ error: PostgresError, _ lease: Lease, _ position: Position, _ batch: HeldBatch,
-        _ statements: BatchStatements, _ connection: PostgresConnection
+        _ error: PostgresError, _ fence: Fence, _ batch: HeldBatch, _ statements: BatchStatements,
+        _ connection: PostgresConnection
     ) throws -> any Error {
         var rows = 0..<batch.rows.rows
         var last = error
         while rows.count > 1 {
             let middle = rows.lowerBound + (rows.count + 1) / 2
-            try encode(lease, position, batch, rows.lowerBound..<middle, statements.target)
+            try bind(fence, batch, rows.lowerBound..<middle)
             try connection.execute("BEGIN")
             do {
-                _ = try connection.executePrepared("coord_write_settings", "", PostgresParameters())
-                _ = try connection.executePrepared("coord_write", "", parameters)
+                _ = try writeBatch?.run(connection)
                 try connection.execute("ROLLBACK")
                 rows = middle..<rows.upperBound
             } catch {

@@ -1,3 +1,5 @@
+import Batches
+import Compute
 import CoordKit
 import Host
 import Job
@@ -33,7 +35,7 @@ actor BatchRunner {
     var connection: PostgresConnection?
     var statements: BatchStatements?
     var compute: (any BatchCompute)?
-    var parameters = PostgresParameters()
+    var writeBatch: WriteBatch?
     var reader: BatchReader?
     var range = KeyRange.everything
     var held: HeldBatch?
@@ -70,7 +72,7 @@ actor BatchRunner {
     /// What a worker must know before it can take leases.
     struct Assignment: Sendable {
         var mode: WorkerLoopStateMachine.Mode
-        var retry: Sharding.RetryPolicy
+        var retry: RetryPolicy
         /// Whose memory a heartbeat tells.
         var program: ProgramMemory?
     }
@@ -99,12 +101,13 @@ actor BatchRunner {
         if case .set = target.change { setBased = try SetBasedLimits(job.batch, target, connection) }
         try setUp(connection)
         sessionSettings += try PlanSwitches.choose(statements, byBytes: setBased.bytes != nil, connection)
-        let retry = RetryPolicy(job)
+        let retry = job.retry
         switch (job.change, target.change) {
         case (.compute(let wanted), .compute(let read, let writes)):
             compute = try makeCompute(job, wanted, target: target, read: read, writes: writes)
             computeTimeout = wanted.timeout
             reader = BatchReader(statements: statements, limits: job.batch, columns: read.count + systemColumns)
+            writeBatch = WriteBatch(statements)
             try PlanSwitches.check(statements, byBytes: false, connection)
             return Assignment(mode: .rowBased, retry: retry, program: compute?.programMemory)
         default:
@@ -237,10 +240,10 @@ actor BatchRunner {
                 throw StepError(.leaseLost, "\(lease) belongs to somebody else by now")
             }
             range = opening.range
+            var position = opening.position
             try checkPosition(opening, lease, statements, connection)
-            return Position(
-                checkpoint: opening.checkpoint, deferred: opening.deferred, sequence: opening.sequence,
-                rowsDone: opening.rowsDone, batchRows: reportedBudget)
+            position.batchRows = reportedBudget
+            return position
         }
     }
 
@@ -248,7 +251,7 @@ actor BatchRunner {
     private func checkPosition(
         _ opening: LedgerStore.Opening, _ lease: Lease, _ statements: BatchStatements, _ connection: PostgresConnection
     ) throws {
-        guard let checkpoint = opening.checkpoint else { return }
+        guard let checkpoint = opening.position.checkpoint else { return }
         let found = "the ledger was changed by hand: the checkpoint of shard \(lease.shard), \(checkpoint), "
         let mend = "set it right in \(ledger).shard, then: coord resume \(run?.description ?? "RUN")"
         do {
@@ -283,14 +286,17 @@ actor BatchRunner {
         return (try connected(), statements)
     }
 
-    /// The parameters that every write begins with.
-    func begin(_ lease: Lease, _ position: Position) {
-        parameters.removeAll()
-        parameters.append(run?.description)
-        parameters.append(lease.shard.description)
-        parameters.append(lease.epoch.description)
-        parameters.append(worker.rawValue)
-        parameters.append(position.sequence)
+    func fence(_ lease: Lease, _ position: Position) -> Fence {
+        guard let run else { preconditionFailure("a batch without a run") }
+        return Fence(run: run, lease: lease, worker: worker, sequence: position.sequence)
+    }
+
+    /// Where the shard stands after a batch.
+    func result(of outcome: BatchOutcome, read: ReadSummary? = nil) -> CommitResult {
+        CommitResult(
+            position: Position(
+                checkpoint: outcome.checkpoint, deferred: outcome.deferred, sequence: outcome.sequence,
+                rowsDone: outcome.rowsDone, batchRows: reportedBudget), done: outcome.done, read: read)
     }
 
     /// Whether the range holds nothing behind the checkpoint: then only what was deferred is left.
@@ -384,11 +390,5 @@ extension StepError {
             }
         default: self.init(.permanent, "\(error)")
         }
-    }
-}
-
-extension Sharding.RetryPolicy {
-    init(_ job: Job) {
-        self.init(attempts: job.retry.attempts, backoff: job.retry.backoff, maxBackoff: job.retry.maxBackoff)
     }
 }

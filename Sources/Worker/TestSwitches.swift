@@ -1,3 +1,5 @@
+import Batches
+
 #if DEBUG
     import Glibc
     import Ledger

@@ -1,3 +1,4 @@
+import Compute
 public import CoordKit
 import Glibc
 import Host

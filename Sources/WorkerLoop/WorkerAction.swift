@@ -1,45 +1,5 @@
 public import Sharding
 
-/// Where a shard stands, as its row in the ledger says.
-public struct Position: Equatable, Sendable {
-    /// The last key whose batch has committed; nil before the first.
-    public var checkpoint: Key?
-    /// Keys at or below the checkpoint that somebody changed between read and write: to be read and computed again.
-    public var deferred: [Key]
-    /// Batches committed on the shard in all leases.
-    public var sequence: Int64
-    /// Rows updated on the shard in all leases.
-    public var rowsDone: Int64
-    /// Rows that a batch may have, when a timeout has made batches smaller than the job says; 0 otherwise.
-    public var batchRows: Int
-
-    public init(
-        checkpoint: Key? = nil, deferred: [Key] = [], sequence: Int64 = 0, rowsDone: Int64 = 0, batchRows: Int = 0
-    ) {
-        self.batchRows = batchRows
-        self.checkpoint = checkpoint
-        self.deferred = deferred
-        self.sequence = sequence
-        self.rowsDone = rowsDone
-    }
-}
-
-/// What a read found; the rows themselves stay with the shell.
-public struct ReadSummary: Equatable, Sendable {
-    /// Rows kept, deferred ones included.
-    public var rows: Int
-    /// The last key of the range part, to become the checkpoint; nil when that part was empty.
-    public var through: Key?
-    /// The range holds nothing behind `through`.
-    public var exhausted: Bool
-
-    public init(rows: Int, through: Key?, exhausted: Bool) {
-        self.rows = rows
-        self.through = through
-        self.exhausted = exhausted
-    }
-}
-
 /// What the shell must do. At most one of the actions from `openLease` to `write` is under way at any time.
 public enum WorkerAction: Equatable, Sendable {
     case sayHello

@@ -13,6 +13,10 @@ final class LiveProcess: Sendable {
         var errors: String
     }
 
+    /// A program has the terminal's end as its signal, also where the tests were started with nohup: what is handled here, unlike
+    /// what is ignored, is not inherited.
+    private static let handlesHangup: Void = { signal(SIGHUP) { _ in } }()
+
     let pid: pid_t
     private let outputPath: String
     private let errorPath: String
@@ -21,6 +25,7 @@ final class LiveProcess: Sendable {
     init(
         _ program: String, _ arguments: [String], environment: [String: String] = [:], output: String, errors: String
     ) throws {
+        Self.handlesHangup
         outputPath = output
         errorPath = errors
         let nothing = open("/dev/null", O_RDONLY | O_CLOEXEC)
@@ -35,6 +40,7 @@ final class LiveProcess: Sendable {
     init(
         _ program: String, _ arguments: [String], environment: [String: String] = [:], terminal: PseudoTerminal
     ) throws {
+        Self.handlesHangup
         outputPath = ""
         errorPath = ""
         let slave = terminal.slave

@@ -1,3 +1,4 @@
+import Sharding
 import Testing
 
 @testable import Job

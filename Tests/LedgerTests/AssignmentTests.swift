@@ -1,3 +1,4 @@
+import Batches
 import Ledger
 import Postgres
 import Sharding
@@ -59,7 +60,7 @@ import Testing
         try connection.execute("CREATE TABLE items (id bigint PRIMARY KEY, v \(type))")
         try connection.execute("INSERT INTO items VALUES (1)")
         let target = try Self.resolved(connection)
-        let batches = Batches(connection, target)
+        let batches = TestBatches(connection, target)
         for value in values {
             try connection.execute("UPDATE items SET v = NULL")
             let wanted = try result { try connection.execute("UPDATE items SET v = $1", [value]) }

@@ -1,3 +1,5 @@
+import Batches
+import CoordKit
 import Ledger
 import Postgres
 import Sharding
@@ -87,29 +89,14 @@ struct LeasedShard: Sendable {
         self.worker = worker
         let opening = try #require(try store.open(lease, owner: worker, run: run))
         range = opening.range
-        checkpoint = opening.checkpoint
-        deferred = opening.deferred
-        sequence = opening.sequence
+        checkpoint = opening.position.checkpoint
+        deferred = opening.position.deferred
+        sequence = opening.position.sequence
     }
 
     var lower: Key? { checkpoint ?? range.after }
 
-    /// What every statement that writes begins with.
-    var parameters: PostgresParameters {
-        PostgresParameters([
-            run.description, lease.shard.description, lease.epoch.description, worker.rawValue, "\(sequence)",
-        ])
-    }
-}
-
-/// What a batch's statement returned.
-struct BatchOutcome: Sendable, Equatable {
-    var checkpoint: Key?
-    var sequence: Int64
-    var rowsDone: Int64
-    var done: Bool
-    var deferred: [Key] = []
-    var changed: Int64?
+    var fence: Fence { Fence(run: run, lease: lease, worker: worker, sequence: sequence) }
 }
 
 /// Rows of a read, in text form.
@@ -122,7 +109,7 @@ struct ReadRows: Sendable, Equatable {
 }
 
 /// Runs the statements of one target as a worker does, one at a time.
-struct Batches {
+struct TestBatches {
     let connection: PostgresConnection
     let statements: BatchStatements
 
@@ -137,15 +124,10 @@ struct Batches {
 
     /// - Returns: nil when the fence refused it.
     func apply(_ shard: LeasedShard, rows: Int, bytes: Int? = nil) throws -> BatchOutcome? {
-        var parameters = shard.parameters
-        if let lower = shard.lower { parameters.append(lower.components[0]) }
-        if let upper = shard.range.through { parameters.append(upper.components[0]) }
-        parameters.append(rows - 1)
-        if let bytes { parameters.append(bytes) }
-        let (hasLower, hasUpper) = (shard.lower != nil, shard.range.through != nil)
-        let sql = statements.apply(hasLower: hasLower, hasUpper: hasUpper, byBytes: bytes != nil)
-        let result = try connection.executePrepared("apply \(hasLower) \(hasUpper)", sql, parameters)
-        return result.rows == 1 ? outcome(result) : nil
+        var outcome = try SetBatch(statements, bytes: bytes).run(
+            shard.fence, shard.range, behind: shard.checkpoint, rows: rows, connection)
+        outcome?.isLast = nil
+        return outcome
     }
 
     /// Applies batches until the shard is done, and gives their outcomes.
@@ -164,61 +146,45 @@ struct Batches {
     }
 
     func read(_ shard: LeasedShard, limit: Int, window: Int = 100) throws -> ReadRows {
-        var parameters = PostgresParameters()
-        if let lower = shard.lower { parameters.append(lower.components[0]) }
-        if let upper = shard.range.through { parameters.append(upper.components[0]) }
-        parameters.append(limit)
-        let hasWindow = statements.target.predicate != nil
-        if hasWindow { parameters.append(window - 1) }
-        let (hasLower, hasUpper) = (shard.lower != nil, shard.range.through != nil)
-        let sql = statements.read(hasLower: hasLower, hasUpper: hasUpper)
-        let result = try connection.executePrepared("read \(hasLower) \(hasUpper)", sql, parameters)
-        return rows(result, offset: hasWindow ? 1 : 0)
+        let read = RangeRead(statements)
+        let request = try read.range(
+            shard.range, behind: shard.checkpoint, limit: limit, window: window, connection)
+        return rows(
+            try connection.executePrepared(request.name, "", request.parameters), offset: read.hasWindow ? 1 : 0)
     }
 
     func readDeferred(_ keys: [Key], locking: Bool) throws -> ReadRows {
-        var parameters = PostgresParameters()
-        parameters.appendArray(keys.map { $0.components[0] }, as: .of(keyType: statements.target.keyType))
-        let sql = statements.readDeferred(locking: locking)
-        return rows(try connection.executePrepared("deferred \(locking)", sql, parameters), offset: 0)
+        let request = try RangeRead(statements).deferred(keys, locking: locking, connection)
+        return rows(try connection.executePrepared(request.name, "", request.parameters), offset: 0)
     }
 
     /// - Parameter values: an array for each written column.
     /// - Returns: nil when the fence refused it.
     func write(
         _ shard: LeasedShard, _ rows: ReadRows, values: [[String?]], through: String?, exhausted: Bool = false,
-        deferredRead: [Key] = []
+        deferredRead: [Key] = [], aroundHeld: Bool = false
     ) throws -> BatchOutcome? {
-        guard case .compute(_, let writes) = statements.target.change else { return nil }
-        var parameters = shard.parameters
-        parameters.append(through)
-        parameters.append(exhausted ? "t" : "f")
-        parameters.appendArray(deferredRead.map { $0.components[0] }, as: .text)
-        parameters.appendArray(rows.keys, as: .of(keyType: statements.target.keyType))
-        parameters.appendArray(rows.xmins, as: .xid)
-        parameters.appendArray(rows.ctids, as: .tid)
-        parameters.append(0)
-        for (column, values) in zip(writes, values) {
-            switch ValueForm.of(column) {
-            case .binary(let type): parameters.appendArray(values, as: type)
-            case .converted: parameters.appendArray(values, as: .text)
-            case .literal:
-                let elements = values.map { value in
-                    value.map { "\"" + $0.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\"" } ?? "NULL"
-                }
-                parameters.append("{" + elements.joined(separator: ",") + "}")
-            }
+        var batch = RowBatch(columns: systemColumns)
+        for row in rows.keys.indices {
+            for text in [rows.keys[row], rows.xmins[row], rows.ctids[row]] { batch.append(text) }
         }
-        let result = try connection.executePrepared("write", statements.write(), parameters)
-        return result.rows == 1 ? outcome(result) : nil
-    }
-
-    private func outcome(_ result: PostgresResult) -> BatchOutcome {
-        let deferred = result.columns > 4 ? PostgresArray.parse(result.text(0, 4) ?? "{}") ?? [] : []
-        return BatchOutcome(
-            checkpoint: result.text(0, 0).map { Key($0) }, sequence: result.int(0, 1) ?? -1,
-            rowsDone: result.int(0, 2) ?? -1, done: result.bool(0, 3) ?? false,
-            deferred: deferred.compactMap { $0.map { Key($0) } }, changed: result.columns > 5 ? result.int(0, 5) : nil)
+        var computed = RowBatch(columns: values.count)
+        for row in rows.keys.indices { for column in values { computed.append(column[row]) } }
+        let summary = ReadSummary(rows: batch.rows, through: through.map { Key($0) }, exhausted: exhausted)
+        var write = WriteBatch(statements)
+        try write.bind(
+            shard.fence, HeldBatch(rows: batch, summary: summary, deferred: deferredRead, locked: false), computed,
+            0..<batch.rows)
+        let isAlone = !connection.isInTransaction
+        if isAlone { try connection.execute("BEGIN") }
+        do {
+            let outcome = try write.run(aroundHeld: aroundHeld, connection)
+            if isAlone { try connection.execute("COMMIT") }
+            return outcome
+        } catch {
+            if isAlone { try connection.execute("ROLLBACK") }
+            throw error
+        }
     }
 
     private func rows(_ result: PostgresResult, offset: Int) -> ReadRows {

@@ -1,3 +1,4 @@
+import Batches
 import Ledger
 import Postgres
 import Sharding
@@ -57,7 +58,7 @@ import Testing
         let (_, statements, reason) = Self.changes[index]
         let target = try kind.target(connection)
         let binding = try Binding.record(of: target, connection)
-        let batches = Batches(connection, target)
+        let batches = TestBatches(connection, target)
         var shard = shard
         let first = try #require(try kind.advance(batches, shard))
         shard.checkpoint = first.checkpoint
@@ -79,7 +80,8 @@ import Testing
 
     /// The negative control.
     @Test(arguments: BatchKind.allCases) func anotherTableWouldBeChangedWithoutTheBinding(kind: BatchKind) throws {
-        let batches = Batches(connection, try kind.target(connection), mechanisms: Mechanisms.all.subtracting(.binding))
+        let batches = TestBatches(
+            connection, try kind.target(connection), mechanisms: Mechanisms.all.subtracting(.binding))
         var shard = shard
         let first = try #require(try kind.advance(batches, shard))
         shard.checkpoint = first.checkpoint
@@ -98,7 +100,7 @@ import Testing
         for statement in PostgresSession.batches + PostgresSession.byIndex { try worker.execute(statement) }
         let target = try kind.target(worker)
         let binding = try Binding.record(of: target, worker)
-        let batches = Batches(worker, target)
+        let batches = TestBatches(worker, target)
         var shard = shard
         let first = try #require(try kind.advance(batches, shard))
         shard.checkpoint = first.checkpoint

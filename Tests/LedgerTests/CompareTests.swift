@@ -1,3 +1,4 @@
+import Batches
 import Ledger
 import Postgres
 import Sharding
@@ -8,7 +9,7 @@ import Testing
     private let store: LedgerStore
     private let connection: PostgresConnection
     private let target: Target
-    private let batches: Batches
+    private let batches: TestBatches
     private let shard: LeasedShard
     private var user: PostgresConnection { store.connection }
 
@@ -19,7 +20,7 @@ import Testing
         try connection.execute("CREATE TABLE items (id int PRIMARY KEY, n int NOT NULL DEFAULT 0)")
         try connection.execute("INSERT INTO items SELECT generate_series(1, 5)")
         target = try .computing(connection, read: ["n"], writes: ["n"])
-        batches = Batches(connection, target)
+        batches = TestBatches(connection, target)
         shard = try LeasedShard(store, of: try store.ownedRun())
     }
 
@@ -35,7 +36,7 @@ import Testing
     }
 
     private func write(
-        _ rows: ReadRows, _ shard: LeasedShard? = nil, by batches: Batches? = nil, deferred: [Key] = []
+        _ rows: ReadRows, _ shard: LeasedShard? = nil, by batches: TestBatches? = nil, deferred: [Key] = []
     ) throws -> BatchOutcome {
         let values = rows.values.map { row in row[0].flatMap { Int($0) }.map { String($0 + 1) } }
         return try #require(
@@ -57,7 +58,7 @@ import Testing
     func rowThatChangedAfterTheReadIsLeftAloneAndDeferred(_ index: Int, byHash: Bool) throws {
         let (change, expected) = Self.changes[index]
         let connection = try TestDatabase.current.connect(setup: setup(byHash: byHash))
-        let batches = Batches(connection, try target(byHash: byHash))
+        let batches = TestBatches(connection, try target(byHash: byHash))
         let rows = try batches.read(shard, limit: 10)
         try user.execute(change)
         let outcome = try write(rows, by: batches)
@@ -172,12 +173,13 @@ import Testing
         let worker = TestSession(TestDatabase.current.settings(setup: setup(byHash: byHash)))
         let pid = try await worker.pid()
         let (target, shard) = (try target(byHash: byHash), shard)
-        let rows = try Batches(connection, target).read(shard, limit: 10)
+        let rows = try TestBatches(connection, target).read(shard, limit: 10)
         try user.execute("BEGIN")
         try user.execute(change)
         async let outcome = worker.with { connection in
             let values = rows.keys.map { _ in "1" as String? }
-            return try Batches(connection, target).write(shard, rows, values: [values], through: "5", exhausted: true)
+            return try TestBatches(connection, target).write(
+                shard, rows, values: [values], through: "5", exhausted: true)
         }
         try await connection.awaitBlocked(pid)
         try user.execute(end)

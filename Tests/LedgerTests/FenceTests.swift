@@ -1,3 +1,4 @@
+import Batches
 import Ledger
 import Postgres
 import Sharding
@@ -17,7 +18,7 @@ enum BatchKind: CaseIterable, Sendable {
 
     /// Carries out the next batch of at most four rows with the parameters of `shard`.
     /// - Returns: nil when the fence refused it.
-    func advance(_ batches: Batches, _ shard: LeasedShard) throws -> BatchOutcome? {
+    func advance(_ batches: TestBatches, _ shard: LeasedShard) throws -> BatchOutcome? {
         switch self {
         case .setBased: return try batches.apply(shard, rows: 4)
         case .rowBased:
@@ -70,7 +71,7 @@ enum BatchKind: CaseIterable, Sendable {
 
     @Test(arguments: BatchKind.allCases, Staleness.allCases)
     func staleBatchReturnsNoRowAndChangesNothing(_ kind: BatchKind, _ staleness: Staleness) throws {
-        let batches = Batches(connection, try kind.target(connection))
+        let batches = TestBatches(connection, try kind.target(connection))
         let before = try everything()
         #expect(try kind.advance(batches, staleness.apply(to: shard)) == nil)
         #expect(try everything() == before)
@@ -79,7 +80,7 @@ enum BatchKind: CaseIterable, Sendable {
 
     @Test(arguments: BatchKind.allCases, [ShardState.pending, .done, .failed])
     func batchOfAShardThatDoesNotRunIsRefused(_ kind: BatchKind, _ state: ShardState) throws {
-        let batches = Batches(connection, try kind.target(connection))
+        let batches = TestBatches(connection, try kind.target(connection))
         try store.end(0, of: shard.run, as: state)
         let before = try everything()
         #expect(try kind.advance(batches, shard) == nil)
@@ -88,7 +89,7 @@ enum BatchKind: CaseIterable, Sendable {
 
     @Test(arguments: BatchKind.allCases) func batchThatWasCommittedIsRefusedWhenItIsSentAgain(_ kind: BatchKind) throws
     {
-        let batches = Batches(connection, try kind.target(connection))
+        let batches = TestBatches(connection, try kind.target(connection))
         #expect(try kind.advance(batches, shard)?.sequence == 1)
         let after = try everything()
         #expect(try kind.advance(batches, shard) == nil)
@@ -108,7 +109,7 @@ enum BatchKind: CaseIterable, Sendable {
 
         try store.connection.execute("BEGIN")
         #expect(try store.lease(ShardID(0), to: .second, after: Epoch(1), ownership) != nil)
-        async let outcome = zombie.with { try kind.advance(Batches($0, target), shard) }
+        async let outcome = zombie.with { try kind.advance(TestBatches($0, target), shard) }
         try await connection.awaitBlocked(pid)
         try store.connection.execute("COMMIT")
         #expect(try await outcome == nil)
@@ -125,8 +126,8 @@ enum BatchKind: CaseIterable, Sendable {
         )
         let pid = try await copy.pid()
         try connection.execute("BEGIN")
-        #expect(try kind.advance(Batches(connection, target), shard)?.sequence == 1)
-        async let outcome = copy.with { try kind.advance(Batches($0, target), shard) }
+        #expect(try kind.advance(TestBatches(connection, target), shard)?.sequence == 1)
+        async let outcome = copy.with { try kind.advance(TestBatches($0, target), shard) }
         try await store.connection.awaitBlocked(pid)
         try connection.execute("COMMIT")
         #expect(try await outcome == nil)
@@ -144,7 +145,7 @@ enum BatchKind: CaseIterable, Sendable {
         let pid = try await worker.pid()
         try store.connection.execute("BEGIN")
         _ = try store.lease(ShardID(0), to: .second, after: Epoch(1), ownership)
-        async let outcome = worker.with { try kind.advance(Batches($0, target), shard) }
+        async let outcome = worker.with { try kind.advance(TestBatches($0, target), shard) }
         try await connection.awaitBlocked(pid)
         try store.connection.execute("ROLLBACK")
         #expect(try await outcome?.rowsDone == 4)
@@ -156,7 +157,7 @@ enum BatchKind: CaseIterable, Sendable {
         let (coordinator, ownership) = (TestSession(TestDatabase.current.settings()), ownership)
         let pid = try await coordinator.pid()
         try connection.execute("BEGIN")
-        _ = try kind.advance(Batches(connection, target), shard)
+        _ = try kind.advance(TestBatches(connection, target), shard)
         async let sequence = coordinator.with {
             try LedgerStore($0).lease(ShardID(0), to: .second, after: Epoch(1), ownership)?.sequence
         }
@@ -191,7 +192,7 @@ enum BatchKind: CaseIterable, Sendable {
 
         try store.connection.execute("SELECT pg_advisory_lock(1)")
         async let failure = worker.with { connection in
-            let batches = Batches(connection, target)
+            let batches = TestBatches(connection, target)
             return try postgresError { _ = try kind.advance(batches, shard) }
         }
         try await connection.awaitBlocked(workerPID)
@@ -210,6 +211,6 @@ enum BatchKind: CaseIterable, Sendable {
         #expect(error.recovery == .retry)
         #expect(try everything() == before)
         try connection.execute("DROP TRIGGER stop ON items")
-        #expect(try await worker.with { try kind.advance(Batches($0, target), shard) }?.rowsDone == 4)
+        #expect(try await worker.with { try kind.advance(TestBatches($0, target), shard) }?.rowsDone == 4)
     }
 }

@@ -1,3 +1,4 @@
+import Batches
 import Ledger
 import Postgres
 import Sharding
@@ -26,38 +27,32 @@ import Testing
     }
 
     @Test(arguments: [nil, "id <> 7"]) func setBatchLeavesHeldRowsOutAndDefersThem(predicate: String?) throws {
-        let statements = BatchStatements(target: try .setting(connection, ["n": "n + 1"], where: predicate))
+        let set = SetBatch(BatchStatements(target: try .setting(connection, ["n": "n + 1"], where: predicate)))
         var shard = try LeasedShard(store, of: ownership)
         try hold("id IN (3, 6)")
-        func parameters(_ more: [String?]) -> PostgresParameters {
-            var parameters = shard.parameters
-            for text in more { parameters.append(text) }
-            return parameters
+        func run(aroundHeld: Bool) throws -> BatchOutcome? {
+            try set.run(shard.fence, shard.range, behind: nil, rows: 100, aroundHeld: aroundHeld, connection)
         }
-        let plain = statements.apply(hasLower: false, hasUpper: true)
-        let error = #expect(throws: PostgresError.self) {
-            try connection.executePrepared("plain", plain, parameters(["10", "99"]))
-        }
+        let error = #expect(throws: PostgresError.self) { try run(aroundHeld: false) }
         #expect(error?.sqlState == "55P03")
-        let around = statements.apply(hasLower: false, hasUpper: true, aroundHeld: true)
-        let first = try connection.executePrepared("around", around, parameters(["10", "99"]))
-        #expect(first.text(0, 0) == "10" && first.bool(0, 3) == false && first.text(0, 4) == "{3,6}", "deferred")
-        #expect(first.bool(0, 5) == true)
+        let first = try run(aroundHeld: true)
+        #expect(first?.checkpoint == Key("10") && first?.done == false && first?.deferred == [Key("3"), Key("6")])
+        #expect(first?.isLast == true)
         let left = predicate == nil ? 0 : 1
         #expect(try connection.execute("SELECT count(*) FROM items WHERE n = 1").int(0, 0) == Int64(8 - left))
         shard.sequence = 1
         // One is free by now, the other is held still.
         try holder.execute("ROLLBACK")
         try hold("id = 6")
-        let second = try connection.executePrepared("deferred", statements.applyDeferred(), parameters(["{3,6}", "t"]))
-        #expect(second.bool(0, 3) == false && second.text(0, 4) == "{6}")
+        let second = try set.runDeferred([Key("3"), Key("6")], shard.fence, exhausted: true, connection)
+        #expect(second?.done == false && second?.deferred == [Key("6")])
         shard.sequence = 2
         try holder.execute("ROLLBACK")
-        let third = try connection.executePrepared("deferred", statements.applyDeferred(), parameters(["{6}", "t"]))
-        #expect(third.bool(0, 3) == true && third.text(0, 4) == "{}")
+        let third = try set.runDeferred([Key("6")], shard.fence, exhausted: true, connection)
+        #expect(third?.done == true && third?.deferred == [])
         #expect(try connection.execute("SELECT count(*) FROM items WHERE n = 1").int(0, 0) == Int64(10 - left))
         #expect(try connection.execute("SELECT max(n) FROM items").int(0, 0) == 1)
-        #expect(third.int(0, 2) == Int64(10 - left))
+        #expect(third?.rowsDone == Int64(10 - left))
     }
 
     @Test func deferredRowThatIsGoneOrDoesNotMeetTheConditionAnyMoreIsDropped() throws {
@@ -66,11 +61,9 @@ import Testing
         try store.connection.execute("UPDATE coord.shard SET deferred = '{2,3,4}' WHERE id = 0")
         try connection.execute("DELETE FROM items WHERE id = 2")
         try connection.execute("UPDATE items SET n = 5 WHERE id = 3")
-        var parameters = shard.parameters
-        parameters.append("{2,3,4}")
-        parameters.append("f")
-        let result = try connection.executePrepared("deferred", statements.applyDeferred(), parameters)
-        #expect(result.text(0, 4) == "{}" && result.int(0, 2) == 1 && result.bool(0, 3) == false)
+        let outcome = try SetBatch(statements).runDeferred(
+            [Key("2"), Key("3"), Key("4")], shard.fence, exhausted: false, connection)
+        #expect(outcome?.deferred == [] && outcome?.rowsDone == 1 && outcome?.done == false)
         #expect(try connection.counts() == ["0", "5", "1", "0", "0", "0", "0", "0", "0"])
     }
 
@@ -78,36 +71,24 @@ import Testing
         let statements = BatchStatements(target: try .setting(connection, ["n": "n + 1"]))
         var shard = try LeasedShard(store, of: ownership)
         shard.sequence = 7
-        var parameters = shard.parameters
-        parameters.append("{2}")
-        parameters.append("f")
-        #expect(try connection.executePrepared("deferred", statements.applyDeferred(), parameters).rows == 0)
+        let set = SetBatch(statements)
+        #expect(try set.runDeferred([Key("2")], shard.fence, exhausted: false, connection) == nil)
         #expect(try connection.execute("SELECT max(n) FROM items").int(0, 0) == 0)
     }
 
     @Test func computedBatchLeavesHeldRowsOutAndTellsWhichItTried() throws {
         let target = try Target.computing(connection, read: ["n"], writes: ["n"])
-        let batches = Batches(connection, target)
+        let batches = TestBatches(connection, target)
         let shard = try LeasedShard(store, of: ownership)
         let rows = try batches.read(shard, limit: 5)
         try hold("id = 4")
         // Somebody else's change is no lock.
         try store.connection.execute("UPDATE items SET n = 7 WHERE id = 2")
-        var parameters = shard.parameters
-        parameters.append("5")
-        parameters.append("f")
-        parameters.appendArray([], as: .text)
-        parameters.appendArray(rows.keys, as: .int8)
-        parameters.appendArray(rows.xmins, as: .xid)
-        parameters.appendArray(rows.ctids, as: .tid)
-        parameters.append(0)
-        parameters.appendArray(["1", "1", "1", "1", "1"], as: .int4)
-        let statement = BatchStatements(target: target).write(aroundHeld: true)
-        let result = try connection.executePrepared("around", statement, parameters)
-        let deferred = PostgresArray.parse(result.text(0, 4) ?? "")?.compactMap { $0 }.sorted()
-        #expect(deferred == ["2", "4"])
-        let tried = PostgresArray.parse(result.text(0, 6) ?? "")?.compactMap { $0 }.sorted()
-        #expect(tried?.contains("4") == false && tried?.contains("3") == true)
+        let outcome = try batches.write(
+            shard, rows, values: [["1", "1", "1", "1", "1"]], through: "5", aroundHeld: true)
+        #expect(outcome?.deferred.sorted { $0.components[0] < $1.components[0] } == [Key("2"), Key("4")])
+        let tried = try #require(outcome?.attempted)
+        #expect(!tried.contains(Key("4")) && tried.contains(Key("3")))
         try holder.execute("ROLLBACK")
         #expect(try connection.counts() == ["1", "7", "1", "0", "1", "0", "0", "0", "0", "0"])
     }

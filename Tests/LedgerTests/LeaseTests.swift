@@ -121,7 +121,7 @@ import Testing
         let leased = try #require(try store.lease(ShardID(1), to: .first, after: Epoch(0), ownership)).lease
         let fresh = try #require(try store.open(leased, owner: .first, run: run))
         #expect(fresh.range == KeyRange(after: Key("10"), through: nil))
-        #expect(fresh.checkpoint == nil && fresh.deferred.isEmpty && fresh.sequence == 0 && fresh.rowsDone == 0)
+        #expect(fresh.position == Position())
 
         let nasty = ["", "NULL", "a,b", "\"", "\\", "{x}"]
         var deferred = PostgresParameters()
@@ -129,9 +129,9 @@ import Testing
         let sql = "UPDATE coord.shard SET checkpoint = '{\"a b\"}', deferred = $1::text[], sequence = 3, rows_done = 9"
         _ = try store.connection.executePrepared("set", sql, deferred)
         let again = try #require(try store.open(leased, owner: .first, run: run))
-        #expect(again.checkpoint == Key("a b"))
-        #expect(again.deferred == nasty.map { Key($0) })
-        #expect(again.sequence == 3 && again.rowsDone == 9)
+        #expect(
+            again.position
+                == Position(checkpoint: Key("a b"), deferred: nasty.map { Key($0) }, sequence: 3, rowsDone: 9))
     }
 
     @Test func openEntersTheSessionSoThatATakerMayEndIt() throws {

@@ -1,3 +1,4 @@
+import Batches
 import Postgres
 import Sharding
 import Testing
@@ -45,7 +46,7 @@ import Testing
         let keys = try #require(KeyKind.all.first).makeTable(connection, rows: 20)
         let ownership = try store.ownedRun(cutAt: [keys[9]])
         let run = ownership.run
-        let batches = Batches(connection, try .setting(connection, ["n": "n + 1"]), ledger: schema)
+        let batches = TestBatches(connection, try .setting(connection, ["n": "n + 1"]), ledger: schema)
         var first = try LeasedShard(store, shard: 0, of: ownership)
         #expect(try batches.applyAll(&first, rows: 4).last?.done == true)
         #expect(try store.enter(run, applicationName: "test"))

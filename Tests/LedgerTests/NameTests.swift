@@ -1,3 +1,4 @@
+import Batches
 import Ledger
 import Postgres
 import Sharding
@@ -37,12 +38,12 @@ import Testing
         let set = try Target.setting(
             connection, table: table, key: key, [column: "\(quoted) + 1"], where: "\(quoted) = 0")
         var shard = try LeasedShard(store, of: try store.ownedRun("set"))
-        #expect(try Batches(connection, set).applyAll(&shard, rows: 4).last?.rowsDone == 10)
+        #expect(try TestBatches(connection, set).applyAll(&shard, rows: 4).last?.rowsDone == 10)
 
         let compute = try Target.computing(
             connection, table: table, key: key, read: [column], writes: [column], where: "\(quoted) = 1")
         shard = try LeasedShard(store, of: try store.ownedRun("compute", cutAt: ["100"]))
-        let batches = Batches(connection, compute)
+        let batches = TestBatches(connection, compute)
         let rows = try batches.read(shard, limit: 20, window: 8)
         #expect(rows.windowEnd == "8")
         #expect(rows.keys == (1...8).map(String.init))

@@ -1,3 +1,4 @@
+import Batches
 import Ledger
 import Postgres
 import Sharding
@@ -19,7 +20,7 @@ import Testing
     }
 
     @Test(arguments: BatchKind.allCases) func withoutTheFenceAZombieWritesTwice(_ kind: BatchKind) throws {
-        let batches = Batches(
+        let batches = TestBatches(
             connection, try kind.target(connection), mechanisms: Mechanisms.all.subtracting(.fence))
         let next = try LeasedShard(store, of: ownership, worker: .second)
         #expect(try kind.advance(batches, next)?.sequence == 1)
@@ -30,7 +31,7 @@ import Testing
 
     @Test func withoutTheCompareAChangeIsOverwritten() throws {
         let target = try BatchKind.rowBased.target(connection)
-        let batches = Batches(connection, target, mechanisms: Mechanisms.all.subtracting(.compare))
+        let batches = TestBatches(connection, target, mechanisms: Mechanisms.all.subtracting(.compare))
         let rows = try batches.read(shard, limit: 4)
         try store.connection.execute("UPDATE items SET n = 100")
         let outcome = try batches.write(shard, rows, values: [["1", "1", "1", "1"]], through: rows.keys.last)
@@ -39,7 +40,7 @@ import Testing
     }
 
     @Test(arguments: BatchKind.allCases) func withoutTheCheckpointARunThatGoesOnAppliesTwice(_ kind: BatchKind) throws {
-        let batches = Batches(
+        let batches = TestBatches(
             connection, try kind.target(connection), mechanisms: Mechanisms.all.subtracting(.checkpoint))
         let sequence = try kind.advance(batches, shard)?.sequence
         #expect(sequence == 0)
@@ -53,7 +54,7 @@ import Testing
     }
 
     @Test(arguments: BatchKind.allCases) func withAllMechanismsNoneOfThatHappens(_ kind: BatchKind) throws {
-        let batches = Batches(connection, try kind.target(connection), mechanisms: .all)
+        let batches = TestBatches(connection, try kind.target(connection), mechanisms: .all)
         #expect(try kind.advance(batches, shard)?.sequence == 1)
         let next = try LeasedShard(store, of: ownership, worker: .second)
         #expect(next.checkpoint == Key("-1600000"))

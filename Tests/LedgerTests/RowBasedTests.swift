@@ -1,3 +1,4 @@
+import Batches
 import Ledger
 import Postgres
 import Sharding
@@ -15,7 +16,7 @@ import Testing
 
     /// Reads, adds one to each `n` and writes, until the shard is done.
     /// - Returns: the keys that were read.
-    private func walk(_ shard: inout LeasedShard, _ batches: Batches, limit: Int) throws -> [String] {
+    private func walk(_ shard: inout LeasedShard, _ batches: TestBatches, limit: Int) throws -> [String] {
         var seen: [String] = []
         for _ in 0..<100 {
             let rows = try batches.read(shard, limit: limit)
@@ -41,7 +42,7 @@ import Testing
     @Test(arguments: KeyKind.all) func shardsOfEveryShapeAreReadAndWrittenExactlyOnce(_ kind: KeyKind) throws {
         guard try available(collationOf: kind.column, connection) else { return }
         let keys = try kind.makeTable(connection, rows: 40)
-        let batches = Batches(connection, try .computing(connection, read: ["n"], writes: ["n"]))
+        let batches = TestBatches(connection, try .computing(connection, read: ["n"], writes: ["n"]))
         let ownership = try store.ownedRun(cutAt: [keys[9], keys[29]])
         for (id, expected) in [(Int32(1), 10..<30), (2, 30..<40), (0, 0..<10)] {
             var shard = try LeasedShard(store, shard: id, of: ownership)
@@ -63,7 +64,7 @@ import Testing
     @Test(arguments: KeyKind.all) func deferredRowsOfEveryKeyTypeAreReadAgainAndRemoved(_ kind: KeyKind) throws {
         guard try available(collationOf: kind.column, connection) else { return }
         let keys = try kind.makeTable(connection, rows: 6)
-        let batches = Batches(connection, try .computing(connection, read: ["n"], writes: ["n"]))
+        let batches = TestBatches(connection, try .computing(connection, read: ["n"], writes: ["n"]))
         var shard = try LeasedShard(store, of: try store.ownedRun())
         let rows = try batches.read(shard, limit: 10)
         try connection.execute("UPDATE items SET n = 10 WHERE id IN (SELECT id FROM items ORDER BY id LIMIT 3)")
@@ -76,7 +77,7 @@ import Testing
         shard.checkpoint = first.checkpoint
 
         let opening = try #require(try store.open(shard.lease, owner: shard.worker, run: shard.run))
-        #expect(opening.deferred == first.deferred)
+        #expect(opening.position.deferred == first.deferred)
         let again = try batches.readDeferred(first.deferred, locking: false)
         #expect(again.keys == Array(keys.prefix(3)))
         #expect(again.values == [["10"], ["10"], ["10"]])
@@ -94,15 +95,15 @@ import Testing
         try connection.execute("CREATE TABLE items (id int PRIMARY KEY, a text, b jsonb, c numeric(6,2))")
         try connection.execute(
             "INSERT INTO items VALUES (1, 'x', '{\"k\": 1}', 1.5), (2, NULL, NULL, NULL), (3, '', '1', -2)")
-        let batches = Batches(connection, try .computing(connection, read: ["c", "a", "b"], writes: ["a"]))
+        let batches = TestBatches(connection, try .computing(connection, read: ["c", "a", "b"], writes: ["a"]))
         let shard = try LeasedShard(store, of: try store.ownedRun())
         let rows = try batches.read(shard, limit: 10)
         #expect(rows.keys == ["1", "2", "3"])
         #expect(rows.values == [["1.50", "x", "{\"k\": 1}"], [nil, nil, nil], ["-2.00", "", "1"]])
         #expect(Set(rows.xmins).count == 1 && Set(rows.ctids).count == 3)
-        let nothing = Batches(connection, try .computing(connection, read: [], writes: ["a"]))
+        let nothing = TestBatches(connection, try .computing(connection, read: [], writes: ["a"]))
         try connection.execute("DEALLOCATE ALL")
-        let other = Batches(
+        let other = TestBatches(
             try TestDatabase.current.connect(setup: PostgresSession.batches + PostgresSession.byIndex),
             nothing.statements.target)
         #expect(try other.read(shard, limit: 10).values == [[], [], []])
@@ -127,7 +128,7 @@ import Testing
         try connection.execute("SET TimeZone = 'UTC'")
         try connection.execute("CREATE TABLE items (id int PRIMARY KEY, v \(type))")
         try connection.execute("INSERT INTO items VALUES (1)")
-        let batches = Batches(connection, try .computing(connection, read: [], writes: ["v"]))
+        let batches = TestBatches(connection, try .computing(connection, read: [], writes: ["v"]))
         let shard = try LeasedShard(store, of: try store.ownedRun())
         let rows = try batches.read(shard, limit: 1)
         #expect(try batches.write(shard, rows, values: [[value]], through: "1")?.changed == 1)
@@ -143,7 +144,7 @@ import Testing
         try connection.execute("CREATE TABLE items (id int PRIMARY KEY, v \(type))")
         try connection.execute("INSERT INTO items VALUES (1)")
         #expect(try postgresError { try connection.execute("UPDATE items SET v = '\(value)'") }.sqlState == sqlState)
-        let batches = Batches(connection, try .computing(connection, read: [], writes: ["v"]))
+        let batches = TestBatches(connection, try .computing(connection, read: [], writes: ["v"]))
         let shard = try LeasedShard(store, of: try store.ownedRun())
         let rows = try batches.read(shard, limit: 1)
         let error = try postgresError { _ = try batches.write(shard, rows, values: [[value]], through: "1") }
@@ -153,7 +154,7 @@ import Testing
     @Test func valueThatItsColumnCannotTakeRollsTheBatchBack() throws {
         _ = try KeyKind.all[1].makeTable(connection, rows: 3)
         try connection.execute("ALTER TABLE items ADD d date")
-        let batches = Batches(connection, try .computing(connection, read: ["n"], writes: ["n", "d"]))
+        let batches = TestBatches(connection, try .computing(connection, read: ["n"], writes: ["n", "d"]))
         let shard = try LeasedShard(store, of: try store.ownedRun())
         let rows = try batches.read(shard, limit: 3)
         let before = try store.shards(of: shard.run)
@@ -168,7 +169,7 @@ import Testing
 
     @Test func batchWithoutRowsMovesTheCheckpoint() throws {
         _ = try KeyKind.all[1].makeTable(connection, rows: 3)
-        let batches = Batches(connection, try .computing(connection, read: ["n"], writes: ["n"]))
+        let batches = TestBatches(connection, try .computing(connection, read: ["n"], writes: ["n"]))
         var shard = try LeasedShard(store, of: try store.ownedRun(cutAt: ["-3000000"]))
         let rows = try batches.read(shard, limit: 3)
         #expect(rows.keys.isEmpty)
@@ -182,10 +183,10 @@ import Testing
 
     // MARK: - Reading under a condition
 
-    private func makeSparse() throws -> Batches {
+    private func makeSparse() throws -> TestBatches {
         try connection.execute("CREATE TABLE items (id int PRIMARY KEY, n int NOT NULL DEFAULT 0)")
         try connection.execute("INSERT INTO items SELECT i, i FROM generate_series(1, 1000) AS i")
-        return Batches(
+        return TestBatches(
             connection, try .computing(connection, read: ["n"], writes: ["n"], where: "n % 250 = 0 -- four of them"))
     }
 
@@ -226,7 +227,7 @@ import Testing
         let shard = try LeasedShard(store, of: try store.ownedRun(cutAt: ["1000"]))
         try connection.execute("DELETE FROM items WHERE id = 250")
         _ = try batches.read(shard, limit: 5, window: 10)
-        let name = "read false true"
+        let name = "coord_read_01"
         let plan = try connection.execute("EXPLAIN (ANALYZE, TIMING off) EXECUTE \"\(name)\" ('1000', '5', '9')")
         let lines = (0..<plan.rows).compactMap { plan.text($0, 0) }
         let removed = lines.compactMap { line in

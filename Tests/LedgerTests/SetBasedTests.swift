@@ -1,3 +1,4 @@
+import Batches
 import Ledger
 import Postgres
 import Sharding
@@ -16,7 +17,7 @@ import Testing
         guard try available(collationOf: kind.column, connection) else { return }
         let keys = try kind.makeTable(connection, rows: 40)
         let target = try Target.setting(connection, ["n": "n + 1"])
-        let batches = Batches(connection, target)
+        let batches = TestBatches(connection, target)
         // Three shards with an open lower end, none, and an open upper end; then one that is open on both.
         let ownership = try store.ownedRun(cutAt: [keys[9], keys[29]])
         for (id, expected) in [(Int32(1), 10..<30), (2, 30..<40), (0, 0..<10)] {
@@ -57,7 +58,7 @@ import Testing
 
     @Test func batchMovesTheShardsRowInTheLedger() throws {
         try makeItems(10)
-        let batches = Batches(connection, try .setting(connection, ["n": "1"]))
+        let batches = TestBatches(connection, try .setting(connection, ["n": "1"]))
         var shard = try LeasedShard(store, of: try store.ownedRun())
         try store.connection.execute("UPDATE coord.shard SET failures = 2, error = 'old'")
         let outcome = try #require(try batches.apply(shard, rows: 4))
@@ -103,7 +104,7 @@ import Testing
             connection, ["n": "n + 1"], where: predicate, width: "pg_column_size(items.note)")
         let ownership = try store.ownedRun(cutAt: ["12"])
         var shard = try LeasedShard(store, of: ownership)
-        let outcomes = try Batches(connection, target).applyAll(&shard, rows: rows, bytes: bytes)
+        let outcomes = try TestBatches(connection, target).applyAll(&shard, rows: rows, bytes: bytes)
         #expect(outcomes.compactMap { $0.checkpoint?.components[0] } == ends)
         let wanted = predicate == nil ? "count(*) = 12" : "count(*) FILTER (WHERE n = 1) = 10 AND count(*) = 12"
         #expect(try store.value("SELECT \(wanted) AND max(n) = 1 FROM items") == "t")
@@ -111,7 +112,7 @@ import Testing
 
     @Test func tableWithoutRowsIsDoneAtOnce() throws {
         try makeItems(0)
-        let batches = Batches(connection, try .setting(connection, ["n": "1"]))
+        let batches = TestBatches(connection, try .setting(connection, ["n": "1"]))
         let ownership = try store.ownedRun(cutAt: ["10", "20"])
         for id in Int32(0)...2 {
             var shard = try LeasedShard(store, shard: id, of: ownership)
@@ -124,7 +125,7 @@ import Testing
     @Test func rangesWithoutRowsAreDoneAtOnce() throws {
         try makeItems(10)
         try connection.execute("DELETE FROM items WHERE id NOT BETWEEN 4 AND 6")
-        let batches = Batches(connection, try .setting(connection, ["n": "n + 1"]))
+        let batches = TestBatches(connection, try .setting(connection, ["n": "n + 1"]))
         let ownership = try store.ownedRun(cutAt: ["3", "6", "8"])
         for id in [Int32(0), 2] {
             var shard = try LeasedShard(store, shard: id, of: ownership)
@@ -140,7 +141,7 @@ import Testing
 
     @Test func batchOfOneRowWalksOn() throws {
         try makeItems(3)
-        let batches = Batches(connection, try .setting(connection, ["n": "n + 1"]))
+        let batches = TestBatches(connection, try .setting(connection, ["n": "n + 1"]))
         var shard = try LeasedShard(store, of: try store.ownedRun())
         let outcomes = try batches.applyAll(&shard, rows: 1)
         #expect(outcomes.map(\.rowsDone) == [1, 2, 3, 3])
@@ -149,7 +150,7 @@ import Testing
 
     @Test func onlyRowsThatMeetTheConditionChange() throws {
         try makeItems(20)
-        let batches = Batches(
+        let batches = TestBatches(
             connection, try .setting(connection, ["n": "n + 1"], where: "id % 2 = 0 OR id = 3 -- odd one out"))
         var shard = try LeasedShard(store, of: try store.ownedRun())
         let outcomes = try batches.applyAll(&shard, rows: 6)
@@ -161,7 +162,7 @@ import Testing
 
     @Test func conditionThatTheUpdateMakesFalseDoesNotHoldTheWalkUp() throws {
         try makeItems(9)
-        let batches = Batches(connection, try .setting(connection, ["note": "NULL"], where: "note IS NOT NULL"))
+        let batches = TestBatches(connection, try .setting(connection, ["note": "NULL"], where: "note IS NOT NULL"))
         var shard = try LeasedShard(store, of: try store.ownedRun())
         #expect(try batches.applyAll(&shard, rows: 2).last?.rowsDone == 9)
     }
@@ -170,7 +171,7 @@ import Testing
         try makeItems(5)
         try connection.execute("CREATE TABLE prices (id int PRIMARY KEY, price int)")
         try connection.execute("INSERT INTO prices SELECT i, i * 10 FROM generate_series(1, 4) AS i")
-        let batches = Batches(
+        let batches = TestBatches(
             connection,
             try .setting(
                 connection,
@@ -186,7 +187,7 @@ import Testing
 
     @Test func batchThatFailsChangesNothing() throws {
         try makeItems(10)
-        let batches = Batches(connection, try .setting(connection, ["n": "10 / (5 - id)"]))
+        let batches = TestBatches(connection, try .setting(connection, ["n": "10 / (5 - id)"]))
         var shard = try LeasedShard(store, of: try store.ownedRun())
         let first = try #require(try batches.apply(shard, rows: 4))
         shard.checkpoint = first.checkpoint
@@ -207,7 +208,7 @@ import Testing
         let pid = try await worker.pid()
         try store.connection.execute("BEGIN")
         try store.connection.execute("UPDATE items SET n = 100 WHERE id = 3")
-        async let outcome = worker.with { try Batches($0, target).apply(shard, rows: 10) }
+        async let outcome = worker.with { try TestBatches($0, target).apply(shard, rows: 10) }
         try await connection.awaitBlocked(pid)
         try store.connection.execute("COMMIT")
         #expect(try await outcome?.rowsDone == 5)

@@ -5,7 +5,7 @@ import Sharding
 ///
 /// A row that somebody else changed has another version at the next read. One that still has the same was left by the
 /// database itself: a trigger returned NULL, or nothing would have changed.
-struct RowVersions {
+package struct RowVersions {
     private struct Version: Equatable {
         var xmin: String
         var ctid: String
@@ -16,11 +16,13 @@ struct RowVersions {
     private var moves: [Key: Int] = [:]
 
     /// Times that a row may be deferred without its xmin moving, before that is an error.
-    static let limit = 20
+    package static let limit = 20
 
-    var isEmpty: Bool { left.isEmpty }
+    package init() {}
 
-    mutating func removeAll() {
+    package var isEmpty: Bool { left.isEmpty }
+
+    package mutating func removeAll() {
         left.removeAll()
         moves.removeAll()
     }
@@ -30,7 +32,7 @@ struct RowVersions {
     /// - Parameters:
     ///   - tried: keys of the batch's rows that the write tried and left.
     ///   - deferred: all deferred keys of the shard by now.
-    mutating func note(_ tried: Set<Key>, of batch: RowBatch, deferred: [Key]) {
+    package mutating func note(_ tried: Set<Key>, of batch: RowBatch, deferred: [Key]) {
         let known = Set(deferred)
         left = left.filter { known.contains($0.key) }
         moves = moves.filter { known.contains($0.key) }
@@ -45,7 +47,7 @@ struct RowVersions {
 
     /// Whether the row of the batch is one that the database does not change.
     /// - Returns: nil where the row keeps moving without a change, so that it could be deferred for ever.
-    mutating func isUnchanged(_ row: Int, of batch: RowBatch) -> Bool? {
+    package mutating func isUnchanged(_ row: Int, of batch: RowBatch) -> Bool? {
         let key = Key(batch.text(row: row, column: 0) ?? "")
         guard let version = left[key], version.xmin == batch.text(row: row, column: 1) else {
             moves[key] = nil

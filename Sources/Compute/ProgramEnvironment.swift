@@ -1,6 +1,6 @@
+import Batches
 import Glibc
 import Host
-import Ledger
 
 /// What a compute program finds in its environment beside the worker's own.
 struct ProgramEnvironment {

@@ -1,9 +1,8 @@
 import CoordKit
-import Ledger
 import Postgres
 import Testing
 
-@testable import Worker
+@testable import Batches
 
 struct ValueEncoderTests {
     static func integer<Value: FixedWidthInteger>(_ text: String, _ type: Value.Type) -> Value? {

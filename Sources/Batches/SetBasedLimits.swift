@@ -1,6 +1,5 @@
-import Job
-import Ledger
 import Postgres
+import Sharding
 
 /// How a set-based batch keeps to the job's limits. Its rows stay in the server, so its bytes are what one transaction
 /// rewrites.
@@ -8,20 +7,20 @@ import Postgres
 /// Rows of a usual table are bounded by their number alone, which costs nothing: their bytes follow from the table's
 /// average row. Where rows may differ so much that a batch could exceed its bytes more than twice, each batch also looks at
 /// its rows first.
-struct SetBasedLimits: Equatable {
-    var rows: Int
+package struct SetBasedLimits: Equatable {
+    package var rows: Int
     /// Nil when the number of rows bounds the bytes too.
-    var bytes: Int?
+    package var bytes: Int?
 
     /// Bytes of the largest row that fits on a page, of 8 KiB as nearly all servers have them.
-    static let largestRowOnPage = 8160
+    package static let largestRowOnPage = 8160
 
-    init(rows: Int, bytes: Int?) {
+    package init(rows: Int, bytes: Int?) {
         self.rows = rows
         self.bytes = bytes
     }
 
-    init(_ limits: BatchLimits, _ target: Target, _ connection: PostgresConnection) throws {
+    package init(_ limits: BatchLimits, _ target: Target, _ connection: PostgresConnection) throws {
         let answer = try connection.execute(
             """
             SELECT CASE WHEN reltuples > 0 THEN (pg_relation_size(oid) / reltuples)::bigint END
@@ -34,7 +33,7 @@ struct SetBasedLimits: Equatable {
     /// - Parameters:
     ///   - averageRow: bytes of the table's pages for each of its rows; nil when nobody knows.
     ///   - hasLongColumns: the job touches values whose bytes can be counted.
-    init(_ limits: BatchLimits, averageRow: Int?, hasLongColumns: Bool, _ isToasted: Bool) {
+    package init(_ limits: BatchLimits, averageRow: Int?, hasLongColumns: Bool, _ isToasted: Bool) {
         let average = averageRow.map { max($0, 1) }
         rows = average.map { max(1, min(limits.rows, limits.bytes / $0)) } ?? limits.rows
         bytes = nil

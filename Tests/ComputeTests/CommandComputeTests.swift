@@ -1,11 +1,11 @@
+import Batches
 import CoordKit
 import Foundation
 import Glibc
-import Ledger
 import Sharding
 import Testing
 
-@testable import Worker
+@testable import Compute
 
 /// Real programs, fed by real pipes.
 struct CommandComputeTests {

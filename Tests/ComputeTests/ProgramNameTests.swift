@@ -1,7 +1,7 @@
 import Host
 import Testing
 
-@testable import Worker
+@testable import Compute
 
 struct ProgramNameTests {
     @Test(arguments: [

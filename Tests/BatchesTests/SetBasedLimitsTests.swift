@@ -1,7 +1,7 @@
-import Job
+import Sharding
 import Testing
 
-@testable import Worker
+@testable import Batches
 
 struct SetBasedLimitsTests {
     private static let usual = BatchLimits(rows: 1000, bytes: 4 << 20)

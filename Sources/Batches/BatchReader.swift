@@ -1,23 +1,31 @@
 import CoordKit
-import Job
-import Ledger
 import Postgres
 import Sharding
-import WorkerLoop
+
+/// Columns of a batch before the ones that the job reads: key, xmin and ctid.
+package let systemColumns = 3
 
 /// Rows that were read and wait to be computed and written.
-struct HeldBatch {
+package struct HeldBatch {
     /// Key, xmin, ctid, then the columns that the job reads.
-    var rows: RowBatch
-    var summary: ReadSummary
+    package var rows: RowBatch
+    package var summary: ReadSummary
     /// Deferred keys that this read asked for, found or not.
-    var deferred: [Key]
+    package var deferred: [Key]
     /// The rows are locked by a transaction that is open.
-    var locked: Bool
+    package var locked: Bool
     /// How many of the rows, which come first, are deferred ones.
-    var deferredRows = 0
+    package var deferredRows = 0
     /// Deferred rows that the database does not change, taken out of `rows`.
-    var unchanged: Int64 = 0
+    package var unchanged: Int64 = 0
+
+    package init(rows: RowBatch, summary: ReadSummary, deferred: [Key], locked: Bool, deferredRows: Int = 0) {
+        self.rows = rows
+        self.summary = summary
+        self.deferred = deferred
+        self.locked = locked
+        self.deferredRows = deferredRows
+    }
 }
 
 /// Reads batches bounded in rows and bytes.
@@ -25,31 +33,29 @@ struct HeldBatch {
 /// Rows are taken one at a time from libpq, and no more are kept than the byte limit allows, but at least one: a row
 /// wider than the limit is a batch of its own. The number of rows asked for follows the width of the rows seen lately,
 /// so that few rows are read in vain.
-final class BatchReader {
-    private let statements: BatchStatements
+package final class BatchReader {
+    private let read: RangeRead
     private let limits: BatchLimits
     private let columns: Int
     /// Bytes a row lately; rows that become wider count at once, narrower ones by and by.
     private var rowBytes = 0.0
     /// How many keys a read with a predicate may look at for each row that it wants.
-    static let windowFactor = 10
+    package static let windowFactor = 10
 
-    init(statements: BatchStatements, limits: BatchLimits, columns: Int) {
-        self.statements = statements
+    package init(statements: BatchStatements, limits: BatchLimits, columns: Int) {
+        read = RangeRead(statements)
         self.limits = limits
         self.columns = columns
     }
 
     /// What one read asks for.
-    struct Request {
-        var name: String
-        var parameters: PostgresParameters
+    package struct Request {
+        /// Nil where only deferred rows are wanted.
+        var range: RangeRead.Request?
         var limit: Int
-        var deferred: [Key]
-        var deferredParameters: PostgresParameters?
-        var deferredName: String
+        var deferred: RangeRead.Request?
+        var deferredKeys: [Key]
         var locked: Bool
-        var skipRange: Bool
     }
 
     private func limit(_ budget: Int) -> Int {
@@ -62,34 +68,23 @@ final class BatchReader {
     /// - Parameters:
     ///   - budget: rows that a batch may have by now, beside the job's own limit.
     ///   - window: keys that a read with a predicate may look at; nil for the usual.
-    func prepare(
+    package func prepare(
         _ range: KeyRange, _ position: Position, locking: Bool, budget: Int = .max, window: Int? = nil,
         _ connection: PostgresConnection
     ) throws -> Request {
-        let lower = position.checkpoint ?? range.after
-        let upper = range.through
-        var parameters = PostgresParameters()
-        if let lower { parameters.append(lower.components[0]) }
-        if let upper { parameters.append(upper.components[0]) }
         let limit = limit(budget)
-        parameters.append(limit)
-        if statements.target.predicate != nil { parameters.append((window ?? limit * Self.windowFactor) - 1) }
-        let name = "coord_read_\(lower == nil ? 0 : 1)\(upper == nil ? 0 : 1)"
-        try connection.prepare(name, statements.read(hasLower: lower != nil, hasUpper: upper != nil))
         // So many that a batch of them alone stays within its limit.
         let deferred = Array(position.deferred.prefix(limit))
-        let deferredName = "coord_deferred_\(locking ? 1 : 0)"
-        var deferredParameters: PostgresParameters?
-        if !deferred.isEmpty {
-            try connection.prepare(deferredName, statements.readDeferred(locking: locking))
-            deferredParameters = try HeldRows.parameters(deferred, statements.target)
-        }
+        let window = window ?? limit * Self.windowFactor
         return Request(
-            name: name, parameters: parameters, limit: limit, deferred: deferred,
-            deferredParameters: deferredParameters, deferredName: deferredName, locked: locking, skipRange: locking)
+            range: locking
+                ? nil : try read.range(range, behind: position.checkpoint, limit: limit, window: window, connection),
+            limit: limit,
+            deferred: deferred.isEmpty ? nil : try read.deferred(deferred, locking: locking, connection),
+            deferredKeys: deferred, locked: locking)
     }
 
-    func read(
+    package func read(
         _ range: KeyRange, _ position: Position, locking: Bool, budget: Int = .max, window: Int? = nil,
         _ connection: PostgresConnection
     ) throws -> HeldBatch {
@@ -102,20 +97,18 @@ final class BatchReader {
     }
 
     /// Sends the read; the connection is in pipeline mode.
-    func send(_ request: Request, _ connection: PostgresConnection) throws {
-        if let list = request.deferredParameters {
-            try connection.send(prepared: request.deferredName, list)
+    package func send(_ request: Request, _ connection: PostgresConnection) throws {
+        for part in [request.deferred, request.range] {
+            guard let part else { continue }
+            try connection.send(prepared: part.name, part.parameters)
             try connection.sync()
         }
-        guard !request.skipRange else { return }
-        try connection.send(prepared: request.name, request.parameters)
-        try connection.sync()
     }
 
-    func receive(_ request: Request, _ connection: PostgresConnection) throws -> HeldBatch {
+    package func receive(_ request: Request, _ connection: PostgresConnection) throws -> HeldBatch {
         var rows = RowBatch(columns: columns)
         var failure: PostgresError?
-        if request.deferredParameters != nil {
+        if request.deferred != nil {
             do {
                 try connection.forEachRow { row in
                     for column in 0..<columns { rows.append(row.bytes(column)) }
@@ -126,20 +119,21 @@ final class BatchReader {
         }
         let deferredRows = rows.rows
         var summary = ReadSummary(rows: rows.rows, through: nil, exhausted: false)
-        if !request.skipRange {
+        if request.range != nil {
             do { summary = try receiveRange(request, &rows, connection) } catch { failure = failure ?? error }
             try connection.nextSync()
         }
         if let failure { throw failure }
         return HeldBatch(
-            rows: rows, summary: summary, deferred: request.deferred, locked: request.locked, deferredRows: deferredRows
+            rows: rows, summary: summary, deferred: request.deferredKeys, locked: request.locked,
+            deferredRows: deferredRows
         )
     }
 
     private func receiveRange(_ request: Request, _ rows: inout RowBatch, _ connection: PostgresConnection)
         throws(PostgresError) -> ReadSummary
     {
-        let offset = statements.target.predicate == nil ? 0 : 1
+        let offset = read.hasWindow ? 1 : 0
         let before = rows.rows
         let bytesBefore = rows.bytes
         var windowEnd: String?

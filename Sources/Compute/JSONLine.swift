@@ -1,4 +1,4 @@
-import Ledger
+import Batches
 
 /// The compute program's protocol: one JSON object a line.
 ///

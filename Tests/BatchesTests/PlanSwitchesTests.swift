@@ -3,7 +3,7 @@ import Postgres
 import Sharding
 import Testing
 
-@testable import Worker
+@testable import Batches
 
 /// What coord's own statements need of the planner reaches no query of somebody else's.
 @Suite(.database) struct PlanSwitchesTests {

@@ -1,7 +1,8 @@
+import Batches
 import CoordKit
 
 /// What computes a batch's values.
-protocol BatchCompute: AnyObject {
+package protocol BatchCompute: AnyObject {
     /// - Parameter batch: key, xmin, ctid, then the columns that the job reads.
     /// - Returns: the columns that the job writes, row for row in the same order.
     /// - Throws: `ComputeError`.
@@ -16,28 +17,25 @@ protocol BatchCompute: AnyObject {
 }
 
 extension BatchCompute {
-    var epitaph: String? { nil }
-    var programMemory: ProgramMemory? { nil }
+    package var epitaph: String? { nil }
+    package var programMemory: ProgramMemory? { nil }
     /// Resident bytes of the program and of the processes that it has started itself; 0 when none runs.
-    var programRSSBytes: Int64 { programMemory?.residentBytes ?? 0 }
+    package var programRSSBytes: Int64 { programMemory?.residentBytes ?? 0 }
 }
 
-/// Columns of a batch before the ones that the job reads: key, xmin and ctid.
-let systemColumns = 3
-
 /// A transform compiled into this worker.
-final class TransformCompute: BatchCompute {
+package final class TransformCompute: BatchCompute {
     private let transform: RowTransform
     private let names: [String]
     private let writes: Int
 
-    init(transform: RowTransform, read: [String], writes: Int) {
+    package init(transform: RowTransform, read: [String], writes: Int) {
         self.transform = transform
         names = read
         self.writes = writes
     }
 
-    func compute(_ batch: RowBatch) throws -> RowBatch {
+    package func compute(_ batch: RowBatch) throws -> RowBatch {
         var writer = RowWriter(batch: RowBatch(columns: writes))
         for index in 0..<batch.rows {
             do {

@@ -1,7 +1,7 @@
 import CoordKit
 import Testing
 
-@testable import Worker
+@testable import Compute
 
 struct LostDigitsTests {
     typealias Scalar = JSONLine.Form.Scalar

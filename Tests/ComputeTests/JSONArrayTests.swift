@@ -1,9 +1,9 @@
+import Batches
 import CoordKit
-import Ledger
 import Postgres
 import Testing
 
-@testable import Worker
+@testable import Compute
 
 /// Arrays as PostgreSQL itself writes and reads them.
 struct JSONArrayTests {

@@ -1,4 +1,4 @@
-import Ledger
+import Batches
 
 extension JSONLine {
     /// How a column's values travel, by their type behind all domains.

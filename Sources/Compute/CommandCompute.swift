@@ -1,13 +1,13 @@
+import Batches
 import CoordKit
 import Glibc
 import Host
-import Ledger
 
 /// A compute program that is fed batch after batch: one JSON object a line in, one out, in any order.
 ///
 /// The program is started at the first batch and again after it died. While it works, nothing waits for it but this
 /// worker's thread: no transaction is open.
-final class CommandCompute: BatchCompute {
+package final class CommandCompute: BatchCompute {
     /// Bytes of an answer that an error quotes.
     static let quotedBytes = 200
     /// Bytes that a value of an answer may have beside its name and its own: quotes, colon, comma, null, white space.
@@ -41,7 +41,7 @@ final class CommandCompute: BatchCompute {
     /// - Parameters:
     ///   - quotesNumbers: whether bigint and numeric go out as strings.
     ///   - applicationName: for the program's own connections to PostgreSQL; nil leaves it to them.
-    init(
+    package init(
         command: [String], directory: String, timeout: Duration, target: Target, read: [Target.Column],
         writes: [Target.Column], batchRows: Int, batchBytes: Int, quotesNumbers: Bool = false,
         applicationName: String? = nil, leash: String? = nil
@@ -77,14 +77,14 @@ final class CommandCompute: BatchCompute {
 
     // MARK: - A batch
 
-    var epitaph: String? {
+    package var epitaph: String? {
         guard let words = process?.epitaph(waiting: false, saysRunning: false), !words.isEmpty else { return nil }
         return words
     }
 
-    var programMemory: ProgramMemory? { memory }
+    package var programMemory: ProgramMemory? { memory }
 
-    func compute(_ batch: RowBatch) throws -> RowBatch {
+    package func compute(_ batch: RowBatch) throws -> RowBatch {
         do {
             return try exchange(batch)
         } catch {

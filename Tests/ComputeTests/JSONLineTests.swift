@@ -1,7 +1,7 @@
-import Ledger
+import Batches
 import Testing
 
-@testable import Worker
+@testable import Compute
 
 struct JSONLineTests {
     static func encode(_ value: String?, _ scalar: JSONLine.Form.Scalar, quotesNumbers: Bool = false) -> String {

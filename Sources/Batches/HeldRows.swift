@@ -1,35 +1,36 @@
 import CoordKit
-import Ledger
 import Postgres
 import Sharding
 
 /// Deferred rows of the shard in hand that somebody else holds: they are left alone until they are free.
-struct HeldRows {
+package struct HeldRows {
     /// In the order in which they were met.
     private var keys: [Key] = []
     private var known: Set<Key> = []
     private var lookedAt = Duration.zero
 
     /// The least time between two looks at them.
-    static let lookInterval = Duration.milliseconds(200)
+    package static let lookInterval = Duration.milliseconds(200)
     /// The most rows of a shard that may be deferred before no further rows are taken up: the ledger's row holds their keys.
-    static let limit = 10_000
+    package static let limit = 10_000
     /// Rows that are looked at in one go.
-    static let lookLimit = 1000
+    package static let lookLimit = 1000
 
-    var isEmpty: Bool { keys.isEmpty }
+    package init() {}
 
-    mutating func insert(_ more: [Key]) {
+    package var isEmpty: Bool { keys.isEmpty }
+
+    package mutating func insert(_ more: [Key]) {
         for key in more where known.insert(key).inserted { keys.append(key) }
     }
 
-    mutating func removeAll() {
+    package mutating func removeAll() {
         keys.removeAll()
         known.removeAll()
     }
 
     /// The deferred keys that are not known to be held.
-    func free(of deferred: [Key]) -> [Key] {
+    package func free(of deferred: [Key]) -> [Key] {
         keys.isEmpty ? deferred : deferred.filter { !known.contains($0) }
     }
 
@@ -38,7 +39,7 @@ struct HeldRows {
     /// - Parameters:
     ///   - waiting: nothing else is left to do, so that the look is due in any case.
     /// - Returns: who holds the first of them, when nothing else is left and all are still held.
-    mutating func look(
+    package mutating func look(
         _ statements: BatchStatements, waiting: Bool, now: Duration, _ connection: PostgresConnection
     ) throws -> String? {
         guard !keys.isEmpty, waiting || now - lookedAt >= Self.lookInterval else { return nil }
@@ -71,7 +72,7 @@ struct HeldRows {
         return "pid \(pid) (\(details.joined(separator: ", ")))"
     }
 
-    static func parameters(_ keys: [Key], _ target: Target) throws -> PostgresParameters {
+    package static func parameters(_ keys: [Key], _ target: Target) throws -> PostgresParameters {
         var batch = RowBatch(columns: 1)
         for key in keys { batch.append(key.components[0]) }
         var list = PostgresParameters()

@@ -1,4 +1,3 @@
-import Ledger
 import Postgres
 
 /// Which settings of the planner a session for batches needs, so that its statements go by the key's index.
@@ -6,12 +5,12 @@ import Postgres
 /// They hold for every query of the session, so also for a subquery in the job's `where`, inside a function that it calls
 /// and in triggers: a join of theirs may become a thousand times slower by them. Where such queries can be, no more is switched
 /// than the statements' plans need, which are looked at.
-enum PlanSwitches {
+package enum PlanSwitches {
     /// From the mildest on.
     private static let ladder: [[String]] = [[], ["SET enable_seqscan = off"], PostgresSession.byIndex]
 
     /// Sets the session up, and says what was set, for the next session.
-    static func choose(_ statements: BatchStatements, byBytes: Bool, _ connection: PostgresConnection) throws
+    package static func choose(_ statements: BatchStatements, byBytes: Bool, _ connection: PostgresConnection) throws
         -> [String]
     {
         let target = statements.target
@@ -32,7 +31,7 @@ enum PlanSwitches {
 
     /// Has the server plan the statements that this worker will run, as its own role: what refuses them then would refuse the
     /// first batch of each shard.
-    static func check(_ statements: BatchStatements, byBytes: Bool, _ connection: PostgresConnection) throws {
+    package static func check(_ statements: BatchStatements, byBytes: Bool, _ connection: PostgresConnection) throws {
         _ = try explain("coord_check_main", main(statements, byBytes: byBytes), connection)
         guard case .compute = statements.target.change else { return }
         try connection.execute("BEGIN")

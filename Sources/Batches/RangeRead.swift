@@ -1,0 +1,45 @@
+import CoordKit
+import Postgres
+import Sharding
+
+/// The reads of a batch that a program computes.
+package struct RangeRead: Sendable {
+    package let statements: BatchStatements
+    package init(_ statements: BatchStatements) { self.statements = statements }
+
+    /// A statement that is prepared, and its parameters.
+    package struct Request: Sendable {
+        package var name: String
+        package var parameters: PostgresParameters
+    }
+
+    /// The next rows of a range.
+    ///
+    /// - Parameters:
+    ///   - checkpoint: the last key that is done; nil before the first.
+    ///   - window: keys that the read may look at, where the job has a predicate.
+    package func range(
+        _ range: KeyRange, behind checkpoint: Key?, limit: Int, window: Int, _ connection: PostgresConnection
+    ) throws(PostgresError) -> Request {
+        let lower = checkpoint ?? range.after
+        let upper = range.through
+        var parameters = PostgresParameters()
+        if let lower { parameters.append(lower.components[0]) }
+        if let upper { parameters.append(upper.components[0]) }
+        parameters.append(limit)
+        if hasWindow { parameters.append(window - 1) }
+        let name = "coord_read_\(lower == nil ? 0 : 1)\(upper == nil ? 0 : 1)"
+        try connection.prepare(name, statements.read(hasLower: lower != nil, hasUpper: upper != nil))
+        return Request(name: name, parameters: parameters)
+    }
+
+    /// Whether the first column of a range's rows is where the window ended.
+    package var hasWindow: Bool { statements.target.predicate != nil }
+
+    /// Deferred rows once more.
+    package func deferred(_ keys: [Key], locking: Bool, _ connection: PostgresConnection) throws -> Request {
+        let name = "coord_deferred_\(locking ? 1 : 0)"
+        try connection.prepare(name, statements.readDeferred(locking: locking))
+        return Request(name: name, parameters: try HeldRows.parameters(keys, statements.target))
+    }
+}

@@ -1,0 +1,66 @@
+import Postgres
+import Sharding
+
+/// A batch that PostgreSQL computes: fence, rows and checkpoint in one statement.
+package struct SetBatch: Sendable {
+    package let statements: BatchStatements
+    /// Bytes that a batch may rewrite; nil where the number of its rows bounds them too.
+    package let bytes: Int?
+
+    package init(_ statements: BatchStatements, bytes: Int? = nil) {
+        self.statements = statements
+        self.bytes = bytes
+    }
+
+    /// Changes the next rows of a range.
+    ///
+    /// - Parameters:
+    ///   - checkpoint: the last key that is done; nil before the first.
+    ///   - aroundHeld: leave out rows that somebody holds, and defer their keys.
+    /// - Returns: nil where the fence refused it.
+    package func run(
+        _ fence: Fence, _ range: KeyRange, behind checkpoint: Key?, rows: Int, aroundHeld: Bool = false,
+        _ connection: PostgresConnection
+    ) throws(PostgresError) -> BatchOutcome? {
+        let lower = checkpoint ?? range.after
+        let upper = range.through
+        var parameters = PostgresParameters()
+        fence.append(to: &parameters)
+        if let lower { parameters.append(lower.components[0]) }
+        if let upper { parameters.append(upper.components[0]) }
+        parameters.append(rows - 1)
+        if let bytes { parameters.append(bytes) }
+        let shape = [lower != nil, upper != nil, aroundHeld, bytes != nil].map { $0 ? "1" : "0" }.joined()
+        let name = "coord_apply_\(shape)"
+        try connection.prepare(
+            name,
+            statements.apply(
+                hasLower: lower != nil, hasUpper: upper != nil, byBytes: bytes != nil, aroundHeld: aroundHeld))
+        return BatchOutcome(ofSet: try connection.executePrepared(name, "", parameters))
+    }
+
+    /// Changes rows that earlier batches have left out. Those that are still held stay deferred.
+    ///
+    /// - Parameter exhausted: the range holds nothing behind its checkpoint.
+    /// - Returns: nil where the fence refused it.
+    package func runDeferred(
+        _ keys: [Key], _ fence: Fence, exhausted: Bool, _ connection: PostgresConnection
+    ) throws(PostgresError) -> BatchOutcome? {
+        var parameters = PostgresParameters()
+        fence.append(to: &parameters)
+        parameters.append(keys)
+        parameters.append(exhausted ? "t" : "f")
+        let name = "coord_apply_deferred"
+        try connection.prepare(name, statements.applyDeferred())
+        return BatchOutcome(ofSet: try connection.executePrepared(name, "", parameters))
+    }
+}
+
+extension PostgresParameters {
+    /// Appends keys as the ledger holds them: an array of texts.
+    mutating func append(_ keys: [Key]) {
+        beginArray(elementType: ElementType.text.rawValue)
+        for key in keys { Array(key.components[0].utf8).withUnsafeBytes { appendElement($0) } }
+        endArray()
+    }
+}

@@ -1,0 +1,89 @@
+import CoordKit
+import Postgres
+import Sharding
+
+/// The write of a batch that a program has computed: fence, rows and checkpoint in one statement.
+///
+/// It keeps the memory of its parameters from one batch to the next.
+package struct WriteBatch {
+    package let statements: BatchStatements
+    private let writes: [Target.Column]
+    private var parameters = PostgresParameters()
+
+    package init(_ statements: BatchStatements) {
+        guard case .compute(_, let writes) = statements.target.change else {
+            preconditionFailure("a set job writes no computed values")
+        }
+        self.statements = statements
+        self.writes = writes
+    }
+
+    /// A computed value that its column's type does not have.
+    package struct RefusedValue: Error {
+        /// The row's index in its batch, from 0.
+        package var row: Int
+        package var column: Target.Column
+    }
+
+    /// Makes the parameters of some rows of a batch.
+    ///
+    /// - Parameter values: the columns that the job writes, row for row.
+    /// - Throws: `RefusedValue`.
+    package mutating func bind(_ fence: Fence, _ batch: HeldBatch, _ values: RowBatch, _ rows: Range<Int>) throws {
+        let target = statements.target
+        parameters.removeAll()
+        fence.append(to: &parameters)
+        parameters.append(batch.summary.through?.components[0])
+        parameters.append(batch.summary.exhausted ? "t" : "f")
+        parameters.append(batch.deferred)
+        try ValueEncoder.append(
+            batch.rows, column: 0, rows: rows, as: ElementType.of(keyType: target.keyType), to: &parameters)
+        try ValueEncoder.append(batch.rows, column: 1, rows: rows, as: .xid, to: &parameters)
+        try ValueEncoder.append(batch.rows, column: 2, rows: rows, as: .tid, to: &parameters)
+        parameters.append(batch.unchanged)
+        for (index, column) in writes.enumerated() {
+            do {
+                try ValueEncoder.append(values, column: index, rows: rows, as: ValueForm.of(column), to: &parameters)
+            } catch let fault as ValueEncoder.Fault {
+                throw RefusedValue(row: fault.row, column: column)
+            }
+        }
+    }
+
+    private static let settings = "coord_write_settings"
+    private static func name(_ aroundHeld: Bool) -> String { aroundHeld ? "coord_write_around" : "coord_write" }
+
+    /// Prepares what `send` and `run` need.
+    package func prepare(aroundHeld: Bool = false, _ connection: PostgresConnection) throws(PostgresError) {
+        try connection.prepare(Self.settings, statements.writeSettings)
+        // Its plan is made at its first use, under these settings.
+        try connection.prepare(Self.name(aroundHeld), statements.write(aroundHeld: aroundHeld))
+    }
+
+    /// Sends the write that was bound, as a transaction of its own; the connection is in pipeline mode.
+    package func send(aroundHeld: Bool = false, _ connection: PostgresConnection) throws(PostgresError) {
+        try connection.send(prepared: Self.settings, PostgresParameters())
+        try connection.send(prepared: Self.name(aroundHeld), parameters)
+        try connection.sync()
+    }
+
+    /// Waits for what `send` has sent. Also after an error the connection is ready for what was sent behind it.
+    /// - Returns: nil where the fence refused it.
+    package func receive(_ connection: PostgresConnection) throws(PostgresError) -> BatchOutcome? {
+        var failure: PostgresError?
+        var result: PostgresResult?
+        do { _ = try connection.nextResult() } catch { failure = error }
+        do { result = try connection.nextResult() } catch { failure = failure ?? error }
+        try connection.nextSync()
+        if let failure { throw failure }
+        return result.flatMap { BatchOutcome(ofWrite: $0) }
+    }
+
+    /// Runs the write that was bound within the transaction that is open.
+    package func run(aroundHeld: Bool = false, _ connection: PostgresConnection) throws(PostgresError) -> BatchOutcome?
+    {
+        try prepare(aroundHeld: aroundHeld, connection)
+        _ = try connection.executePrepared(Self.settings, "", PostgresParameters())
+        return BatchOutcome(ofWrite: try connection.executePrepared(Self.name(aroundHeld), "", parameters))
+    }
+}
