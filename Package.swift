@@ -110,6 +110,7 @@ let package = Package(
         .executableTarget(
             name: "own-transforms", dependencies: ["CoordKit", "CoordCLI"], path: "Tests/OwnTransforms",
             swiftSettings: settings),
+        tests("TidyTests", []),
         tests("WireTests", ["Wire", "Sharding"]),
         tests("ZeroMQTests", ["ZeroMQ"]),
         tests("CoordinatorTests", ["Coordinator", "Host", "Sharding"]),

@@ -1,14 +1,7 @@
+import Glibc
 import Testing
 
 @testable import Job
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
 
 /// A folder of its own for a test, removed with what is in it.
 private func withTemporaryFolder(_ body: (String) throws -> Void) throws {

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
+import Glibc
 
 enum Environment {
     /// The number in a variable; nil where it is not set. A value that is no number is a mistake, not a default.

@@ -1,0 +1,92 @@
+import Foundation
+import Testing
+
+/// What the documents promise of the modules, read from the sources.
+@Suite struct ImportTests {
+    /// The checkout's folder.
+    private static let root: URL = {
+        let file = URL(filePath: realpath(#filePath, nil).map { String(cString: $0) } ?? #filePath)
+        return file.deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    }()
+
+    /// What comes with the system or the toolchain.
+    private static let system: Set<String> = [
+        "Foundation", "FoundationEssentials", "Glibc", "Synchronization", "Testing",
+    ]
+    /// Modules of the product Collections.
+    private static let collections: Set<String> = ["Collections", "DequeModule", "OrderedCollections"]
+    private static let pure = ["Sharding", "Dispatching", "WorkerLoop", "Progress"]
+
+    private struct File {
+        var name: String
+        var imports: Set<String>
+    }
+
+    private static func files(of folder: String) throws -> [File] {
+        let folder = root.appending(path: folder)
+        return try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".swift") }.map {
+            let text = try String(contentsOf: folder.appending(path: $0), encoding: .utf8)
+            let imports = text.split(separator: "\n").compactMap { line -> String? in
+                let words = line.split(separator: " ").filter { !["public", "package", "@testable"].contains($0) }
+                return words.count == 2 && words[0] == "import" ? String(words[1]) : nil
+            }
+            return File(name: $0, imports: Set(imports))
+        }
+    }
+
+    /// Each target of Package.swift with the names that stand in its declaration.
+    private static func targets() throws -> [String: Set<String>] {
+        let text = try String(contentsOf: root.appending(path: "Package.swift"), encoding: .utf8)
+        let head = /(?:module|tests)\(\s*"(\w+)"|arget\(\s*name: "([\w-]+)",/
+        let heads = text.matches(of: head)
+        var targets: [String: Set<String>] = [:]
+        for (index, match) in heads.enumerated() {
+            let end = index + 1 < heads.count ? heads[index + 1].range.lowerBound : text.endIndex
+            let declaration = text[match.range.upperBound..<end]
+            var names = Set(declaration.matches(of: /"(\w+)"/).map { String($0.1) })
+            if declaration.contains(/\blog\b/) { names.insert("Logging") }
+            if declaration.contains(/\bcollections\b/) { names.formUnion(collections) }
+            if let name = match.1 ?? match.2 { targets[String(name)] = names }
+        }
+        return targets
+    }
+
+    @Test func pureModulesImportNothingThatDoesAnything() throws {
+        let allowed = Set(Self.pure).union(Self.collections)
+        for module in Self.pure {
+            let files = try Self.files(of: "Sources/\(module)")
+            #expect(!files.isEmpty)
+            for file in files {
+                let others = file.imports.subtracting(allowed)
+                #expect(others.isEmpty, "\(module)/\(file.name) imports \(others.sorted())")
+            }
+        }
+    }
+
+    @Test func everyImportIsDeclaredInThePackage() throws {
+        let targets = try Self.targets()
+        #expect(targets.count > 20)
+        for place in ["Sources", "Tests"] {
+            for module in try FileManager.default.contentsOfDirectory(atPath: Self.root.appending(path: place).path) {
+                guard let declared = targets[module] else { continue }
+                for file in try Self.files(of: "\(place)/\(module)") {
+                    let others = file.imports.subtracting(declared).subtracting(Self.system)
+                    #expect(others.isEmpty, "\(place)/\(module)/\(file.name) imports \(others.sorted()) undeclared")
+                }
+            }
+        }
+    }
+
+    @Test func everyDeclaredModuleIsImported() throws {
+        let targets = try Self.targets()
+        let modules = try FileManager.default.contentsOfDirectory(atPath: Self.root.appending(path: "Sources").path)
+        for module in modules {
+            guard let declared = targets[module] else { continue }
+            let imports = try Self.files(of: "Sources/\(module)").reduce(into: Set<String>()) {
+                $0.formUnion($1.imports)
+            }
+            let unused = declared.intersection(modules).subtracting(imports).subtracting([module])
+            #expect(unused.isEmpty, "\(module) imports nothing of \(unused.sorted())")
+        }
+    }
+}
