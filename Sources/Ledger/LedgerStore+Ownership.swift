@@ -13,9 +13,15 @@ extension LedgerStore {
     ///   `damaged` when its shards do not tile its key space.
     public func takeOver(
         _ id: RunID, as coordinator: WorkerID, host: String, pid: Int32, text: String? = nil, directory: String? = nil
-    ) throws
-        -> Ownership
-    {
+    ) throws -> Ownership {
+        try takeOver(id, as: coordinator, host: host, pid: pid, text: text, directory: directory, tries: Self.takeTries)
+    }
+
+    private static let takeTries = 3
+
+    private func takeOver(
+        _ id: RunID, as coordinator: WorkerID, host: String, pid: Int32, text: String?, directory: String?, tries: Int
+    ) throws -> Ownership {
         let taken = try transaction { () -> Ownership? in
             let ownership = try own(id, as: coordinator, host: host, pid: pid, text: text, directory: directory)
             if ownership != nil { try checkTiling(of: id) }
@@ -23,6 +29,11 @@ extension LedgerStore {
         }
         if let taken { return taken }
         let run = try run(id)
+        // The owner's time may have run out between the two looks: the run is to be had now.
+        if run.coordinator == nil, run.state.isUnfinished, !run.cancelAsked, tries > 1 {
+            return try takeOver(
+                id, as: coordinator, host: host, pid: pid, text: text, directory: directory, tries: tries - 1)
+        }
         if let owner = run.coordinator {
             throw LedgerError(
                 .owned(by: owner), "run \(id) is at work under another coordinator, \(owner)",
