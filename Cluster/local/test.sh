@@ -16,7 +16,10 @@ available=$(gibibytes "$(sed -nE 's/^MemAvailable: *([0-9]+) kB$/\1/p' /proc/mem
 if ((in_memory >= 6 && available >= 10)) && [[ -w /dev/shm ]]; then place=/dev/shm; fi
 server=$(mktemp -d "$place/coord-test.XXXXXX")
 chmod 755 "$server" # as root the server runs as postgres, who must reach its data in there
+beside=
 clean_up() {
+    # A background process takes no notice of Ctrl-C.
+    if [[ -n $beside ]]; then kill "$beside" 2>/dev/null || true; fi
     "$here/postgres.sh" remove "$server" >/dev/null 2>&1 || true
     rm -f "$log" "$log.beside"
 }
@@ -30,7 +33,7 @@ give_up() {
 }
 
 "$here/install.sh" python3 2>&1 || give_up "something is missing"
-command -v swift >/dev/null || give_up "no swift in PATH: https://www.swift.org/install"
+swift=$(command -v swift) || give_up "no swift in PATH: https://www.swift.org/install"
 swift build --build-tests 2>&1 || give_up "the build failed"
 COORD_BIN=$(swift build --show-bin-path)/coord
 
@@ -42,12 +45,13 @@ eval "$("$here/postgres.sh" env "$server")"
 COORD_TEST_PGDATA=$(cat "$server/data-dir")
 COORD_TEST_PGBIN=$(cat "$server/bin-dir")
 export COORD_BIN COORD_TEST_PGDATA COORD_TEST_PGBIN
+# `swift` is called by its path from here on, since another program of that name may stand beside the interpreter.
 # The interpreter itself: where python3 is a shim of pyenv, each start of a program would run a dozen processes first.
 PATH=$(dirname "$(python3 -c 'import sys; print(sys.executable)')"):$PATH
 
 status=0
 if [[ $# -gt 0 ]]; then
-    swift test --skip-build "$@" </dev/null 2>&1 | tee "$log" || status=$?
+    "$swift" test --skip-build "$@" </dev/null 2>&1 | tee "$log" || status=$?
 else
     # In two processes, since each has but one thread a core for all the calls that wait for the server.
     # `swift test` would have one of them wait for the other.
@@ -56,6 +60,7 @@ else
     beside=$!
     tests --skip '^(ClusteredTests|LedgerTests|PreflightTests)\.' | tee "$log" || status=$?
     wait "$beside" || status=$?
+    beside=
     tee -a "$log" <"$log.beside"
     # The tests that kill and freeze real processes come last and alone: what they wait for must not be starved by the others.
     tests --filter '^ClusteredTests\.' | tee -a "$log" || status=$?

@@ -10,11 +10,11 @@ package struct HeldRows {
     private var lookedAt = Duration.zero
 
     /// The least time between two looks at them.
-    package static let lookInterval = Duration.milliseconds(200)
+    static let lookInterval = Duration.milliseconds(200)
     /// The most rows of a shard that may be deferred before no further rows are taken up: the ledger's row holds their keys.
     package static let limit = 10_000
     /// Rows that are looked at in one go.
-    package static let lookLimit = 1000
+    static let lookLimit = 1000
 
     package init() {}
 
@@ -72,7 +72,7 @@ package struct HeldRows {
         return "pid \(pid) (\(details.joined(separator: ", ")))"
     }
 
-    package static func parameters(_ keys: [Key], _ target: Target) throws -> PostgresParameters {
+    static func parameters(_ keys: [Key], _ target: Target) throws -> PostgresParameters {
         var batch = RowBatch(columns: 1)
         for key in keys { batch.append(key.components[0]) }
         var list = PostgresParameters()

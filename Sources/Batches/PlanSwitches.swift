@@ -15,7 +15,7 @@ package enum PlanSwitches {
     {
         let target = statements.target
         guard target.runsForeignQueries || target.hasUpdateTriggers else {
-            for statement in PostgresSession.byIndex { try connection.execute(statement) }
+            try connection.execute(script: PostgresSession.byIndex.joined(separator: "; "))
             return PostgresSession.byIndex
         }
         let sql = main(statements, byBytes: byBytes)

@@ -30,8 +30,8 @@ package struct SetBatch: Sendable {
         if let upper { parameters.append(upper.components[0]) }
         parameters.append(rows - 1)
         if let bytes { parameters.append(bytes) }
-        let shape = [lower != nil, upper != nil, aroundHeld, bytes != nil].map { $0 ? "1" : "0" }.joined()
-        let name = "coord_apply_\(shape)"
+        let name =
+            "coord_apply_\(lower == nil ? 0 : 1)\(upper == nil ? 0 : 1)\(aroundHeld ? 1 : 0)\(bytes == nil ? 0 : 1)"
         try connection.prepare(
             name,
             statements.apply(

@@ -2,24 +2,24 @@ import CoordKit
 import Postgres
 
 /// Turns text values into the elements of a binary array.
-package enum ValueEncoder {
+enum ValueEncoder {
     /// A value that is none of the type.
-    package struct Fault: Error, Equatable {
+    struct Fault: Error, Equatable {
         /// The row's index in its batch, from 0.
-        package var row: Int
-        package var type: ElementType
+        var row: Int
+        var type: ElementType
     }
 
     /// Appends one column of `batch` as an array parameter.
     /// - Throws: `Fault`.
-    package static func append(
+    static func append(
         _ batch: RowBatch, column: Int, rows: Int, as type: ElementType, to parameters: inout PostgresParameters
     ) throws {
         try append(batch, column: column, rows: 0..<rows, as: type, to: &parameters)
     }
 
     /// Appends some rows' values of one column.
-    package static func append(
+    static func append(
         _ batch: RowBatch, column: Int, rows: Range<Int>, as type: ElementType, to parameters: inout PostgresParameters
     ) throws {
         parameters.beginArray(elementType: type.rawValue)
@@ -33,7 +33,7 @@ package enum ValueEncoder {
     }
 
     /// Appends a written column's values, in the form that has the server do with them what an assignment does.
-    package static func append(
+    static func append(
         _ batch: RowBatch, column: Int, rows: Range<Int>, as form: ValueForm, to parameters: inout PostgresParameters
     ) throws {
         switch form {
@@ -44,7 +44,7 @@ package enum ValueEncoder {
     }
 
     /// The values as PostgreSQL's text form of an array, `{"a","b\\"c",NULL}`.
-    package static func literal(_ batch: RowBatch, column: Int, rows: Range<Int>) -> String {
+    static func literal(_ batch: RowBatch, column: Int, rows: Range<Int>) -> String {
         var text: [UInt8] = [UInt8(ascii: "{")]
         for row in rows {
             if row > rows.lowerBound { text.append(UInt8(ascii: ",")) }
@@ -95,7 +95,7 @@ package enum ValueEncoder {
         return true
     }
 
-    package static func integer<Value: FixedWidthInteger>(_ bytes: UnsafeRawBufferPointer) -> Value? {
+    static func integer<Value: FixedWidthInteger>(_ bytes: UnsafeRawBufferPointer) -> Value? {
         var index = bytes.first == 45 ? 1 : 0
         let negative = index == 1
         guard index < bytes.count else { return nil }
@@ -115,7 +115,7 @@ package enum ValueEncoder {
     }
 
     /// A tid in text form, `(block,offset)`.
-    package static func place(_ bytes: UnsafeRawBufferPointer) -> (block: UInt32, offset: UInt16)? {
+    static func place(_ bytes: UnsafeRawBufferPointer) -> (block: UInt32, offset: UInt16)? {
         guard bytes.first == 40, bytes.last == 41, let comma = bytes.firstIndex(of: 44),
             let block: UInt32 = integer(UnsafeRawBufferPointer(rebasing: bytes[1..<comma])),
             let offset: UInt16 = integer(UnsafeRawBufferPointer(rebasing: bytes[(comma + 1)..<(bytes.count - 1)]))
@@ -124,7 +124,7 @@ package enum ValueEncoder {
     }
 
     /// As PostgreSQL's input function reads it: braces around it, and a hyphen behind any four digits.
-    package static func uuid(_ bytes: UnsafeRawBufferPointer) -> [UInt8]? {
+    static func uuid(_ bytes: UnsafeRawBufferPointer) -> [UInt8]? {
         var text = bytes[...]
         if text.first == 123 {
             guard text.last == 125, text.count > 1 else { return nil }

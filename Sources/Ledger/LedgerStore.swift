@@ -84,7 +84,7 @@ public final class LedgerStore {
             let missing = version..<Schema.version
             let migrations = Schema.migrations(in: schema)
             for next in missing {
-                for statement in Self.statements(migrations[next]) { try connection.execute(statement) }
+                try connection.execute(script: migrations[next])
                 try connection.execute("INSERT INTO \(ledger).migration (version) VALUES ($1::int)", ["\(next + 1)"])
             }
             try connection.execute("COMMIT")
@@ -173,24 +173,6 @@ public final class LedgerStore {
             _ = try? connection.execute("ROLLBACK")
             throw error
         }
-    }
-
-    /// Splits a migration into statements: libpq's extended protocol takes one at a time.
-    static func statements(_ text: String) -> [String] {
-        var statements: [String] = []
-        var current = ""
-        var inBody = false
-        for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
-            current += line + "\n"
-            if line.hasSuffix("AS $body$") { inBody = true }
-            if line.contains("END $body$;") { inBody = false }
-            if !inBody, line.hasSuffix(";") {
-                statements.append(current)
-                current = ""
-            }
-        }
-        let rest = current.filter { !$0.isWhitespace }
-        return rest.isEmpty ? statements : statements + [current]
     }
 
     /// Whether the coordinator of `r` still is: its lease has not run out and its session is there. The session of

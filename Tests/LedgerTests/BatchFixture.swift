@@ -175,16 +175,14 @@ struct TestBatches {
         try write.bind(
             shard.fence, HeldBatch(rows: batch, summary: summary, deferred: deferredRead, locked: false), computed,
             0..<batch.rows)
-        let isAlone = !connection.isInTransaction
-        if isAlone { try connection.execute("BEGIN") }
-        do {
-            let outcome = try write.run(aroundHeld: aroundHeld, connection)
-            if isAlone { try connection.execute("COMMIT") }
-            return outcome
-        } catch {
-            if isAlone { try connection.execute("ROLLBACK") }
-            throw error
+        try write.prepare(aroundHeld: aroundHeld, connection)
+        try connection.enterPipeline()
+        let outcome = Result { [write] in
+            try write.send(aroundHeld: aroundHeld, connection)
+            return try write.receive(connection)
         }
+        try connection.leavePipeline()
+        return try outcome.get()
     }
 
     private func rows(_ result: PostgresResult, offset: Int) -> ReadRows {

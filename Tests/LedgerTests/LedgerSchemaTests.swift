@@ -94,7 +94,7 @@ import Testing
     @Test(arguments: 1..<Schema.version) func olderLedgerIsBroughtToThisVersionThereToo(_ version: Int) throws {
         try occupyStandard()
         for (index, migration) in Schema.migrations(in: schema).prefix(version).enumerated() {
-            for statement in LedgerStore.statements(migration) { try store.connection.execute(statement) }
+            try store.connection.execute(script: migration)
             try store.connection.execute("INSERT INTO \(schema).migration (version) VALUES (\(index + 1))")
         }
         #expect(try store.install())

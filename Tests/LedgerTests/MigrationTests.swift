@@ -51,7 +51,7 @@ import Testing
     /// Makes the ledger as an older coord left it.
     private func migrate(through version: Int) throws {
         for (index, migration) in Schema.migrations(in: .standard).prefix(version).enumerated() {
-            for statement in LedgerStore.statements(migration) { try store.connection.execute(statement) }
+            try store.connection.execute(script: migration)
             try store.connection.execute("INSERT INTO coord.migration (version) VALUES (\(index + 1))")
         }
     }

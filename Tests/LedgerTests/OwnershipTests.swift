@@ -31,6 +31,25 @@ import Testing
         #expect(try store.renew(ownership, rowsPerSecond: 1) != nil)
     }
 
+    /// Whoever asks just then finds an owner, and a moment later none.
+    @Test func runIsTakenAlsoAtTheMomentAtWhichItsOwnersTimeRunsOut() throws {
+        let ownership = try store.ownedRun()
+        let rival = LedgerStore(try database.connect())
+        for _ in 0..<100 {
+            try store.connection.execute(
+                "UPDATE coord.run SET lease_until = clock_timestamp() + interval '5 ms', backend_pid = \(store.connection.backendPID), "
+                    + "backend_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())")
+            var taken: Ownership?
+            while taken == nil {
+                do {
+                    taken = try rival.takeOver(ownership.run, as: .rival, host: "other", pid: 8)
+                } catch let error as LedgerError {
+                    guard case .owned = error.code else { throw error }
+                }
+            }
+        }
+    }
+
     @Test func runIsTakenAtOnceWhenItsOwnersSessionIsGone() async throws {
         let run = try store.createRun(.sample(), plan: .cut(at: []))
         var owner: PostgresConnection? = try database.connect()
