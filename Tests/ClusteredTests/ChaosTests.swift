@@ -30,6 +30,8 @@ import Testing
                     }
                     return try await scenario.rowsDone(run) >= moment
                 }
+                // Before it coordinates, a signal or a lost session ends it like any other command.
+                try await eventually("it coordinates") { coordinator.exitStatus != nil || !scenario.workers.isEmpty }
                 switch Fault.allCases.randomElement(using: &random) ?? .workerKilled {
                 case .workerKilled:
                     kill(try await first("there is a worker") { scenario.workers.first }, SIGKILL)
@@ -40,8 +42,6 @@ import Testing
                     _ = try await coordinator.ended()
                     coordinator = try scenario.coord("resume", "\(run)", "--workers", "2")
                 case .coordinatorInterrupted:
-                    // A signal before it listens to signals ends a process like any other.
-                    try await eventually("it coordinates") { !scenario.workers.isEmpty }
                     coordinator.send(SIGINT)
                     let ended = try await coordinator.ended()
                     #expect(ended.status == 130, "\(ended.errors)")

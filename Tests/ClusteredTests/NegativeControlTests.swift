@@ -7,9 +7,11 @@ import Testing
     func withoutTheFenceAWorkerThatWakesGoesOn(_ kind: Items.Kind) async throws {
         try await Scenario.run { scenario in
             let zombie = try await Zombie.wake(in: scenario, kind, without: "fence")
-            try await eventually("its batch has an effect") {
-                try await !zombie.items.violations(run: zombie.run).isEmpty
-            }
+            do {
+                try await eventually("its batch has an effect") {
+                    try await !zombie.items.violations(run: zombie.run).isEmpty
+                }
+            } catch { throw LiveProcess.Stuck(output: zombie.process.errors) }
             // What it read is compared, so that it writes to the ledger alone.
             let changed = try await scenario.session.int("SELECT count(*) FROM items WHERE n = 2")
             #expect((changed > 0) == (kind == .setBased))
