@@ -89,6 +89,10 @@ let package = Package(
             ]),
         .executableTarget(name: "coord", dependencies: ["CoordCLI"], swiftSettings: settings),
 
+        // What several suites of tests need: a database of a test's own, sessions, a ledger with a run.
+        .target(
+            name: "Support", dependencies: ["Batches", "Ledger", "Postgres", "Sharding"], path: "Tests/Support",
+            swiftSettings: settings),
         tests("JobTests", ["Job", "Sharding"]),
         tests("ShardingTests", ["Sharding"]),
         tests("DispatchingTests", ["Dispatching", "Sharding"]),
@@ -98,14 +102,14 @@ let package = Package(
             name: "SimulationTests", dependencies: ["Dispatching", "WorkerLoop", "Sharding"],
             swiftSettings: settings + [.unsafeFlags(["-O"])]),
         tests("ProgressTests", ["Progress", "Sharding"]),
-        tests("PostgresTests", ["Postgres", "Host"]),
-        tests("LedgerTests", ["Batches", "CoordKit", "Ledger", "Postgres", "Sharding"]),
-        tests("BatchesTests", ["Batches", "CoordKit", "Ledger", "Postgres", "Sharding"]),
+        tests("PostgresTests", ["Postgres", "Host", "Support"]),
+        tests("LedgerTests", ["Batches", "CoordKit", "Ledger", "Postgres", "Sharding", "Support"]),
+        tests("BatchesTests", ["Batches", "CoordKit", "Ledger", "Postgres", "Sharding", "Support"]),
         tests("ComputeTests", ["Batches", "Compute", "CoordKit", "Host", "Postgres", "Sharding"]),
-        tests("PreflightTests", ["Batches", "Preflight", "Job", "Ledger", "Postgres", "Sharding"]),
+        tests("PreflightTests", ["Batches", "Preflight", "Job", "Ledger", "Postgres", "Sharding", "Support"]),
         .testTarget(
-            name: "ClusteredTests", dependencies: ["Postgres", "Host", "Wire", "ZeroMQ"], exclude: ["Programs"],
-            swiftSettings: settings),
+            name: "ClusteredTests", dependencies: ["Postgres", "Host", "Sharding", "Support", "Wire", "ZeroMQ"],
+            exclude: ["Programs"], swiftSettings: settings),
         // A program as a user would write it, with a transform of its own; the clustered tests run it.
         .executableTarget(
             name: "own-transforms", dependencies: ["CoordKit", "CoordCLI"], path: "Tests/OwnTransforms",

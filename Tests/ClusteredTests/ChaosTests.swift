@@ -1,4 +1,5 @@
 import Glibc
+import Sharding
 import Testing
 
 /// Faults of several kinds in one run, in a random order that the seed decides.
@@ -16,7 +17,7 @@ import Testing
         try await Scenario.run { scenario in
             let rows = 6_000
             let items = try await Items.make(scenario, rows: rows, pace: 0.02)
-            var random = Seeded(seed)
+            var random = SeededGenerator(seed: seed)
             let moments = (0..<6).map { _ in Int.random(in: 0..<rows * 9 / 10, using: &random) }.sorted()
             var coordinator = try scenario.coord("start", try items.job(kind), "--workers", "2")
             let run = try await scenario.newestRun()

@@ -1,4 +1,5 @@
 import Glibc
+import Support
 import Testing
 
 /// What the documentation tells a reader to do is done.

@@ -1,3 +1,4 @@
+import Support
 import Testing
 
 /// What others have set on a role, a database or a server changes no value and stops no run.

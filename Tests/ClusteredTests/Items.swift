@@ -1,8 +1,10 @@
+import Support
+
 /// The table that shows whether every row was changed exactly once: each update adds one to `n` and leaves a row, with
 /// its transaction, in `history`.
 struct Items: Sendable {
     let scenario: Scenario
-    private var session: Session { scenario.session }
+    private var session: TestSession { scenario.session }
 
     /// The gate's advisory lock.
     private static let gate = 4711
@@ -83,7 +85,7 @@ struct Items: Sendable {
     }
 
     struct Gate: Sendable {
-        fileprivate let holder: Session
+        fileprivate let holder: TestSession
         fileprivate let items: Items
 
         /// Waits until so many statements wait at the gate.

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Sharding
 import Testing
 
 /// A change that somebody else commits during the run is never overwritten (I6).
@@ -127,7 +128,7 @@ import Testing
             let user = scenario.connect()
             let coordinator = try scenario.coord(
                 "start", job, "--workers", "2", environment: without.map { ["COORD_TEST_WITHOUT": $0] } ?? [:])
-            var random = Seeded(7)
+            var random = SeededGenerator(seed: 7)
             var made: [Int: Int] = [:]
             while coordinator.exitStatus == nil {
                 // Every tenth row is hot.

@@ -1,4 +1,5 @@
 import Glibc
+import Support
 import Testing
 
 /// Each safety mechanism is taken away from a worker, and the oracle must notice. Needs a debug build of coord.

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Postgres
+import Support
 import Synchronization
 import Testing
 
@@ -12,8 +13,8 @@ final class Scenario: Sendable {
     let server: TestServer
     let name: String
     let folder: String
-    let session: Session
-    private let sessions = Mutex<[Session]>([])
+    let session: TestSession
+    private let sessions = Mutex<[TestSession]>([])
     private let started = Mutex<[LiveProcess]>([])
 
     private static let variable = "COORD_TEST_SCENARIO"
@@ -23,7 +24,7 @@ final class Scenario: Sendable {
         name = "clustered_" + UUID().uuidString.lowercased().replacing("-", with: "").prefix(16)
         folder = "/tmp/coord-\(name)"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
-        session = Session(server.settings(database: name))
+        session = TestSession(server.settings(database: name))
     }
 
     /// Makes a scenario, runs the test in it, and takes it away again.
@@ -47,7 +48,7 @@ final class Scenario: Sendable {
     private static func unlimited(on server: TestServer?, _ body: (Scenario) async throws -> Void) async throws {
         let server = try server ?? TestServer.shared()
         let scenario = try Scenario(server: server)
-        let maker = Session(server.settings(database: server.database))
+        let maker = TestSession(server.settings(database: server.database))
         var failure: (any Error)?
         do {
             try await maker.execute("CREATE DATABASE \(scenario.name)")
@@ -80,15 +81,15 @@ final class Scenario: Sendable {
     // MARK: - Database
 
     /// Another connection to the scenario's database.
-    func connect(as user: String? = nil) -> Session {
-        let session = Session(server.settings(database: name, user: user))
+    func connect(as user: String? = nil) -> TestSession {
+        let session = TestSession(server.settings(database: name, user: user))
         sessions.withLock { $0.append(session) }
         return session
     }
 
     /// A connection to another database of the same server.
-    func connect(to database: String) -> Session {
-        let session = Session(server.settings(database: database))
+    func connect(to database: String) -> TestSession {
+        let session = TestSession(server.settings(database: database))
         sessions.withLock { $0.append(session) }
         return session
     }

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Testing
 
 /// Rows that the database will not change, and rows that somebody holds.

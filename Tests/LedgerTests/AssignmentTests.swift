@@ -2,6 +2,7 @@ import Batches
 import Ledger
 import Postgres
 import Sharding
+import Support
 import Testing
 
 /// A computed value is taken, or refused, as `UPDATE t SET v = $1` takes or refuses it.

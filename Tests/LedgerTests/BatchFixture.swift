@@ -3,6 +3,7 @@ import CoordKit
 import Ledger
 import Postgres
 import Sharding
+import Support
 import Testing
 
 extension Target {
@@ -66,37 +67,6 @@ extension Target {
             .compute(read: try read.map(column), writes: try writes.map(column))
         }
     }
-}
-
-/// A shard under a lease, as its worker knows it.
-struct LeasedShard: Sendable {
-    var run: RunID
-    var ownership: Ownership
-    var lease: Lease
-    var worker = WorkerID.first
-    var range: KeyRange
-    var checkpoint: Key?
-    var deferred: [Key] = []
-    var sequence: Int64 = 0
-
-    init(_ store: LedgerStore, shard: Int32 = 0, of ownership: Ownership, worker: WorkerID = .first) throws {
-        let id = ShardID(shard)
-        let record = try #require(try store.shard(id, of: ownership.run))
-        let leased = try store.lease(id, to: worker, after: record.epoch, ownership)
-        lease = try #require(leased).lease
-        run = ownership.run
-        self.ownership = ownership
-        self.worker = worker
-        let opening = try #require(try store.open(lease, owner: worker, run: run))
-        range = opening.range
-        checkpoint = opening.position.checkpoint
-        deferred = opening.position.deferred
-        sequence = opening.position.sequence
-    }
-
-    var lower: Key? { checkpoint ?? range.after }
-
-    var fence: Fence { Fence(run: run, lease: lease, worker: worker, sequence: sequence) }
 }
 
 /// Rows of a read, in text form.

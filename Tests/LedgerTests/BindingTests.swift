@@ -2,6 +2,7 @@ import Batches
 import Ledger
 import Postgres
 import Sharding
+import Support
 import Testing
 
 /// A batch changes nothing once its table is not the one that the run was made for.

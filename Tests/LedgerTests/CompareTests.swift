@@ -2,6 +2,7 @@ import Batches
 import Ledger
 import Postgres
 import Sharding
+import Support
 import Testing
 
 /// I6: what somebody else commits between a batch's read and its write is never overwritten.

@@ -1,5 +1,6 @@
 import Postgres
 import Sharding
+import Support
 import Testing
 
 @testable import Ledger

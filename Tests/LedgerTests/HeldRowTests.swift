@@ -2,6 +2,7 @@ import Batches
 import Ledger
 import Postgres
 import Sharding
+import Support
 import Testing
 
 /// A batch steps around a row that somebody holds, and comes back to it.

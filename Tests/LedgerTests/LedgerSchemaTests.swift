@@ -1,6 +1,7 @@
 import Batches
 import Postgres
 import Sharding
+import Support
 import Testing
 
 @testable import Ledger

@@ -1,6 +1,7 @@
 import Foundation
 import Postgres
 import Sharding
+import Support
 import Testing
 
 @testable import Ledger

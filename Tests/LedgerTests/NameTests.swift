@@ -2,6 +2,7 @@ import Batches
 import Ledger
 import Postgres
 import Sharding
+import Support
 import Testing
 
 /// Names of the user's that need quotes, or that the statements use themselves.

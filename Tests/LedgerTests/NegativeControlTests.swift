@@ -2,6 +2,7 @@ import Batches
 import Ledger
 import Postgres
 import Sharding
+import Support
 import Testing
 
 /// Without a safety mechanism its violation happens: so the tests of the mechanism test something.

@@ -2,6 +2,7 @@ import Batches
 import Ledger
 import Postgres
 import Sharding
+import Support
 import Testing
 
 /// The plans of the prepared statements, as the sessions for batches get them, on a table of 50,000 rows.

@@ -1,6 +1,7 @@
 import Ledger
 import Postgres
 import Sharding
+import Support
 import Testing
 
 @Suite(.database) struct RunTests {

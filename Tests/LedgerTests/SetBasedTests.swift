@@ -2,6 +2,7 @@ import Batches
 import Ledger
 import Postgres
 import Sharding
+import Support
 import Testing
 
 @Suite(.database) struct SetBasedTests {

@@ -1,5 +1,6 @@
 import Foundation
 import Postgres
+import Support
 import Testing
 
 /// Refusals are told by their codes: this server says them in German.

@@ -1,5 +1,6 @@
 import Glibc
 import Postgres
+import Support
 import Testing
 
 /// The server goes silent for good while TCP lives: nothing may hang then.

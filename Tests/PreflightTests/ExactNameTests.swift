@@ -3,6 +3,7 @@ import Job
 import Ledger
 import Postgres
 import Preflight
+import Support
 import Testing
 
 /// Composed and decomposed `café` are one text to Swift, and two columns to PostgreSQL.

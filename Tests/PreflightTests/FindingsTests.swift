@@ -3,6 +3,7 @@ import Job
 import Ledger
 import Postgres
 import Preflight
+import Support
 import Testing
 
 @Suite(.database) struct FindingsTests {

@@ -3,6 +3,7 @@ import Job
 import Ledger
 import Postgres
 import Preflight
+import Support
 import Testing
 
 /// A database and a connection to it on which jobs are checked.

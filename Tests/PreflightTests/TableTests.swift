@@ -4,6 +4,7 @@ import Ledger
 import Postgres
 import Preflight
 import Sharding
+import Support
 import Testing
 
 /// Tables and keys that are refused, and what the refusal says.

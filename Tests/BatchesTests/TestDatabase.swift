@@ -1,1 +1,0 @@
-../PostgresTests/TestDatabase.swift

@@ -1,0 +1,29 @@
+import Batches
+import Ledger
+import Sharding
+import Testing
+
+/// A shard under a lease, as its worker knows it.
+package struct LeasedShard: Sendable {
+    package var run: RunID
+    package var lease: Lease
+    package var worker = WorkerID.first
+    package var range: KeyRange
+    package var checkpoint: Key?
+    package var sequence: Int64 = 0
+
+    package init(_ store: LedgerStore, shard: Int32 = 0, of ownership: Ownership, worker: WorkerID = .first) throws {
+        let id = ShardID(shard)
+        let record = try #require(try store.shard(id, of: ownership.run))
+        let leased = try store.lease(id, to: worker, after: record.epoch, ownership)
+        lease = try #require(leased).lease
+        run = ownership.run
+        self.worker = worker
+        let opening = try #require(try store.open(lease, owner: worker, run: run))
+        range = opening.range
+        checkpoint = opening.position.checkpoint
+        sequence = opening.position.sequence
+    }
+
+    package var fence: Fence { Fence(run: run, lease: lease, worker: worker, sequence: sequence) }
+}

@@ -1,0 +1,52 @@
+import Ledger
+import Postgres
+import Sharding
+
+extension TestDatabase {
+    /// A ledger that was just installed, over a connection of its own.
+    package func ledger(_ schema: LedgerSchema = .standard) throws -> LedgerStore {
+        let store = LedgerStore(try connect(setup: PostgresSession.ledger), schema: schema)
+        try store.install()
+        return store
+    }
+}
+
+extension LedgerStore {
+    /// A run that `.coordinator` owns.
+    package func ownedRun(_ name: String = "job", cutAt boundaries: [String] = []) throws -> Ownership {
+        let run = try createRun(.sample(name), plan: .cut(at: boundaries))
+        return try takeOver(run, as: .coordinator, host: "host", pid: 7)
+    }
+
+    package func value(_ sql: String) throws -> String? { try connection.execute(sql).text(0, 0) }
+
+    /// Kinds of the run's events in their order, with the shard's number where there is one.
+    package func events(of run: RunID) throws -> [String] {
+        let result = try connection.execute(
+            "SELECT kind || COALESCE(' ' || shard_id, '') FROM \(schema).event WHERE run_id = $1::bigint ORDER BY id",
+            [run.description])
+        return (0..<result.rows).map { result.text($0, 0) ?? "" }
+    }
+
+    /// Ends a shard as its worker's last batch does, or as failed.
+    package func end(_ shard: Int32, of run: RunID, as state: ShardState) throws {
+        try connection.execute(
+            "UPDATE \(schema).shard SET state = $3 WHERE run_id = $1::bigint AND id = $2::int",
+            [run.description, "\(shard)", state.rawValue])
+    }
+
+    /// Enters a session as the coordinator's that is not there any more.
+    package func forgetSession(of run: RunID) throws {
+        try connection.execute(
+            "UPDATE \(schema).run SET backend_start = '2000-01-01' WHERE id = $1::bigint", [run.description])
+    }
+
+    package func attempts(of run: RunID) throws -> [String] {
+        let result = try connection.execute(
+            """
+            SELECT shard_id || ' ' || epoch || ' ' || COALESCE(outcome, 'open') || ' ' || (ended_at IS NOT NULL)
+            FROM \(schema).attempt WHERE run_id = $1::bigint ORDER BY shard_id, epoch
+            """, [run.description])
+        return (0..<result.rows).map { result.text($0, 0) ?? "" }
+    }
+}
