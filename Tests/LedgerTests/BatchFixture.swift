@@ -168,34 +168,3 @@ struct TestBatches {
         return rows
     }
 }
-
-extension PostgresParameters {
-    /// Appends an array parameter of values in text form.
-    mutating func appendArray(_ values: [String?], as type: ElementType) {
-        beginArray(elementType: type.rawValue)
-        for value in values {
-            guard let value else {
-                appendNullElement()
-                continue
-            }
-            switch type {
-            case .bool: appendElement(UInt8(value == "t" ? 1 : 0))
-            case .int2: appendElement(Int16(value) ?? 0)
-            case .int4: appendElement(Int32(value) ?? 0)
-            case .int8: appendElement(Int64(value) ?? 0)
-            case .xid: appendElement(UInt32(value) ?? 0)
-            case .text: Array(value.utf8).withUnsafeBytes { appendElement($0) }
-            case .tid:
-                let parts = value.split { !$0.isNumber }.map { UInt32($0) ?? 0 }
-                appendElement(block: parts[0], offset: UInt16(parts[1]))
-            case .uuid:
-                let digits = Array(value.filter(\.isHexDigit))
-                let bytes = stride(from: 0, to: digits.count, by: 2).map { index in
-                    UInt8(String(digits[index...index + 1]), radix: 16) ?? 0
-                }
-                bytes.withUnsafeBytes { appendElement($0) }
-            }
-        }
-        endArray()
-    }
-}

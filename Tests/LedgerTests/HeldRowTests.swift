@@ -98,11 +98,16 @@ import Testing
         let statements = BatchStatements(target: try .setting(connection, ["n": "1"]))
         try holder.execute("SET application_name = 'app'")
         try hold("id = 3")
-        var keys = PostgresParameters()
-        keys.appendArray(["3", "4"], as: .int8)
-        #expect(try connection.executePrepared("free", statements.freeRows, keys).text(0, 0) == "4")
-        let held = try connection.executePrepared("held", statements.heldRows, keys)
-        #expect(held.rows == 2 && held.text(0, 0) == "3" && held.int(0, 1) == Int64(holder.backendPID))
-        #expect(held.text(0, 3) == "app" && held.text(1, 1) == nil)
+        var held = HeldRows()
+        held.insert([Key("3"), Key("4")])
+        func look() throws -> String? { try held.look(statements, waiting: true, now: .zero, connection) }
+        // Row 4 is free, so that there is something to do.
+        #expect(try look() == nil)
+        #expect(held.free(of: [Key("3"), Key("4")]) == [Key("4")])
+        let told = try #require(try look())
+        #expect(told.hasPrefix("waits for pid \(holder.backendPID) ("), "\(told)")
+        #expect(told.contains(", app, idle in transaction, ") && told.hasSuffix(" s) at id 3"), "\(told)")
+        try holder.execute("ROLLBACK")
+        #expect(try look() == nil && held.isEmpty)
     }
 }

@@ -125,10 +125,11 @@ import Testing
         #expect(fresh.position == Position())
 
         let nasty = ["", "NULL", "a,b", "\"", "\\", "{x}"]
-        var deferred = PostgresParameters()
-        deferred.appendArray(nasty, as: .text)
-        let sql = "UPDATE coord.shard SET checkpoint = '{\"a b\"}', deferred = $1::text[], sequence = 3, rows_done = 9"
-        _ = try store.connection.executePrepared("set", sql, deferred)
+        let numbers = (1...nasty.count).map { "$\($0)" }.joined(separator: ", ")
+        try store.connection.execute(
+            """
+            UPDATE coord.shard SET checkpoint = '{"a b"}', deferred = ARRAY[\(numbers)]::text[], sequence = 3, rows_done = 9
+            """, nasty)
         let again = try #require(try store.open(leased, owner: .first, run: run))
         #expect(
             again.position
