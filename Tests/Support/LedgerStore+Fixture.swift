@@ -49,4 +49,25 @@ extension LedgerStore {
             """, [run.description])
         return (0..<result.rows).map { result.text($0, 0) ?? "" }
     }
+
+    // MARK: - A schema `coord` of somebody else's
+
+    /// Somebody's tables, named as the ledger's are: a statement that goes astray changes them or fails.
+    package func occupyStandard() throws {
+        try connection.execute("CREATE SCHEMA coord")
+        for table in ["run", "shard", "attempt", "event", "worker"] {
+            try connection.execute("CREATE TABLE coord.\(table) (points int)")
+            try connection.execute("INSERT INTO coord.\(table) VALUES (7)")
+        }
+    }
+
+    package func standardIsUntouched() throws -> Bool {
+        try value(
+            """
+            SELECT string_agg(points::text, '' ORDER BY points) FROM (
+                SELECT points FROM coord.run UNION ALL SELECT points FROM coord.shard UNION ALL
+                SELECT points FROM coord.attempt UNION ALL SELECT points FROM coord.event UNION ALL
+                SELECT points FROM coord.worker) AS t
+            """) == "77777"
+    }
 }
