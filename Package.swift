@@ -103,7 +103,7 @@ let package = Package(
             swiftSettings: settings + [.unsafeFlags(["-O"])]),
         tests("ProgressTests", ["Progress", "Sharding"]),
         tests("PostgresTests", ["Postgres", "Host", "Support"]),
-        tests("LedgerTests", ["Batches", "CoordKit", "Ledger", "Postgres", "Sharding", "Support"]),
+        tests("LedgerTests", ["Ledger", "Postgres", "Sharding", "Support"]),
         tests("BatchesTests", ["Batches", "CoordKit", "Ledger", "Postgres", "Sharding", "Support"]),
         tests("ComputeTests", ["Batches", "Compute", "CoordKit", "Host", "Postgres", "Sharding"]),
         tests("PreflightTests", ["Batches", "Preflight", "Job", "Ledger", "Postgres", "Sharding", "Support"]),

@@ -56,9 +56,9 @@ else
     # In two processes, since each has but one thread a core for all the calls that wait for the server.
     # `swift test` would have one of them wait for the other.
     tests() { NO_COLOR=1 "$(dirname "$COORD_BIN")/coordPackageTests.xctest" --testing-library swift-testing "$@" </dev/null 2>&1; }
-    tests --filter '^(LedgerTests|PreflightTests)\.' >"$log.beside" &
+    tests --filter '^(BatchesTests|LedgerTests|PreflightTests)\.' >"$log.beside" &
     beside=$!
-    tests --skip '^(ClusteredTests|LedgerTests|PreflightTests)\.' | tee "$log" || status=$?
+    tests --skip '^(ClusteredTests|BatchesTests|LedgerTests|PreflightTests)\.' | tee "$log" || status=$?
     wait "$beside" || status=$?
     beside=
     tee -a "$log" <"$log.beside"
