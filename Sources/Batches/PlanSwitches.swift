@@ -47,15 +47,15 @@ package enum PlanSwitches {
         }
     }
 
-    /// The plan for any values of the parameters.
-    private static func explain(_ name: String, _ sql: String, _ connection: PostgresConnection) throws -> [String] {
+    /// The plan for any values of the parameters, in lines: a generic plan does not look at the nulls.
+    package static func explain(_ name: String, _ sql: String, _ connection: PostgresConnection) throws -> [String] {
         try connection.prepare(name, sql)
         let count = try connection.execute(
             "SELECT pg_catalog.cardinality(parameter_types) FROM pg_catalog.pg_prepared_statements WHERE name = $1",
             [name]
         ).int(0, 0)
         let nulls = Array(repeating: "NULL", count: Int(count ?? 0)).joined(separator: ", ")
-        let plan = try connection.execute("EXPLAIN EXECUTE \(name) (\(nulls))")
+        let plan = try connection.execute("EXPLAIN EXECUTE \"\(name)\" (\(nulls))")
         return (0..<plan.rows).compactMap { plan.text($0, 0) }
     }
 

@@ -22,6 +22,20 @@ package struct SetBatch: Sendable {
         _ fence: Fence, _ range: KeyRange, behind checkpoint: Key?, rows: Int, aroundHeld: Bool = false,
         _ connection: PostgresConnection
     ) throws(PostgresError) -> BatchOutcome? {
+        let call = call(fence, range, behind: checkpoint, rows: rows, aroundHeld: aroundHeld)
+        try connection.prepare(call.name, call.sql)
+        return BatchOutcome(ofSet: try connection.executePrepared(call.name, "", call.parameters))
+    }
+
+    /// A statement under the name that it is prepared by, with its parameters.
+    struct Call: Sendable {
+        var name: String
+        var sql: String
+        var parameters: PostgresParameters
+    }
+
+    /// What `run` runs.
+    func call(_ fence: Fence, _ range: KeyRange, behind checkpoint: Key?, rows: Int, aroundHeld: Bool = false) -> Call {
         let lower = checkpoint ?? range.after
         let upper = range.through
         var parameters = PostgresParameters()
@@ -32,11 +46,9 @@ package struct SetBatch: Sendable {
         if let bytes { parameters.append(bytes) }
         let name =
             "coord_apply_\(lower == nil ? 0 : 1)\(upper == nil ? 0 : 1)\(aroundHeld ? 1 : 0)\(bytes == nil ? 0 : 1)"
-        try connection.prepare(
-            name,
-            statements.apply(
-                hasLower: lower != nil, hasUpper: upper != nil, byBytes: bytes != nil, aroundHeld: aroundHeld))
-        return BatchOutcome(ofSet: try connection.executePrepared(name, "", parameters))
+        let sql = statements.apply(
+            hasLower: lower != nil, hasUpper: upper != nil, byBytes: bytes != nil, aroundHeld: aroundHeld)
+        return Call(name: name, sql: sql, parameters: parameters)
     }
 
     /// Changes rows that earlier batches have left out. Those that are still held stay deferred.

@@ -203,16 +203,18 @@ struct LedgerCommand: ParsableCommand {
     }
 }
 
-/// The batch statement of a job, for a benchmark that drives it without coord.
+/// The batch of a job as a script, for a benchmark that drives it without coord.
 struct BatchStatement: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "batch-statement", abstract: "Print the statement of a set job's batch.", shouldDisplay: false)
+        commandName: "batch-statement", abstract: "Print a set job's batch as a script for pgbench.",
+        shouldDisplay: false)
 
     @OptionGroup var common: CommonOptions
     @Argument(help: "Job file (YAML).") var file: String
 
     private struct Answer: Encodable {
-        var statement: String
+        var prepare: String
+        var execute: String
         /// What a worker's session runs first.
         var settings: [String]
     }
@@ -221,11 +223,13 @@ struct BatchStatement: AsyncParsableCommand {
         let job = try Job.load(path: file)
         let opening = RunOpening(
             settings: .ledger(try common.conninfo(job)), schema: try common.schema(job), host: "", pid: 0)
-        let statement = try await opening.batchStatement(job, file: file)
+        let script = try await opening.batchScript(job, file: file)
         if common.json {
             return JSONOutput.print(
-                Answer(statement: statement, settings: PostgresSession.batches + PostgresSession.byIndex))
+                Answer(
+                    prepare: script.prepare, execute: script.execute,
+                    settings: PostgresSession.batches + PostgresSession.byIndex))
         }
-        print(statement)
+        print("\(script.prepare);\n\(script.execute);")
     }
 }

@@ -225,15 +225,16 @@ public struct RunOpening: Sendable {
 }
 
 extension RunOpening {
-    /// The statement by which a set job's batches are applied, inside a range with both ends.
-    public func batchStatement(_ job: Job, file: String) async throws -> String {
+    /// The batch of a set job, inside a range with both ends, as a script for another client.
+    package func batchScript(_ job: Job, file: String) async throws -> (prepare: String, execute: String) {
         try await ledger.with { store in
             let findings = try Self.check(job, file: file, store)
             guard case .set = job.change else {
                 throw PreflightError(.job, "only a set job has one statement a batch")
             }
-            return BatchStatements(target: findings.target, ledger: store.schema.quoted).apply(
-                hasLower: true, hasUpper: true)
+            let statements = BatchStatements(target: findings.target, ledger: store.schema.quoted)
+            let script = BatchScript(SetBatch(statements), rows: job.batch.rows)
+            return (script.prepare, script.execute)
         }
     }
 }

@@ -24,6 +24,16 @@ public struct PostgresParameters: Sendable {
     /// Bytes in use.
     public var bytes: Int { storage.count }
 
+    /// The parameters as SQL writes them, for a statement that is shown or run in text. Arrays have no such form here.
+    package var literals: [String] {
+        slots.map { slot in
+            precondition(!slot.binary, "an array has no text")
+            guard slot.length >= 0 else { return "NULL" }
+            let quoted = storage[slot.offset..<slot.offset + slot.length].flatMap { $0 == 39 ? [$0, $0] : [$0] }
+            return "'" + String(decoding: quoted, as: UTF8.self) + "'"
+        }
+    }
+
     public mutating func removeAll() {
         storage.removeAll(keepingCapacity: true)
         slots.removeAll(keepingCapacity: true)

@@ -1,9 +1,10 @@
-import Batches
 import Ledger
 import Postgres
 import Sharding
 import Support
 import Testing
+
+@testable import Batches
 
 /// The plans of the prepared statements, as the sessions for batches get them, on a table of 50,000 rows.
 @Suite(.database) struct PlanTests {
@@ -23,22 +24,11 @@ import Testing
         try connection.execute("ALTER TABLE others ADD PRIMARY KEY (id)")
     }
 
-    /// The generic plan of a prepared statement, run with nulls for its parameters: a generic plan does not see them.
-    private func plan(_ name: String, _ sql: String, _ connection: PostgresConnection) throws -> [String] {
-        try connection.prepare(name, sql)
-        let count = try connection.execute(
-            "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = $1", [name]
-        ).int(0, 0)
-        let nulls = Array(repeating: "NULL", count: Int(try #require(count))).joined(separator: ", ")
-        let result = try connection.execute("EXPLAIN EXECUTE \"\(name)\" (\(nulls))")
-        return (0..<result.rows).compactMap { result.text($0, 0) }
-    }
-
     /// Checks that the table is reached by its key's index, or by the rows' places, alone.
     private func check(_ name: String, _ statements: BatchStatements, _ sql: String, join: String? = nil) throws {
         let settings = name.hasPrefix("write") ? ["BEGIN", statements.writeSettings] : PostgresSession.byIndex
         let connection = try TestDatabase.current.connect(setup: PostgresSession.batches + settings)
-        let lines = try plan(name, sql, connection)
+        let lines = try PlanSwitches.explain(name, sql, connection)
         let text = "\(name)\n" + lines.joined(separator: "\n")
         #expect(lines.contains { $0.contains("items_pkey") || $0.contains("Tid Scan on items") }, "\(text)")
         for line in lines {
@@ -115,9 +105,10 @@ import Testing
         let store = try TestDatabase.current.ledger()
         let shard = try LeasedShard(store, of: try store.ownedRun(cutAt: ["40000"]))
         let statements = BatchStatements(target: try .setting(connection, ["n": "n + 1"]))
-        try connection.prepare("apply", statements.apply(hasLower: false, hasUpper: true))
-        let result = try connection.execute(
-            "EXPLAIN (ANALYZE, TIMING off) EXECUTE apply (\(shard.run), 0, 1, '\(shard.worker)', 0, 40000, 99)")
+        let call = SetBatch(statements).call(shard.fence, shard.range, behind: nil, rows: 100)
+        try connection.prepare(call.name, call.sql)
+        let arguments = call.parameters.literals.joined(separator: ", ")
+        let result = try connection.execute("EXPLAIN (ANALYZE, TIMING off) EXECUTE \(call.name) (\(arguments))")
         let plan = (0..<result.rows).compactMap { result.text($0, 0) }
         #expect(rowsTouched(plan) == 100, "\(plan.joined(separator: "\n"))")
         #expect(try connection.execute("SELECT count(*) FROM items WHERE n = id + 1").int(0, 0) == 100)

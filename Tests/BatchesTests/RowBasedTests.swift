@@ -227,9 +227,10 @@ import Testing
         let batches = try makeSparse()
         let shard = try LeasedShard(store, of: try store.ownedRun(cutAt: ["1000"]))
         try connection.execute("DELETE FROM items WHERE id = 250")
-        _ = try batches.read(shard, limit: 5, window: 10)
-        let name = "coord_read_01"
-        let plan = try connection.execute("EXPLAIN (ANALYZE, TIMING off) EXECUTE \"\(name)\" ('1000', '5', '9')")
+        let request = try RangeRead(batches.statements).range(
+            shard.range, behind: nil, limit: 5, window: 10, connection)
+        let arguments = request.parameters.literals.joined(separator: ", ")
+        let plan = try connection.execute("EXPLAIN (ANALYZE, TIMING off) EXECUTE \(request.name) (\(arguments))")
         let lines = (0..<plan.rows).compactMap { plan.text($0, 0) }
         let removed = lines.compactMap { line in
             line.contains("Rows Removed by Filter: ") ? Int(line.filter(\.isNumber)) : nil

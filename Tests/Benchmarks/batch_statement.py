@@ -1,4 +1,4 @@
-"""coord's own batch statement as a pgbench script, with shards in the ledger for it to advance."""
+"""coord's own batch as a pgbench script, with shards in the ledger for it to advance."""
 
 import json
 import re
@@ -20,16 +20,16 @@ SELECT run, tile - 1, ARRAY[(min(id) - 1)::text], ARRAY[max(id)::text], count(*)
 FROM made, (SELECT id, ntile({clients}) OVER (ORDER BY id) AS tile FROM the_object) AS tiled GROUP BY run, tile;
 """
 
+# What the variables of coord's script are at first, of the client's own shard. The statement's answer moves the last two on.
 _FIRST = """\\if :started
 \\else
-SELECT run_id AS run, sequence AS coord_sequence, after_key[1] AS coord_checkpoint, through_key[1] AS upper
+{prepare};
+SELECT run_id AS run, shard.id AS shard, epoch, owner, through_key[1] AS through,
+    sequence AS coord_sequence, after_key[1] AS coord_checkpoint
 FROM coord.shard JOIN coord.run ON run.id = run_id WHERE name = 'pgbench-batch' AND shard.id = :client_id \\gset
 \\set started 1
 \\endif
 """
-
-# The parameters of BatchStatements.apply, in its order.
-_PARAMETERS = [":run", ":client_id", "1", f"'{OWNER}'", ":coord_sequence", ":coord_checkpoint", ":upper", "999"]
 
 
 @dataclass(frozen=True)
@@ -40,17 +40,15 @@ class BatchScript:
     options: str
 
 
-def write(coord: Path, directory: Path, expression: str, clients: int) -> BatchScript:
+def write(coord: Path, directory: Path, expression: str, clients: int, rows_per_batch: int) -> BatchScript:
     """Write the script and make its shards, outside of any measured time."""
     job = directory / "batch.yaml"
-    job.write_text(f"name: pgbench-batch\ntable: public.the_object\nkey: id\nset:\n  field3: {expression}\n")
+    job.write_text(f"name: pgbench-batch\ntable: public.the_object\nkey: id\nbatch: {{ rows: {rows_per_batch} }}\n"
+                   f"set:\n  field3: {expression}\n")
     subprocess.run([coord, "ledger", "install"], check=True, stdout=subprocess.DEVNULL)
     answer = json.loads(subprocess.run([coord, "batch-statement", job, "--json"], check=True, capture_output=True).stdout)
-    statement = re.sub(r"\$(\d)", lambda match: _PARAMETERS[int(match[1]) - 1], answer["statement"])
-    # No line of the statement may be empty, which would end it.
-    statement = "\n".join(line for line in statement.splitlines() if line.strip())
     script = directory / "batch.pgbench"
-    script.write_text(f"{_FIRST}{statement} \\gset\n")
+    script.write_text(_FIRST.format(prepare=answer["prepare"]) + f"{answer['execute']} \\gset\n")
     subprocess.run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1"], check=True, stdout=subprocess.DEVNULL,
                    input=_SETUP.format(owner=OWNER, clients=clients), text=True)
     pairs = [re.fullmatch(r"SET (\w+) = '?(\w+)'?", setting) for setting in answer["settings"]]

@@ -85,13 +85,13 @@ def _psycopg_unnest(rows: int) -> Contender:
 
 
 def _pgbench_batch(rows: int, coord: Path) -> Contender:
-    # The same statement under the same settings, prepared, from a C client that does nothing else. What coord is slower by is
+    # The same statement under the same settings, prepared by the script, from a C client that does nothing else. What coord is slower by is
     # coord's own cost.
     def prepare(directory: Path) -> list[str]:
-        batch = batch_statement.write(coord, directory, UPDATE_EXPRESSION, PEER_PROCESSES)
+        batch = batch_statement.write(coord, directory, UPDATE_EXPRESSION, PEER_PROCESSES, ROWS_PER_BATCH)
         # One thread: pgbench's client side is idle, and its clients are what runs in parallel.
         transactions = -(-(-(-rows // PEER_PROCESSES)) // ROWS_PER_BATCH)
-        return ["env", f"PGOPTIONS={batch.options}", "pgbench", "-n", "-M", "prepared", "-f", str(batch.script),
+        return ["env", f"PGOPTIONS={batch.options}", "pgbench", "-n", "-f", str(batch.script),
                 "-D", "started=0", "-c", str(PEER_PROCESSES), "-j", "1", "-t", str(transactions)]
 
     return Contender("pgbench-batch", f"pgbench, coord's batch statement, {PEER_PROCESSES} clients", rows, prepare,

@@ -1,0 +1,52 @@
+import Batches
+import Ledger
+import Postgres
+import Sharding
+import Support
+import Testing
+
+@Suite(.database) struct BatchScriptTests {
+    private let store: LedgerStore
+    private let connection: PostgresConnection
+
+    init() throws {
+        store = try TestDatabase.current.ledger()
+        connection = try TestDatabase.current.connect(setup: PostgresSession.batches + PostgresSession.byIndex)
+    }
+
+    /// A statement with its variables replaced as pgbench does, also within quotes; those that are columns of the last answer
+    /// come from it.
+    private func filled(_ script: String, _ variables: [(String, String?)]) -> String {
+        variables.reduce(script) { $0.replacing(":\($1.0)", with: $1.1 ?? "") }
+    }
+
+    @Test func scriptWalksAShardAsAWorkerDoes() throws {
+        let keys = try KeyKind.all[3].makeTable(connection, rows: 10)
+        let statements = BatchStatements(target: try .setting(connection, ["n": "n + 1"], where: "note IS NULL"))
+        let script = BatchScript(SetBatch(statements), rows: 4)
+        let ownership = try store.ownedRun(cutAt: [keys[0], keys[8]])
+        let shard = try LeasedShard(store, shard: 1, of: ownership)
+        try connection.execute(script.prepare)
+        var sequence = "0"
+        var checkpoint: String? = keys[0]
+        for (end, done) in [(4, false), (8, false), (8, true)] {
+            let statement = filled(
+                script.execute,
+                [
+                    ("run", "\(shard.run)"), ("shard", "1"), ("epoch", "\(shard.lease.epoch)"),
+                    ("owner", shard.worker.rawValue),
+                    ("through", keys[8]), ("coord_sequence", sequence), ("coord_checkpoint", checkpoint),
+                ])
+            let answer = try connection.execute(statement)
+            #expect(answer.rows == 1)
+            // The columns whose names are variables of the next batch.
+            checkpoint = answer.text(0, 0)
+            sequence = answer.text(0, 1) ?? ""
+            #expect(checkpoint == keys[end] && answer.bool(0, 3) == done)
+            // A batch that is sent twice is refused.
+            #expect(try connection.execute(statement).rows == 0)
+        }
+        #expect(try connection.counts() == ["0"] + Array(repeating: "1", count: 8) + ["0"])
+        #expect(try store.shard(ShardID(1), of: shard.run)?.state == .done)
+    }
+}
