@@ -61,7 +61,7 @@ let package = Package(
         // The data plane: what reads and changes the rows of a table, and moves a shard's position with them.
         module("Batches", ["CoordKit", "Postgres", "Sharding"]),
         // Programs and transforms that compute a batch's values.
-        module("Compute", ["Batches", "CoordKit", "Host"]),
+        module("Compute", ["Batches", "CoordKit", "Host", "Sharding"]),
         module("Preflight", ["Batches", "Job", "Ledger", "Postgres", "Sharding"]),
         module(
             "Coordinator",
@@ -102,7 +102,7 @@ let package = Package(
             name: "SimulationTests", dependencies: ["Dispatching", "WorkerLoop", "Sharding"],
             swiftSettings: settings + [.unsafeFlags(["-O"])]),
         tests("ProgressTests", ["Progress", "Sharding"]),
-        tests("PostgresTests", ["Postgres", "Host", "Support"]),
+        tests("PostgresTests", ["Postgres", "Host", "Sharding", "Support"]),
         tests("LedgerTests", ["Ledger", "Postgres", "Sharding", "Support"]),
         tests("BatchesTests", ["Batches", "CoordKit", "Ledger", "Postgres", "Sharding", "Support"]),
         tests("ComputeTests", ["Batches", "Compute", "CoordKit", "Host", "Postgres", "Sharding"]),

@@ -31,27 +31,24 @@ package struct BatchOutcome: Sendable, Equatable {
 
     /// Columns of all statements that write: checkpoint, sequence, rows_done, done, deferred.
     /// - Returns: nil where the fence refused the batch.
-    private init?(_ result: PostgresResult) {
+    private init?(_ result: PostgresResult, _ key: KeySchema) {
         guard result.rows == 1 else { return nil }
         self.init(
-            checkpoint: result.text(0, 0).map { Key($0) }, sequence: result.int(0, 1) ?? 0,
-            rowsDone: result.int(0, 2) ?? 0, done: result.bool(0, 3) ?? false, deferred: Self.keys(result.text(0, 4)))
+            checkpoint: Key(literal: result.text(0, 0)), sequence: result.int(0, 1) ?? 0,
+            rowsDone: result.int(0, 2) ?? 0, done: result.bool(0, 3) ?? false,
+            deferred: key.keys(texts: result.text(0, 4)))
     }
 
     /// Of `BatchStatements.apply` and `applyDeferred`.
-    init?(ofSet result: PostgresResult) {
-        self.init(result)
+    init?(ofSet result: PostgresResult, _ key: KeySchema) {
+        self.init(result, key)
         isLast = result.bool(0, 5)
     }
 
     /// Of `BatchStatements.write`.
-    init?(ofWrite result: PostgresResult) {
-        self.init(result)
+    init?(ofWrite result: PostgresResult, _ key: KeySchema) {
+        self.init(result, key)
         changed = result.int(0, 5)
-        if result.columns > 6 { attempted = Self.keys(result.text(0, 6)) }
-    }
-
-    private static func keys(_ array: String?) -> [Key] {
-        (PostgresArray.parse(array ?? "{}") ?? []).compactMap { $0.map { Key($0) } }
+        if result.columns > 6 { attempted = key.keys(texts: result.text(0, 6)) }
     }
 }

@@ -2,9 +2,6 @@ import CoordKit
 import Postgres
 import Sharding
 
-/// Columns of a batch before the ones that the job reads: key, xmin and ctid.
-package let systemColumns = 3
-
 /// Rows that were read and wait to be computed and written.
 package struct HeldBatch {
     /// Key, xmin, ctid, then the columns that the job reads.
@@ -133,18 +130,19 @@ package final class BatchReader {
     private func receiveRange(_ request: Request, _ rows: inout RowBatch, _ connection: PostgresConnection)
         throws(PostgresError) -> ReadSummary
     {
-        let offset = read.hasWindow ? 1 : 0
+        let key = read.statements.target.key
+        let offset = read.windowColumns
         let before = rows.rows
         let bytesBefore = rows.bytes
-        var windowEnd: String?
+        var windowEnd: Key?
         var cut = false
         var kept = rows
         rows = RowBatch(columns: columns)
         try connection.forEachRow { row in
-            if offset == 1 {
-                windowEnd = row.text(0)
+            if offset > 0 {
+                if windowEnd == nil { windowEnd = key.key(row) }
                 // No row of the window meets the predicate.
-                if row.bytes(1) == nil { return true }
+                if row.bytes(offset) == nil { return true }
             }
             var width = 0
             for column in 0..<columns { width += row.length(column + offset) }
@@ -162,10 +160,10 @@ package final class BatchReader {
             let width = Double(rows.bytes - bytesBefore) / Double(found)
             rowBytes = max(width, rowBytes * 0.9 + width * 0.1)
         }
-        let last = found > 0 ? rows.text(row: rows.rows - 1, column: 0).map { Key($0) } : nil
+        let last = found > 0 ? key.key(of: rows.rows - 1, in: rows) : nil
         let full = cut || found >= request.limit
         if full { return ReadSummary(rows: rows.rows, through: last, exhausted: false) }
-        if let windowEnd { return ReadSummary(rows: rows.rows, through: Key(windowEnd), exhausted: false) }
+        if let windowEnd { return ReadSummary(rows: rows.rows, through: windowEnd, exhausted: false) }
         return ReadSummary(rows: rows.rows, through: last, exhausted: true)
     }
 }

@@ -24,60 +24,63 @@ extension BatchStatements {
 
     /// Reads the next rows of the range: key, xmin, ctid and the columns to read.
     ///
-    /// Parameters: $1 lower bound when `hasLower`, then upper bound when `hasUpper`, then the limit in rows. With a
-    /// predicate, one more: how many keys the read may look at, so that a predicate that few rows meet cannot make
-    /// one read scan a whole shard; the first column then is where the look ended, the others are null when no row
-    /// was found.
+    /// Parameters: $1 lower bound when `hasLower`, then upper bound when `hasUpper`, one for each column of the key, then the
+    /// limit in rows. With a predicate, one more: how many keys the read may look at, so that a predicate that few rows meet
+    /// cannot make one read scan a whole shard; the first columns then are the key where the look ended, the others are null
+    /// when no row was found.
     public func read(hasLower: Bool, hasUpper: Bool) -> String {
-        let type = target.keyType.sqlName
         var parameter = 1
-        func next() -> String {
-            defer { parameter += 1 }
-            return "$\(parameter)"
+        func next(_ count: Int = 1) -> Int {
+            defer { parameter += count }
+            return parameter
         }
-        let lower = hasLower ? "\(key) \(Self.above) \(next())::\(type)" : nil
-        let end = hasUpper ? "\(next())::\(type)" : nil
-        let limit = next()
-        let range = [lower, end.map { "\(key) \(Self.upTo) \($0)" }].compactMap { $0 }
+        let columns = target.key.count
+        let lower = hasLower ? keyIsAbove(target.key.parameters(from: next(columns))) : nil
+        let end = hasUpper ? target.key.parameters(from: next(columns)) : nil
+        let limit = "$\(next())"
+        let range = [lower, end.map(keyIsUpTo)].compactMap { $0 }
         let filter = range.isEmpty ? "" : "WHERE " + range.joined(separator: " AND ")
         guard let predicate = target.predicate else {
             return """
                 SELECT \(readColumns) FROM ONLY \(target.table) \(filter)
-                ORDER BY \(key) LIMIT \(limit)::\(Self.int8)
+                ORDER BY \(keyOrder) LIMIT \(limit)::\(Self.int8)
                 """
         }
-        let window = next()
+        let window = "$\(next())"
+        let stop = target.key.labels("\(own)stop")
         let last = end ?? lastKey(above: lower)
-        let conditions = [lower, "\(key) \(Self.upTo) \(own)window.\(own)stop", "(\(predicate)\n)"].compactMap { $0 }
+        let stops = zip(zip(keyLabels, last), stop).map { "COALESCE(\(own)nth.\($0.0), \($0.1)) AS \($1)" }
+        let conditions = [lower, keyIsUpTo(stop.map { "\(own)window.\($0)" }), "(\(predicate)\n)"].compactMap { $0 }
         return """
-            SELECT \(own)window.\(own)end, \(own)rows.*
+            SELECT \(keyLabels.map { "\(own)window.\($0)" }.joined(separator: ", ")), \(own)rows.*
             FROM (
-                SELECT \(own)nth.\(own)end, COALESCE(\(own)nth.\(own)end, \(last)) AS \(own)stop
-                FROM (SELECT (SELECT \(key) FROM ONLY \(target.table) \(filter)
-                              ORDER BY \(key) OFFSET \(window)::\(Self.int8) LIMIT 1) AS \(own)end OFFSET 0) AS \(own)nth
+                SELECT \(own)nth.*, \(stops.joined(separator: ", "))
+                FROM (SELECT \(own)row.* FROM (SELECT 1) AS \(own)one LEFT JOIN LATERAL (
+                    SELECT \(selectedKey) FROM ONLY \(target.table) \(filter)
+                    ORDER BY \(keyOrder) OFFSET \(window)::\(Self.int8) LIMIT 1) AS \(own)row ON true OFFSET 0) AS \(own)nth
                 OFFSET 0
             ) AS \(own)window LEFT JOIN LATERAL (
                 SELECT \(readColumns) FROM ONLY \(target.table) WHERE \(conditions.joined(separator: " AND "))
-                ORDER BY \(key) LIMIT \(limit)::\(Self.int8)
+                ORDER BY \(keyOrder) LIMIT \(limit)::\(Self.int8)
             ) AS \(own)rows ON true
             """
     }
 
-    /// Reads deferred rows again by key. Parameter: $1 the keys. `locking` keeps them from changing until the commit.
+    /// Reads deferred rows again by key. Parameters: $1 on the keys, an array a column. `locking` keeps them from changing until the commit.
     public func readDeferred(locking: Bool) -> String {
         let predicate = target.predicate.map { " AND (\($0)\n)" } ?? ""
         return """
             SELECT \(readColumns) FROM ONLY \(target.table)
-            WHERE \(key) \(Self.equal) ANY ($1::\(target.keyType.sqlName)[])\(predicate)
-            ORDER BY \(key)\(locking ? " FOR NO KEY UPDATE" : "")
+            WHERE \(target.key.isAmong(arraysFrom: 1, target.alias))\(predicate)
+            ORDER BY \(keyOrder)\(locking ? " FOR NO KEY UPDATE OF \(target.alias)" : "")
             """
     }
 
     /// Writes a computed batch.
     ///
-    /// Parameters: $6 new checkpoint or null, $7 the range is exhausted, $8 deferred keys that this batch has read
-    /// again (text[]), $9 keys, $10 the rows' xmin and $11 their ctid as read, $12 how many of the deferred rows the database
-    /// does not change, then an array for each written column.
+    /// Parameters: $6 new checkpoint (text[]) or null, $7 the range is exhausted, $8 deferred keys that this batch has read
+    /// again (text[]), from $9 on the keys, an array a column, then the rows' xmin and their ctid as read, how many of the
+    /// deferred rows the database does not change, then an array for each written column.
     /// Returns checkpoint, sequence, rows_done, done, deferred, rows changed, and with `aroundHeld` the keys of the rows
     /// that nobody held.
     ///
@@ -93,49 +96,59 @@ extension BatchStatements {
     ///
     /// - Parameter aroundHeld: leave out rows that somebody holds; their keys are deferred.
     public func write(aroundHeld: Bool = false) -> String {
-        let type = target.keyType.sqlName
         let equal = Self.equal
+        let labels = keyLabels
+        let text = target.key.text(of: labels)
         var held = ""
         var returned = ""
         var condition: String?
         if aroundHeld {
             held = """
                 \(own)locked AS MATERIALIZED (
-                    SELECT \(own)row.\(own)k FROM \(own)fence CROSS JOIN LATERAL (
-                        SELECT \(key) AS \(own)k FROM ONLY \(target.table)
-                        WHERE \(own)fence.id IS NOT NULL AND \(target.alias).ctid \(equal) ANY ($11::pg_catalog.tid[])
+                    SELECT \(own)row.* FROM \(own)fence CROSS JOIN LATERAL (
+                        SELECT \(selectedKey) FROM ONLY \(target.table)
+                        WHERE \(own)fence.id IS NOT NULL AND \(target.alias).ctid \(equal) ANY (\(written.places))
                         FOR NO KEY UPDATE OF \(target.alias) SKIP LOCKED) AS \(own)row
                 ),
                 """
-            condition = "\(key) \(equal) ANY (ARRAY(SELECT \(own)k FROM \(own)locked))"
-            returned = ", ARRAY(SELECT \(own)k::\(Self.text) FROM \(own)locked)"
+            condition = target.key.isAmong("\(own)locked", labels, target.alias)
+            returned = ", ARRAY(SELECT \(text) FROM \(own)locked)"
         }
         return """
             WITH \(tableLock), \(own)fence AS MATERIALIZED (\(fence)),
             \(held) \(own)changed AS (
                 \(update(from: "\(own)fence", extra: condition))
-                RETURNING \(key) AS \(own)k
+                RETURNING \(selectedKey)
             ), \(own)count AS MATERIALIZED (
                 SELECT pg_catalog.count(*) AS \(own)n FROM \(own)changed
             ), \(own)left AS MATERIALIZED (
                 SELECT \(stillDeferred(without: "$8")) OPERATOR(pg_catalog.||)
-                    CASE WHEN \(own)n \(equal) pg_catalog.cardinality($9::\(type)[])::\(Self.int8) THEN '{}'::\(Self.texts)
-                    ELSE ARRAY(SELECT \(own)k::\(Self.text) FROM pg_catalog.unnest($9::\(type)[]) AS \(own)k
-                               EXCEPT SELECT \(own)k::\(Self.text) FROM \(own)changed) END AS \(own)deferred
+                    CASE WHEN \(own)n \(equal) pg_catalog.cardinality(\(written.keys[0]))::\(Self.int8) THEN '{}'::\(Self.texts)
+                    ELSE ARRAY(SELECT \(text) FROM (SELECT \(target.key.unnested(from: 9, as: labels))) AS \(own)all
+                               EXCEPT SELECT \(text) FROM \(own)changed) END AS \(own)deferred
                 FROM \(own)count, \(own)fence JOIN \(ledger).shard AS s ON \(shardRow)
             )
             UPDATE \(ledger).shard AS s SET
-                \(advance("CASE WHEN $6::\(Self.text) IS NULL THEN s.checkpoint ELSE ARRAY[$6::\(Self.text)] END"))
+                \(advance("CASE WHEN $6::\(Self.texts) IS NULL THEN s.checkpoint ELSE $6::\(Self.texts) END"))
                 deferred = \(own)deferred,
                 rows_done = s.rows_done OPERATOR(pg_catalog.+) \(own)n,
-                rows_unchanged = s.rows_unchanged OPERATOR(pg_catalog.+) $12::\(Self.int8),
+                rows_unchanged = s.rows_unchanged OPERATOR(pg_catalog.+) \(written.unchanged),
                 failures = 0, error = NULL,
                 state = CASE WHEN $7::pg_catalog.bool AND pg_catalog.cardinality(\(own)deferred) \(equal) 0
                     THEN 'done' ELSE s.state END
             FROM \(own)left, \(own)count
             WHERE \(shardRow)
-            RETURNING s.checkpoint[1], s.sequence, s.rows_done, s.state \(equal) 'done'::\(Self.text), s.deferred, \(own)n\(returned)
+            RETURNING s.checkpoint, s.sequence, s.rows_done, s.state \(equal) 'done'::\(Self.text), s.deferred, \(own)n\(returned)
             """
+    }
+
+    /// Parameters of `write` behind the fence's and the shard's.
+    private var written: (keys: [String], versions: String, places: String, unchanged: String, values: Int) {
+        let next = 9 + target.key.count
+        return (
+            target.key.arrays(from: 9), "$\(next)::pg_catalog.xid[]", "$\(next + 1)::pg_catalog.tid[]",
+            "$\(next + 2)::\(Self.int8)", next + 3
+        )
     }
 
     /// What the write does to the table, without the ledger, for a look at its plan before a ledger is there: rules,
@@ -145,43 +158,44 @@ extension BatchStatements {
         WITH \(own)changed AS (\(update(from: "(SELECT 1) AS \(own)one", extra: nil)) RETURNING 1)
         SELECT pg_catalog.count(*) FROM \(own)changed
         WHERE COALESCE($1::\(Self.text), $2::\(Self.text), $3::\(Self.text), $4::\(Self.text), $5::\(Self.text),
-            $6::\(Self.text), $7::\(Self.text), $8::\(Self.text), $12::\(Self.text)) IS NULL
+            $6::\(Self.text), $7::\(Self.text), $8::\(Self.text)) IS NULL AND \(written.unchanged) IS NULL
         """
     }
 
     private func update(from source: String, extra: String?) -> String {
         guard case .compute(_, let writes) = target.change else { preconditionFailure("a set job writes no arrays") }
         let equal = Self.equal
-        let type = target.keyType.sqlName
+        let written = written
         let names = writes.indices.map { "\(own)v\($0)" }
-        let arrays = zip(writes, names).enumerated().map { index, written in
-            "pg_catalog.unnest($\(index + 13)::\(ValueForm.of(written.0).elementName)[]) AS \(written.1)"
+        let arrays = zip(writes, names).enumerated().map { index, value in
+            "pg_catalog.unnest($\(written.values + index)::\(ValueForm.of(value.0).elementName)[]) AS \(value.1)"
         }
         let values = zip(writes, names).map { column, name in
             if case .converted(let type) = ValueForm.of(column) { return "\(column.quoted) = \(own)u.\(name)::\(type)" }
             return "\(column.quoted) = \(own)u.\(name)"
         }
-        var conditions = ["\(key) \(equal) \(own)u.\(own)k", extra].compactMap { $0 }
+        var conditions = zip(target.key.names(of: target.alias), keyLabels).map { "\($0) \(equal) \(own)u.\($1)" }
+        if let extra { conditions.append(extra) }
         var places = ""
         if !mechanisms.contains(.compare) {
             // Without the mechanism the parameters are used all the same, so that they have their types.
-            conditions.append("$11::pg_catalog.tid[] IS NOT NULL")
+            conditions.append("\(written.places) IS NOT NULL")
         } else if joinsByHash {
             conditions += [
                 "\(target.alias).xmin \(equal) \(own)u.\(own)x",
-                "\(target.alias).ctid \(equal) ANY ($11::pg_catalog.tid[])",
+                "\(target.alias).ctid \(equal) ANY (\(written.places))",
             ]
         } else {
             conditions += [
                 "\(target.alias).xmin \(equal) \(own)u.\(own)x", "\(target.alias).ctid \(equal) \(own)u.\(own)t",
             ]
-            places = "pg_catalog.unnest($11::pg_catalog.tid[]) AS \(own)t, "
+            places = "pg_catalog.unnest(\(written.places)) AS \(own)t, "
         }
         return """
             UPDATE ONLY \(target.table) SET \(values.joined(separator: ", "))
-            FROM (SELECT pg_catalog.unnest($9::\(type)[]) AS \(own)k, pg_catalog.unnest($10::pg_catalog.xid[]) AS \(own)x,
+            FROM (SELECT \(target.key.unnested(from: 9, as: keyLabels)), pg_catalog.unnest(\(written.versions)) AS \(own)x,
                     \(places)\(arrays.joined(separator: ", "))
-                FROM \(source) LIMIT pg_catalog.cardinality($9::\(type)[])) AS \(own)u
+                FROM \(source) LIMIT pg_catalog.cardinality(\(written.keys[0]))) AS \(own)u
             WHERE \(conditions.joined(separator: " AND "))
             """
     }
@@ -189,7 +203,8 @@ extension BatchStatements {
     private var readColumns: String {
         guard case .compute(let read, _) = target.change else { preconditionFailure("a set job reads nothing") }
         let columns =
-            [key, "\(target.alias).xmin", "\(target.alias).ctid"] + read.map { "\(target.alias).\($0.quoted)" }
+            target.key.names(of: target.alias) + ["\(target.alias).xmin", "\(target.alias).ctid"]
+            + read.map { "\(target.alias).\($0.quoted)" }
         return columns.enumerated().map { "\($0.element) AS \(own)c\($0.offset)" }.joined(separator: ", ")
     }
 }

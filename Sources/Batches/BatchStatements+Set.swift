@@ -14,57 +14,59 @@ extension BatchStatements {
     /// - Parameter aroundHeld: leave out rows that somebody holds, and defer their keys.
     public func apply(hasLower: Bool, hasUpper: Bool, byBytes: Bool = false, aroundHeld: Bool = false) -> String {
         guard case .set(let assignments) = target.change else { preconditionFailure("a compute job has no expression") }
-        let type = target.keyType.sqlName
         var parameter = 6
-        func next() -> String {
-            defer { parameter += 1 }
-            return "$\(parameter)"
+        func next(_ count: Int = 1) -> Int {
+            defer { parameter += count }
+            return parameter
         }
-        let lower = hasLower ? "\(key) \(Self.above) \(next())::\(type)" : nil
-        let upper = hasUpper ? "\(next())::\(type)" : nil
-        let offset = "\(next())::\(Self.int8)"
-        let inRange = [lower, upper.map { "\(key) \(Self.upTo) \($0)" }].compactMap { $0 }
+        let columns = target.key.count
+        let lower = hasLower ? keyIsAbove(target.key.parameters(from: next(columns))) : nil
+        let upper = hasUpper ? target.key.parameters(from: next(columns)) : nil
+        let offset = "$\(next())::\(Self.int8)"
+        let inRange = [lower, upper.map(keyIsUpTo)].compactMap { $0 }
         let inRangeClause = inRange.isEmpty ? "" : "WHERE " + inRange.joined(separator: " AND ")
         let last = upper ?? lastKey(above: lower)
         let nth =
             byBytes
-            ? boundByBytes("\(next())::\(Self.int8)", inRangeClause, offset)
+            ? boundByBytes("$\(next())::\(Self.int8)", inRangeClause, offset)
             : """
             \(own)nth AS MATERIALIZED (
-                SELECT (SELECT \(key) FROM ONLY \(target.table) \(inRangeClause)
-                        ORDER BY \(key) OFFSET \(offset) LIMIT 1) AS \(own)key
-                FROM \(own)fence
+                SELECT \(own)row.* FROM \(own)fence LEFT JOIN LATERAL (
+                    SELECT \(selectedKey) FROM ONLY \(target.table) \(inRangeClause)
+                    ORDER BY \(keyOrder) OFFSET \(offset) LIMIT 1) AS \(own)row ON true
             )
             """
         let predicate = target.predicate.map { "(\($0)\n)" }
         let values = assignments.map { "\($0.column.quoted) = (\($0.expression)\n)" }.joined(separator: ", ")
-        let through = "(SELECT \(own)bound.\(own)through FROM \(own)bound)"
-        var conditions = [lower, "\(key) \(Self.upTo) \(through)", predicate].compactMap { $0 }
+        let through = target.key.labels("\(own)through")
+        let bounds = zip(zip(keyLabels, last), through).map { "COALESCE(\($0.0), \($0.1)) AS \($1)" }
+        let bound = through.map { "(SELECT \(own)bound.\($0) FROM \(own)bound)" }
+        var conditions = [lower, keyIsUpTo(bound), predicate].compactMap { $0 }
         var held = ""
         var deferred = "s.deferred"
         if aroundHeld {
-            let batch = [lower, "\(key) \(Self.upTo) \(own)bound.\(own)through", predicate].compactMap { $0 }
+            let batch = [lower, keyIsUpTo(through.map { "\(own)bound.\($0)" }), predicate].compactMap { $0 }
             held = ", " + lockable(from: "\(own)bound", where: batch.joined(separator: " AND "))
-            conditions.append("\(key) \(Self.equal) ANY (ARRAY(SELECT \(own)k FROM \(own)locked))")
+            conditions.append(target.key.isAmong("\(own)locked", keyLabels, target.alias))
             deferred = "s.deferred OPERATOR(pg_catalog.||) \(heldKeys)"
         }
         return """
             WITH \(tableLock), \(own)fence AS MATERIALIZED (\(fence)),
             \(nth), \(own)bound AS MATERIALIZED (
-                SELECT COALESCE(\(own)key, \(last)) AS \(own)through, \(own)key IS NULL AS \(own)last FROM \(own)nth
+                SELECT \(bounds.joined(separator: ", ")), \(keyLabels[0]) IS NULL AS \(own)last FROM \(own)nth
             )\(held), \(own)changed AS (
                 UPDATE ONLY \(target.table) SET \(values)
                 WHERE \(conditions.joined(separator: " AND "))
                 RETURNING 1
             )
             UPDATE \(ledger).shard AS s SET
-                \(advance("CASE WHEN \(own)through IS NULL THEN s.checkpoint ELSE ARRAY[\(own)through::\(Self.text)] END"))
+                \(advance("CASE WHEN \(through[0]) IS NULL THEN s.checkpoint ELSE \(target.key.array(of: through)) END"))
                 rows_done = s.rows_done OPERATOR(pg_catalog.+) (SELECT pg_catalog.count(*) FROM \(own)changed),
                 failures = 0, error = NULL, deferred = \(deferred),
                 state = CASE WHEN \(own)last AND pg_catalog.cardinality(\(deferred)) \(Self.equal) 0 THEN 'done' ELSE s.state END
             FROM \(own)bound
             WHERE \(shardRow)
-            RETURNING s.checkpoint[1] AS \(own)checkpoint, s.sequence AS \(own)sequence, s.rows_done AS \(own)rows,
+            RETURNING s.checkpoint AS \(own)checkpoint, s.sequence AS \(own)sequence, s.rows_done AS \(own)rows,
                 s.state \(Self.equal) 'done'::\(Self.text) AS \(own)done, s.deferred, \(own)last
             """
     }
@@ -77,14 +79,13 @@ extension BatchStatements {
         let predicate = target.predicate.map { " AND (\($0)\n)" } ?? ""
         let values = assignments.map { "\($0.column.quoted) = (\($0.expression)\n)" }.joined(separator: ", ")
         // Through text: what the ledger holds of a key.
-        let keys = "$6::\(Self.texts)::\(target.keyType.sqlName)[]"
-        let wanted = "\(key) \(Self.equal) ANY (\(keys))"
+        let wanted = target.key.isAmong(texts: "$6", own, target.alias)
         return """
             WITH \(tableLock), \(own)fence AS MATERIALIZED (\(fence)),
             \(lockable(from: "\(own)fence", where: "\(own)fence.id IS NOT NULL AND \(wanted)\(predicate)")),
             \(own)changed AS (
                 UPDATE ONLY \(target.table) SET \(values)
-                WHERE \(key) \(Self.equal) ANY (ARRAY(SELECT \(own)k FROM \(own)locked))\(predicate)
+                WHERE \(target.key.isAmong("\(own)locked", keyLabels, target.alias))\(predicate)
                 RETURNING 1
             ), \(own)left AS MATERIALIZED (
                 SELECT \(stillDeferred(without: "$6")) OPERATOR(pg_catalog.||) \(heldKeys) AS \(own)deferred
@@ -98,7 +99,7 @@ extension BatchStatements {
                     THEN 'done' ELSE s.state END
             FROM \(own)left
             WHERE \(shardRow)
-            RETURNING s.checkpoint[1] AS \(own)checkpoint, s.sequence AS \(own)sequence, s.rows_done AS \(own)rows,
+            RETURNING s.checkpoint AS \(own)checkpoint, s.sequence AS \(own)sequence, s.rows_done AS \(own)rows,
                 s.state \(Self.equal) 'done'::\(Self.text) AS \(own)done, s.deferred, $7::pg_catalog.bool
             """
     }
@@ -107,21 +108,21 @@ extension BatchStatements {
     ///
     /// - Parameter source: the part of the statement that the rows hang on.
     private func lockable(from source: String, where condition: String) -> String {
-        let rows = "SELECT \(key) AS \(own)k FROM ONLY \(target.table) WHERE \(condition)"
+        let rows = "SELECT \(selectedKey) FROM ONLY \(target.table) WHERE \(condition)"
         return """
             \(own)locked AS MATERIALIZED (
-                SELECT \(own)row.\(own)k FROM \(source) CROSS JOIN LATERAL (
-                    \(rows) ORDER BY \(key) FOR NO KEY UPDATE OF \(target.alias) SKIP LOCKED) AS \(own)row
+                SELECT \(own)row.* FROM \(source) CROSS JOIN LATERAL (
+                    \(rows) ORDER BY \(keyOrder) FOR NO KEY UPDATE OF \(target.alias) SKIP LOCKED) AS \(own)row
             ), \(own)present AS MATERIALIZED (
-                SELECT \(own)row.\(own)k FROM \(source) CROSS JOIN LATERAL (\(rows)) AS \(own)row
+                SELECT \(own)row.* FROM \(source) CROSS JOIN LATERAL (\(rows)) AS \(own)row
             )
             """
     }
 
     private var heldKeys: String {
         """
-        ARRAY(SELECT \(own)k::\(Self.text) FROM \(own)present
-              EXCEPT SELECT \(own)k::\(Self.text) FROM \(own)locked)
+        ARRAY(SELECT \(target.key.text(of: keyLabels)) FROM \(own)present
+              EXCEPT SELECT \(target.key.text(of: keyLabels)) FROM \(own)locked)
         """
     }
 
@@ -131,20 +132,21 @@ extension BatchStatements {
         // Rows that the predicate leaves alone are passed over, not rewritten.
         let counted = target.predicate.map { "CASE WHEN (\($0)\n) THEN \(width) ELSE 0 END" } ?? width
         let (above, upTo) = (Self.above, Self.upTo)
+        let labels = keyLabels.joined(separator: ", ")
         return """
             \(own)next AS MATERIALIZED (
-                SELECT \(own)k, pg_catalog.row_number() OVER \(own)before AS \(own)n,
+                SELECT \(labels), pg_catalog.row_number() OVER \(own)before AS \(own)n,
                     pg_catalog.sum(\(own)b) OVER \(own)before AS \(own)sum
                 FROM \(own)fence CROSS JOIN LATERAL (
-                    SELECT \(key) AS \(own)k, \(counted) AS \(own)b FROM ONLY \(target.table) \(inRangeClause)
-                    ORDER BY \(key) LIMIT \(offset) OPERATOR(pg_catalog.+) 1) AS \(own)row
-                WINDOW \(own)before AS (ORDER BY \(own)k ROWS UNBOUNDED PRECEDING)
+                    SELECT \(selectedKey), \(counted) AS \(own)b FROM ONLY \(target.table) \(inRangeClause)
+                    ORDER BY \(keyOrder) LIMIT \(offset) OPERATOR(pg_catalog.+) 1) AS \(own)row
+                WINDOW \(own)before AS (ORDER BY \(labels) ROWS UNBOUNDED PRECEDING)
             ), \(own)nth AS MATERIALIZED (
-                SELECT CASE WHEN EXISTS (SELECT FROM \(own)next WHERE \(own)n \(above) \(offset)
-                        OR \(own)n \(above) 1 AND \(own)sum \(above) \(bytes))
-                    THEN (SELECT \(own)k FROM \(own)next WHERE \(own)n \(Self.equal) 1 OR \(own)sum \(upTo) \(bytes)
-                          ORDER BY \(own)n DESC LIMIT 1) END AS \(own)key
-                FROM \(own)fence
+                SELECT \(own)row.* FROM \(own)fence LEFT JOIN LATERAL (
+                    SELECT \(labels) FROM \(own)next WHERE \(own)n \(Self.equal) 1 OR \(own)sum \(upTo) \(bytes)
+                    ORDER BY \(own)n DESC LIMIT 1
+                ) AS \(own)row ON EXISTS (SELECT FROM \(own)next WHERE \(own)n \(above) \(offset)
+                    OR \(own)n \(above) 1 AND \(own)sum \(above) \(bytes))
             )
             """
     }

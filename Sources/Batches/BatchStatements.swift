@@ -56,7 +56,17 @@ public struct BatchStatements: Sendable {
     static let text = "pg_catalog.text"
     static let texts = "pg_catalog.text[]"
 
-    var key: String { target.qualifiedKey }
+    /// The key as one term.
+    var key: String { target.key.row(of: target.alias) }
+    var keyOrder: String { target.key.order(of: target.alias) }
+    /// The key's columns as they are named in parts of a statement.
+    var keyLabels: [String] { target.key.labels("\(own)k") }
+    /// The key's columns under these names, for a SELECT list.
+    var selectedKey: String { target.key.selected(of: target.alias, as: keyLabels) }
+
+    /// The key is above what has the numbers of parameters from `number` on.
+    func keyIsAbove(_ bound: [String]) -> String { "\(key) \(Self.above) \(KeySchema.tuple(bound))" }
+    func keyIsUpTo(_ bound: [String]) -> String { "\(key) \(Self.upTo) \(KeySchema.tuple(bound))" }
 
     /// The first part of a statement that writes. Its only use is its place: the table is named, so locked, before the
     /// fence looks at what it is; nobody can exchange it in between.
@@ -118,9 +128,14 @@ public struct BatchStatements: Sendable {
     }
 
     /// With an open end, the last row that there is now bounds a batch.
-    func lastKey(above lower: String?) -> String {
+    ///
+    /// - Returns: a term for each column of the key.
+    func lastKey(above lower: String?) -> [String] {
         let condition = lower.map { " WHERE \($0)" } ?? ""
-        return "(SELECT \(key) FROM ONLY \(target.table)\(condition) ORDER BY \(key) DESC LIMIT 1)"
+        let order = target.key.order(of: target.alias, descending: true)
+        return target.key.names(of: target.alias).map { name in
+            "(SELECT \(name) FROM ONLY \(target.table)\(condition) ORDER BY \(order) LIMIT 1)"
+        }
     }
 
     func advance(_ checkpoint: String) -> String {
@@ -146,45 +161,61 @@ public struct BatchStatements: Sendable {
     // MARK: - Where a shard stands
 
     /// The least key, above $1 when `hasLower`.
-    public func firstKey(hasLower: Bool) -> String {
-        let condition = hasLower ? " WHERE \(key) \(Self.above) $1::\(target.keyType.sqlName)" : ""
-        return "SELECT \(key) FROM ONLY \(target.table)\(condition) ORDER BY \(key) LIMIT 1"
+    func firstKey(hasLower: Bool) -> String {
+        let condition = hasLower ? " WHERE \(keyIsAbove(target.key.parameters(from: 1)))" : ""
+        return "SELECT \(selectedKey) FROM ONLY \(target.table)\(condition) ORDER BY \(keyOrder) LIMIT 1"
+    }
+
+    /// The least key above another; nil where there is none.
+    package func firstKey(above lower: Key?, _ connection: PostgresConnection) throws -> Key? {
+        var parameters = PostgresParameters()
+        if let lower { target.key.append(lower, to: &parameters) }
+        let name = "coord_first_\(lower == nil ? 0 : 1)"
+        let result = try connection.executePrepared(name, firstKey(hasLower: lower != nil), parameters)
+        return result.rows == 1 ? target.key.key(result, 0) : nil
     }
 
     /// Whether a checkpoint lies where it can: behind the lower bound and not above the upper one.
     ///
-    /// Parameters: $1 checkpoint, $2 lower, $3 upper bound, as text or null. Returns one boolean; fails where one is
-    /// no value of the key's type.
-    public var checkPosition: String {
-        func value(_ number: Int) -> String {
-            let collation = target.keyCollation.map { " COLLATE \($0)" } ?? ""
-            return "$\(number)::\(Self.text)::\(target.keyType.sqlName)\(collation)"
-        }
+    /// Parameters: $1 checkpoint, $2 lower, $3 upper bound, as arrays of texts or null. Returns one boolean; fails where one
+    /// is no value of the key's type.
+    var checkPosition: String {
+        func value(_ number: Int) -> String { target.key.value(ofArray: "$\(number)::\(Self.texts)") }
         return """
-            SELECT (\(value(1)) \(Self.above) \(value(2))) IS NOT FALSE AND (\(value(1)) \(Self.upTo) \(value(3))) IS NOT FALSE
+            SELECT pg_catalog.cardinality($1::\(Self.texts)) \(Self.equal) \(target.key.count)
+                AND (\(value(1)) \(Self.above) \(value(2))) IS NOT FALSE AND (\(value(1)) \(Self.upTo) \(value(3))) IS NOT FALSE
             """
     }
 
-    /// Those of some keys whose rows nobody holds at this moment. Parameter: $1 the keys. Run it alone: its locks last no longer.
-    public var freeRows: String {
+    /// Whether a checkpoint lies where it can.
+    /// - Throws: a data exception where it is no key.
+    package func isInRange(_ checkpoint: Key, _ range: KeyRange, _ connection: PostgresConnection) throws -> Bool {
+        try connection.execute(checkPosition, [checkpoint, range.after, range.through].map { $0?.literal }).bool(0, 0)
+            ?? false
+    }
+
+    /// Those of some keys whose rows nobody holds at this moment. Parameters: $1 on the keys, an array a column. Run it alone: its
+    /// locks last no longer.
+    var freeRows: String {
         """
-        SELECT \(key) FROM ONLY \(target.table) WHERE \(key) \(Self.equal) ANY ($1::\(target.keyType.sqlName)[])
-        FOR NO KEY UPDATE SKIP LOCKED
+        SELECT \(selectedKey) FROM ONLY \(target.table) WHERE \(target.key.isAmong(arraysFrom: 1, target.alias))
+        FOR NO KEY UPDATE OF \(target.alias) SKIP LOCKED
         """
     }
 
     /// Who holds the rows of some keys at this moment, and since when: one row a key whose row is there, in their order.
     ///
-    /// Parameter: $1 the keys. Returns key, pid, user, application, client address, state, seconds of its transaction. The pid
+    /// Parameters: $1 on the keys, an array a column. Returns key, pid, user, application, client address, state, seconds of its transaction. The pid
     /// is null where nobody holds the row, several do, or a prepared transaction does. Nothing is locked.
-    public var heldRows: String {
+    var heldRows: String {
         let equal = Self.equal
+        let labels = keyLabels.map { "\(own)row.\($0)" }.joined(separator: ", ")
         return """
-            SELECT \(own)row.\(own)k, \(own)who.pid, \(own)who.usename, \(own)who.application_name, \(own)who.client_addr,
+            SELECT \(labels), \(own)who.pid, \(own)who.usename, \(own)who.application_name, \(own)who.client_addr,
                 \(own)who.state, pg_catalog.round(pg_catalog.date_part('epoch',
                     pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) \(own)who.xact_start)::pg_catalog.numeric, 0)
-            FROM (SELECT \(key) AS \(own)k, \(target.alias).xmax AS \(own)x FROM ONLY \(target.table)
-                  WHERE \(key) \(equal) ANY ($1::\(target.keyType.sqlName)[]) ORDER BY \(key)) AS \(own)row
+            FROM (SELECT \(selectedKey), \(target.alias).xmax AS \(own)x FROM ONLY \(target.table)
+                  WHERE \(target.key.isAmong(arraysFrom: 1, target.alias)) ORDER BY \(keyOrder)) AS \(own)row
             LEFT JOIN LATERAL (
                 SELECT a.pid, a.usename, a.application_name, a.client_addr, a.state, a.xact_start
                 FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a ON a.pid \(equal) l.pid

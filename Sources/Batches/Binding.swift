@@ -6,15 +6,15 @@ public import Sharding
 public enum Binding {
     /// Reads what a target is bound to, as JSON for the ledger.
     public static func record(of target: Target, _ connection: PostgresConnection) throws -> String {
-        let numbers = target.bound.map { "\($0.number)" }.joined(separator: ",")
+        func list(_ columns: [Target.Column]) -> String { "{\(columns.map { "\($0.number)" }.joined(separator: ","))}" }
         let result = try connection.execute(
             """
             SELECT pg_catalog.jsonb_build_object('oid', $1::pg_catalog.oid::pg_catalog.int8, 'columns', (
                 SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('number', attnum, 'name', attname,
-                    'type', atttypid::pg_catalog.int8, 'is_key', attnum = $3::pg_catalog.int2, 'type_name', pg_catalog.format_type(atttypid, atttypmod)))
+                    'type', atttypid::pg_catalog.int8, 'is_key', attnum = ANY ($3::pg_catalog.int2[]), 'type_name', pg_catalog.format_type(atttypid, atttypmod)))
                 FROM pg_catalog.pg_attribute
                 WHERE attrelid = $1::pg_catalog.oid AND attnum = ANY ($2::pg_catalog.int2[])))::pg_catalog.text
-            """, ["\(target.oid)", "{\(numbers)}", "\(target.key.number)"])
+            """, ["\(target.oid)", list(target.bound), list(target.key.columns)])
         return result.text(0, 0) ?? "{}"
     }
 

@@ -1,4 +1,3 @@
-import CoordKit
 import Postgres
 import Sharding
 
@@ -48,36 +47,35 @@ package struct HeldRows {
         let list = try Self.parameters(looked, statements.target)
         let free = try connection.executePrepared("coord_free", statements.freeRows, list)
         let present = try connection.executePrepared("coord_held", statements.heldRows, list)
-        var held: Set<Key> = Set((0..<present.rows).compactMap { row in present.text(row, 0).map { Key($0) } })
-        for row in 0..<free.rows { if let key = free.text(row, 0) { held.remove(Key(key)) } }
+        let key = statements.target.key
+        var held = Set(key.keys(present))
+        for free in key.keys(free) { held.remove(free) }
         let gone = Set(looked).subtracting(held)
         keys.removeAll { gone.contains($0) }
         known.subtract(gone)
         guard waiting, gone.isEmpty else { return nil }
         for row in 0..<present.rows {
-            guard let key = present.text(row, 0), held.contains(Key(key)) else { continue }
-            return "waits for \(Self.holder(present, row)) at \(statements.target.key.quoted) \(key)"
+            guard let found = key.key(present, row), held.contains(found) else { continue }
+            return "waits for \(Self.holder(present, row, from: key.count)) at \(key.quoted) \(found)"
         }
         return "waits for rows that somebody holds"
     }
 
-    private static func holder(_ result: PostgresResult, _ row: Int) -> String {
-        guard let pid = result.text(row, 1) else { return "another transaction" }
-        var who = result.text(row, 2) ?? "?"
-        who += "@" + (result.text(row, 4) ?? "local")
+    /// - Parameter column: the first behind the key.
+    private static func holder(_ result: PostgresResult, _ row: Int, from column: Int) -> String {
+        guard let pid = result.text(row, column) else { return "another transaction" }
+        var who = result.text(row, column + 1) ?? "?"
+        who += "@" + (result.text(row, column + 3) ?? "local")
         var details = [who]
-        if let application = result.text(row, 3), !application.isEmpty { details.append(application) }
-        if let state = result.text(row, 5) { details.append(state) }
-        if let seconds = result.text(row, 6) { details.append("\(seconds) s") }
+        if let application = result.text(row, column + 2), !application.isEmpty { details.append(application) }
+        if let state = result.text(row, column + 4) { details.append(state) }
+        if let seconds = result.text(row, column + 5) { details.append("\(seconds) s") }
         return "pid \(pid) (\(details.joined(separator: ", ")))"
     }
 
     static func parameters(_ keys: [Key], _ target: Target) throws -> PostgresParameters {
-        var batch = RowBatch(columns: 1)
-        for key in keys { batch.append(key.components[0]) }
         var list = PostgresParameters()
-        try ValueEncoder.append(
-            batch, column: 0, rows: batch.rows, as: ElementType.of(keyType: target.keyType), to: &list)
+        try target.key.appendArrays(keys, to: &list)
         return list
     }
 }

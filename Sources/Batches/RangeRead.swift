@@ -24,17 +24,19 @@ package struct RangeRead: Sendable {
         let lower = checkpoint ?? range.after
         let upper = range.through
         var parameters = PostgresParameters()
-        if let lower { parameters.append(lower.components[0]) }
-        if let upper { parameters.append(upper.components[0]) }
+        if let lower { key.append(lower, to: &parameters) }
+        if let upper { key.append(upper, to: &parameters) }
         parameters.append(limit)
-        if hasWindow { parameters.append(window - 1) }
+        if windowColumns > 0 { parameters.append(window - 1) }
         let name = "coord_read_\(lower == nil ? 0 : 1)\(upper == nil ? 0 : 1)"
         try connection.prepare(name, statements.read(hasLower: lower != nil, hasUpper: upper != nil))
         return Request(name: name, parameters: parameters)
     }
 
-    /// Whether the first column of a range's rows is where the window ended.
-    package var hasWindow: Bool { statements.target.predicate != nil }
+    private var key: KeySchema { statements.target.key }
+
+    /// The first columns of a range's rows that are the key where the window ended: none without a predicate.
+    package var windowColumns: Int { statements.target.predicate == nil ? 0 : key.count }
 
     /// Deferred rows once more.
     package func deferred(_ keys: [Key], locking: Bool, _ connection: PostgresConnection) throws -> Request {

@@ -32,28 +32,29 @@ package struct RowVersions {
     /// - Parameters:
     ///   - tried: keys of the batch's rows that the write tried and left.
     ///   - deferred: all deferred keys of the shard by now.
-    package mutating func note(_ tried: Set<Key>, of batch: RowBatch, deferred: [Key]) {
+    package mutating func note(_ tried: Set<Key>, of batch: RowBatch, _ schema: KeySchema, deferred: [Key]) {
         let known = Set(deferred)
         left = left.filter { known.contains($0.key) }
         moves = moves.filter { known.contains($0.key) }
         guard !tried.isEmpty else { return }
         for row in 0..<batch.rows {
-            let key = Key(batch.text(row: row, column: 0) ?? "")
+            let key = schema.key(of: row, in: batch)
             guard tried.contains(key) else { continue }
             left[key] = Version(
-                xmin: batch.text(row: row, column: 1) ?? "", ctid: batch.text(row: row, column: 2) ?? "")
+                xmin: batch.text(row: row, column: schema.versionColumn) ?? "",
+                ctid: batch.text(row: row, column: schema.placeColumn) ?? "")
         }
     }
 
     /// Whether the row of the batch is one that the database does not change.
     /// - Returns: nil where the row keeps moving without a change, so that it could be deferred for ever.
-    package mutating func isUnchanged(_ row: Int, of batch: RowBatch) -> Bool? {
-        let key = Key(batch.text(row: row, column: 0) ?? "")
-        guard let version = left[key], version.xmin == batch.text(row: row, column: 1) else {
+    package mutating func isUnchanged(_ row: Int, of batch: RowBatch, _ schema: KeySchema) -> Bool? {
+        let key = schema.key(of: row, in: batch)
+        guard let version = left[key], version.xmin == batch.text(row: row, column: schema.versionColumn) else {
             moves[key] = nil
             return false
         }
-        if version.ctid == batch.text(row: row, column: 2) { return true }
+        if version.ctid == batch.text(row: row, column: schema.placeColumn) { return true }
         moves[key, default: 0] += 1
         return moves[key, default: 0] > Self.limit ? nil : false
     }

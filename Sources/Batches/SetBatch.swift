@@ -12,6 +12,8 @@ package struct SetBatch: Sendable {
         self.bytes = bytes
     }
 
+    private var key: KeySchema { statements.target.key }
+
     /// Changes the next rows of a range.
     ///
     /// - Parameters:
@@ -24,7 +26,7 @@ package struct SetBatch: Sendable {
     ) throws(PostgresError) -> BatchOutcome? {
         let call = call(fence, range, behind: checkpoint, rows: rows, aroundHeld: aroundHeld)
         try connection.prepare(call.name, call.sql)
-        return BatchOutcome(ofSet: try connection.executePrepared(call.name, "", call.parameters))
+        return BatchOutcome(ofSet: try connection.executePrepared(call.name, "", call.parameters), key)
     }
 
     /// A statement under the name that it is prepared by, with its parameters.
@@ -40,8 +42,8 @@ package struct SetBatch: Sendable {
         let upper = range.through
         var parameters = PostgresParameters()
         fence.append(to: &parameters)
-        if let lower { parameters.append(lower.components[0]) }
-        if let upper { parameters.append(upper.components[0]) }
+        if let lower { key.append(lower, to: &parameters) }
+        if let upper { key.append(upper, to: &parameters) }
         parameters.append(rows - 1)
         if let bytes { parameters.append(bytes) }
         let name =
@@ -64,15 +66,6 @@ package struct SetBatch: Sendable {
         parameters.append(exhausted ? "t" : "f")
         let name = "coord_apply_deferred"
         try connection.prepare(name, statements.applyDeferred())
-        return BatchOutcome(ofSet: try connection.executePrepared(name, "", parameters))
-    }
-}
-
-extension PostgresParameters {
-    /// Appends keys as the ledger holds them: an array of texts.
-    mutating func append(_ keys: [Key]) {
-        beginArray(elementType: ElementType.text.rawValue)
-        for key in keys { Array(key.components[0].utf8).withUnsafeBytes { appendElement($0) } }
-        endArray()
+        return BatchOutcome(ofSet: try connection.executePrepared(name, "", parameters), key)
     }
 }

@@ -1,5 +1,3 @@
-public import Sharding
-
 /// The table of a job as the catalogue knows it, with every name quoted by the server's rules.
 ///
 /// Its texts go into SQL as they are. Only `Preflight` makes one, from the catalogue.
@@ -49,11 +47,7 @@ public struct Target: Sendable, Equatable {
     public var table: String
     /// The table's own name, quoted: how expressions of the job may qualify columns.
     public var alias: String
-    /// One column for now; the ledger and the ranges hold keys as tuples already.
-    public var key: Column
-    public var keyType: KeyType
-    /// The key's collation, quoted with its schema; nil where the type has none.
-    public var keyCollation: String?
+    public var key: KeySchema
     public var predicate: String?
     public var change: Change
     /// SQL for the stored bytes of a row's values that a `set` job reads or writes and that may be long; nil when none
@@ -71,16 +65,15 @@ public struct Target: Sendable, Equatable {
     public var hasUpdateTriggers: Bool
 
     public init(
-        oid: UInt32, table: String, alias: String, key: Column, keyType: KeyType, predicate: String?, change: Change,
-        width: String? = nil, isToasted: Bool = false, keyCollation: String? = nil, bound: [Column]? = nil,
+        oid: UInt32, table: String, alias: String, key: KeySchema, predicate: String?, change: Change,
+        width: String? = nil, isToasted: Bool = false, bound: [Column]? = nil,
         runsForeignQueries: Bool = false, hasUpdateTriggers: Bool = false
     ) {
-        self.keyCollation = keyCollation
         self.runsForeignQueries = runsForeignQueries
         self.hasUpdateTriggers = hasUpdateTriggers
         switch change {
-        case .set(let assignments): self.bound = bound ?? [key] + assignments.map(\.column)
-        case .compute(let read, let writes): self.bound = bound ?? [key] + read + writes
+        case .set(let assignments): self.bound = bound ?? key.columns + assignments.map(\.column)
+        case .compute(let read, let writes): self.bound = bound ?? key.columns + read + writes
         }
         self.width = width
         self.isToasted = isToasted
@@ -88,10 +81,7 @@ public struct Target: Sendable, Equatable {
         self.table = table
         self.alias = alias
         self.key = key
-        self.keyType = keyType
         self.predicate = predicate
         self.change = change
     }
-
-    var qualifiedKey: String { "\(alias).\(key.quoted)" }
 }

@@ -30,16 +30,15 @@ package struct WriteBatch {
     /// - Parameter values: the columns that the job writes, row for row.
     /// - Throws: `RefusedValue`.
     package mutating func bind(_ fence: Fence, _ batch: HeldBatch, _ values: RowBatch, _ rows: Range<Int>) throws {
-        let target = statements.target
+        let key = statements.target.key
         parameters.removeAll()
         fence.append(to: &parameters)
-        parameters.append(batch.summary.through?.components[0])
+        parameters.append(batch.summary.through)
         parameters.append(batch.summary.exhausted ? "t" : "f")
         parameters.append(batch.deferred)
-        try ValueEncoder.append(
-            batch.rows, column: 0, rows: rows, as: ElementType.of(keyType: target.keyType), to: &parameters)
-        try ValueEncoder.append(batch.rows, column: 1, rows: rows, as: .xid, to: &parameters)
-        try ValueEncoder.append(batch.rows, column: 2, rows: rows, as: .tid, to: &parameters)
+        try key.appendArrays(batch.rows, rows, to: &parameters)
+        try ValueEncoder.append(batch.rows, column: key.versionColumn, rows: rows, as: .xid, to: &parameters)
+        try ValueEncoder.append(batch.rows, column: key.placeColumn, rows: rows, as: .tid, to: &parameters)
         parameters.append(batch.unchanged)
         for (index, column) in writes.enumerated() {
             do {
@@ -76,7 +75,7 @@ package struct WriteBatch {
         do { result = try connection.nextResult() } catch { failure = failure ?? error }
         try connection.nextSync()
         if let failure { throw failure }
-        return result.flatMap { BatchOutcome(ofWrite: $0) }
+        return result.flatMap { BatchOutcome(ofWrite: $0, statements.target.key) }
     }
 
     /// Runs the write that was bound within the transaction that is open.
@@ -84,6 +83,7 @@ package struct WriteBatch {
     {
         try prepare(aroundHeld: aroundHeld, connection)
         _ = try connection.executePrepared(Self.settings, "", PostgresParameters())
-        return BatchOutcome(ofWrite: try connection.executePrepared(Self.name(aroundHeld), "", parameters))
+        return BatchOutcome(
+            ofWrite: try connection.executePrepared(Self.name(aroundHeld), "", parameters), statements.target.key)
     }
 }

@@ -1,5 +1,7 @@
+import Batches
 import CoordKit
 import Glibc
+import Sharding
 
 /// A column that a program's answers have values for.
 struct AnswerColumn {
@@ -23,7 +25,8 @@ struct AnswerCollector {
     private let columns: [AnswerColumn]
     /// The columns' names and the key's, as they stand in most lines.
     private let names: [[UInt8]]
-    private let key: [UInt8]
+    private let keyNames: [[UInt8]]
+    private let key: KeySchema
     private let lostDigits: LostDigits
     private var values: RowBatch
     /// For each row of the batch, the index of its answer in `values`; -1 as long as there is none.
@@ -31,38 +34,45 @@ struct AnswerCollector {
     private(set) var missing: Int
     /// The row that is answered next by a program that keeps the order.
     private var expected = 0
-    /// Rows by key, made when the first answer comes out of order.
-    private var index: [[UInt8]: Int]?
+    /// Rows by the values of their keys, made when the first answer comes out of order.
+    private var index: [[[UInt8]]: Int]?
     /// The written columns' values in the line at hand, kept so that a line allocates nothing.
     private var found: [JSONLine.Value?]
+    /// The key's, likewise.
+    private var foundKey: [JSONLine.Value?]
     /// A string without its escapes, kept for the same reason.
     private var plain: [UInt8] = []
 
-    init(batch: RowBatch, columns: [AnswerColumn], key: String, lostDigits: LostDigits) {
+    init(batch: RowBatch, columns: [AnswerColumn], key: KeySchema, lostDigits: LostDigits) {
         self.batch = batch
         self.columns = columns
         self.lostDigits = lostDigits
         names = columns.map { Array($0.name.utf8) }
-        self.key = Array(key.utf8)
+        self.key = key
+        keyNames = key.columns.map { Array($0.name.utf8) }
         values = RowBatch(columns: columns.count)
         found = Array(repeating: nil, count: columns.count)
+        foundKey = Array(repeating: nil, count: key.count)
         answered = Array(repeating: -1, count: batch.rows)
         missing = batch.rows
     }
 
     /// The key of the first row without an answer.
     var firstMissing: String? {
-        answered.firstIndex(of: -1).flatMap { batch.text(row: $0, column: 0) }
+        answered.firstIndex(of: -1).map { text(keyOf: $0) }
     }
+
+    private func text(keyOf row: Int) -> String { key.key(of: row, in: batch).description }
 
     /// Takes one line, a JSON object with the key and every column to write.
     mutating func add(_ line: UnsafeRawBufferPointer) throws(AnswerFault) {
-        let keyValue: JSONLine.Value?
-        do throws(JSONLine.Fault) { keyValue = try scan(line) } catch { throw AnswerFault(reason: error.reason) }
-        guard let keyValue else { throw AnswerFault(reason: "the key \(text(key)) is missing") }
-        let row = try row(of: keyValue, in: line)
+        do throws(JSONLine.Fault) { try scan(line) } catch { throw AnswerFault(reason: error.reason) }
+        if let missing = foundKey.firstIndex(where: { $0 == nil }) {
+            throw AnswerFault(reason: "the key \(text(keyNames[missing])) is missing")
+        }
+        let row = try row(in: line)
         guard answered[row] < 0 else {
-            throw AnswerFault(reason: "a key was answered twice\(keyMend(row))", key: batch.text(row: row, column: 0))
+            throw AnswerFault(reason: "a key was answered twice\(keyMend(row))", key: text(keyOf: row))
         }
         answered[row] = values.rows
         let sent = lostDigits.sent(row, of: batch)
@@ -73,8 +83,7 @@ struct AnswerCollector {
                 }
                 try append(value, of: line, column: column, row: row, sent: sent)
             } catch {
-                throw AnswerFault(
-                    reason: error.reason, key: batch.text(row: row, column: 0), column: columns[column].name)
+                throw AnswerFault(reason: error.reason, key: text(keyOf: row), column: columns[column].name)
             }
         }
         missing -= 1
@@ -96,31 +105,31 @@ struct AnswerCollector {
     // MARK: - A line
 
     /// Reads the line to its end, and notes where the values are.
-    /// - Returns: the key's value; nil when there is none.
-    private mutating func scan(_ line: UnsafeRawBufferPointer) throws(JSONLine.Fault) -> JSONLine.Value? {
-        var keyValue: JSONLine.Value?
+    private mutating func scan(_ line: UnsafeRawBufferPointer) throws(JSONLine.Fault) {
         for column in found.indices { found[column] = nil }
+        for column in foundKey.indices { foundKey[column] = nil }
         var members = JSONLine.Members(line)
         while let (name, value) = try members.next() {
             let bytes = UnsafeRawBufferPointer(rebasing: line[name.range])
             // Other members are the program's own affair: it may send the row back whole.
             switch try name.escaped ? escapedPlace(of: bytes) : place(of: bytes) {
-            case .key: keyValue = value
+            case .key(let column): foundKey[column] = value
             case .column(let column): found[column] = value
             case nil: break
             }
         }
-        return keyValue
     }
 
     private enum Place {
-        case key
+        case key(Int)
         case column(Int)
     }
 
     /// What the member of that name is.
     private func place(of name: UnsafeRawBufferPointer) -> Place? {
-        if key.withUnsafeBytes({ Self.same(name, $0) }) { return .key }
+        for column in keyNames.indices where keyNames[column].withUnsafeBytes({ Self.same(name, $0) }) {
+            return .key(column)
+        }
         for column in names.indices where names[column].withUnsafeBytes({ Self.same(name, $0) }) {
             return .column(column)
         }
@@ -141,44 +150,66 @@ struct AnswerCollector {
 
     // MARK: - Its row
 
-    private mutating func row(of value: JSONLine.Value, in line: UnsafeRawBufferPointer) throws(AnswerFault) -> Int {
-        let raw = UnsafeRawBufferPointer(rebasing: line[value.range])
-        if !value.escaped, value.kind == .string || value.kind == .number, expected < batch.rows,
-            batch.withBytes(row: expected, column: 0, { $0.map { Self.same($0, raw) } ?? false })
-        {
-            return expected
-        }
-        guard value.kind == .string || value.kind == .number else {
-            throw AnswerFault(reason: "its key \(text(key)) is \(value.kind.name), neither a number nor a string")
-        }
-        var plain: [UInt8] = []
-        do throws(JSONLine.Fault) {
-            if value.escaped { try JSONLine.unescape(raw, to: &plain) } else { plain.append(contentsOf: raw) }
-        } catch {
-            throw AnswerFault(reason: "its key \(text(key)): \(error.reason)")
+    /// The row whose key the line has.
+    private mutating func row(in line: UnsafeRawBufferPointer) throws(AnswerFault) -> Int {
+        if expected < batch.rows, isKey(of: expected, in: line) { return expected }
+        var plain: [[UInt8]] = []
+        for (column, value) in foundKey.enumerated() {
+            if let value { plain.append(try keyText(value, column, in: line)) }
         }
         if index == nil {
             // By bytes: Swift's strings are equal where Unicode calls them equivalent.
-            var made: [[UInt8]: Int] = [:]
+            var made: [[[UInt8]]: Int] = [:]
             for row in 0..<batch.rows {
-                made[batch.withBytes(row: row, column: 0) { Array($0 ?? .init(start: nil, count: 0)) }] = row
+                made[key.batchColumns.map { bytes(row, $0) }] = row
             }
             index = made
         }
         if let row = index?[plain] { return row }
-        if let key = plain.withUnsafeBytes({ lostDigits.key(lostIn: $0, of: batch) }) {
-            let reason = "its key \(text(plain)) is the double nearest to the key \(key)\(Self.digitsMend)"
-            throw AnswerFault(reason: reason, key: key)
+        if let key = lostDigits.key(lostIn: plain, of: batch) {
+            let answered = Key(plain.map { text($0) })
+            throw AnswerFault(
+                reason: "its key \(answered) is the double nearest to the key \(key)\(Self.digitsMend)", key: key)
         }
         throw AnswerFault(reason: "its key is none that the program was given")
     }
 
+    /// Whether the line has the key of that row, as it was sent.
+    private func isKey(of row: Int, in line: UnsafeRawBufferPointer) -> Bool {
+        for (column, value) in foundKey.enumerated() {
+            guard let value, !value.escaped, value.kind == .string || value.kind == .number else { return false }
+            let raw = UnsafeRawBufferPointer(rebasing: line[value.range])
+            guard batch.withBytes(row: row, column: column, { $0.map { Self.same($0, raw) } ?? false }) else {
+                return false
+            }
+        }
+        return true
+    }
+
+    private func keyText(
+        _ value: JSONLine.Value, _ column: Int, in line: UnsafeRawBufferPointer
+    ) throws(AnswerFault) -> [UInt8] {
+        let name = text(keyNames[column])
+        guard value.kind == .string || value.kind == .number else {
+            throw AnswerFault(reason: "its key \(name) is \(value.kind.name), neither a number nor a string")
+        }
+        let raw = UnsafeRawBufferPointer(rebasing: line[value.range])
+        guard value.escaped else { return Array(raw) }
+        var plain: [UInt8] = []
+        do throws(JSONLine.Fault) { try JSONLine.unescape(raw, to: &plain) } catch {
+            throw AnswerFault(reason: "its key \(name): \(error.reason)")
+        }
+        return plain
+    }
+
+    private func bytes(_ row: Int, _ column: Int) -> [UInt8] {
+        batch.withBytes(row: row, column: column) { Array($0 ?? .init(start: nil, count: 0)) }
+    }
+
     /// Two keys that are one double are answered as one key.
     private func keyMend(_ row: Int) -> String {
-        batch.withBytes(row: row, column: 0) { bytes in
-            guard let bytes, lostDigits.key(lostIn: bytes, of: batch) != nil else { return "" }
-            return "; it has more digits than a double holds\(Self.digitsMend)"
-        }
+        guard lostDigits.key(lostIn: key.batchColumns.map { bytes(row, $0) }, of: batch) != nil else { return "" }
+        return "; it has more digits than a double holds\(Self.digitsMend)"
     }
 
     // MARK: - Its values

@@ -1,5 +1,6 @@
 import Batches
 import CoordKit
+import Sharding
 
 /// What computes a batch's values.
 package protocol BatchCompute: AnyObject {
@@ -26,11 +27,13 @@ extension BatchCompute {
 /// A transform compiled into this worker.
 package final class TransformCompute: BatchCompute {
     private let transform: RowTransform
+    private let key: KeySchema
     private let names: [String]
     private let writes: Int
 
-    package init(transform: RowTransform, read: [String], writes: Int) {
+    package init(transform: RowTransform, key: KeySchema, read: [String], writes: Int) {
         self.transform = transform
+        self.key = key
         names = read
         self.writes = writes
     }
@@ -39,7 +42,7 @@ package final class TransformCompute: BatchCompute {
         var writer = RowWriter(batch: RowBatch(columns: writes))
         for index in 0..<batch.rows {
             do {
-                try transform(Row(batch: batch, index: index, names: names, skipped: systemColumns), &writer)
+                try transform(Row(batch: batch, index: index, names: names, skipped: key.systemColumns), &writer)
             } catch {
                 throw self.error("failed: \(error)", batch, index)
             }
@@ -53,8 +56,8 @@ package final class TransformCompute: BatchCompute {
     }
 
     private func error(_ reason: String, _ batch: RowBatch, _ index: Int) -> ComputeError {
-        let key = batch.text(row: index, column: 0)
+        let key = key.key(of: index, in: batch).description
         let reason = "transform \(transform.name) \(reason)"
-        return ComputeError(description: key.map { "\(reason) (key \($0))" } ?? reason, reason: reason, key: key)
+        return ComputeError(description: "\(reason) (key \(key))", reason: reason, key: key)
     }
 }

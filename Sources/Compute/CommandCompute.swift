@@ -20,7 +20,7 @@ package final class CommandCompute: BatchCompute {
     private let timeout: Duration
     private let leash: String?
     private let environment: ProgramEnvironment
-    private let key: Target.Column
+    private let key: KeySchema
     /// What stands before each value of a line: `{"id":`, then `,"field1":` and so on.
     private let prefixes: [[UInt8]]
     private let forms: [JSONLine.Form]
@@ -53,7 +53,7 @@ package final class CommandCompute: BatchCompute {
         self.batchBytes = batchBytes
         name = ProgramName.of(command).withVisibleControls
         key = target.key
-        let sent = [target.key] + read
+        let sent = target.key.columns + read
         prefixes = sent.enumerated().map { index, column in
             var prefix: [UInt8] = [index == 0 ? 123 : 44]
             JSONLine.appendString(column.name, to: &prefix)
@@ -63,10 +63,10 @@ package final class CommandCompute: BatchCompute {
         self.forms = forms
         columns = writes.map { AnswerColumn(name: $0.name, typeName: $0.typeName, form: .of($0.value)) }
         lostDigits = LostDigits(
+            key: target.key,
             sources: sent.indices.map { index in
                 .init(
-                    column: index == 0 ? 0 : index + systemColumns - 1, name: "column \(sent[index].name)",
-                    form: forms[index])
+                    column: Self.batchColumn(index, target.key), name: "column \(sent[index].name)", form: forms[index])
             })
         // An escape has six bytes for a character of two.
         rowBytes = (sent + writes).reduce(16) { $0 + $1.name.utf8.count * 3 + Self.memberBytes }
@@ -101,7 +101,7 @@ package final class CommandCompute: BatchCompute {
         let process = try running()
         encode(batch)
         incoming.removeAll(keepingCapacity: incoming.capacity <= 4 << 20)
-        var answers = AnswerCollector(batch: batch, columns: columns, key: key.name, lostDigits: lostDigits)
+        var answers = AnswerCollector(batch: batch, columns: columns, key: key, lostDigits: lostDigits)
         let started = Self.nanoseconds()
         let limit = Double(timeout.components.seconds) * 1e9 + Double(timeout.components.attoseconds) / 1e9
         let bytes = answerLimit(batch)
@@ -154,17 +154,21 @@ package final class CommandCompute: BatchCompute {
         return fresh
     }
 
+    /// Where a batch has a column that is sent: xmin and ctid stand between the key and the columns that the job reads.
+    private static func batchColumn(_ sent: Int, _ key: KeySchema) -> Int {
+        sent < key.count ? sent : sent - key.count + key.systemColumns
+    }
+
     private func encode(_ batch: RowBatch) {
         // Local, since each access to a property is checked and counted.
         var lines: [UInt8] = []
         swap(&lines, &outgoing)
         lines.removeAll(keepingCapacity: lines.capacity <= 4 << 20)
-        let columns = Array(zip(prefixes, forms))
+        let columns = zip(prefixes, forms).enumerated().map { (Self.batchColumn($0, key), $1.0, $1.1) }
         for row in 0..<batch.rows {
-            for (column, (prefix, form)) in columns.enumerated() {
+            for (column, prefix, form) in columns {
                 lines.append(contentsOf: prefix)
-                // The batch has xmin and ctid between the key and the columns that the job reads.
-                batch.withBytes(row: row, column: column == 0 ? 0 : column + systemColumns - 1) { bytes in
+                batch.withBytes(row: row, column: column) { bytes in
                     JSONLine.append(bytes, as: form, to: &lines)
                 }
             }

@@ -1,5 +1,7 @@
+import Batches
 import CoordKit
 import Glibc
+import Sharding
 
 /// Finds answers that are what a double makes of a number which was sent: digits that a program has lost in silence,
 /// since its reader of JSON has doubles alone.
@@ -27,9 +29,11 @@ struct LostDigits {
         var isInJSON: Bool
     }
 
+    private let key: KeySchema
     private let sources: [Source]
 
-    init(sources: [Source]) {
+    init(key: KeySchema, sources: [Source]) {
+        self.key = key
         self.sources = sources.filter {
             ($0.form.scalar.mayExceedDouble && !$0.form.quotesNumbers) || $0.form.scalar == .json
         }
@@ -86,15 +90,29 @@ struct LostDigits {
     }
 
     /// Whether a key that is none of the batch's is the double of one that is.
-    func key(lostIn answer: UnsafeRawBufferPointer, of batch: RowBatch) -> String? {
-        guard let key = sources.first, key.column == 0, ExactDecimal.isDecimal(answer) else { return nil }
-        let double = ExactDecimal.double(answer)
+    ///
+    /// - Parameter answer: the key's values, a column each.
+    func key(lostIn answer: [[UInt8]], of batch: RowBatch) -> String? {
+        let numbers = key.batchColumns.filter { column in sources.contains { $0.column == column } }
+        guard !numbers.isEmpty else { return nil }
+        let doubles = answer.map { value in
+            value.withUnsafeBytes { ExactDecimal.isDecimal($0) ? ExactDecimal.double($0) : nil }
+        }
         for row in 0..<batch.rows {
-            let lost = batch.withBytes(row: row, column: 0) { bytes in
-                guard let bytes, bytes.count > Self.safeDigits, ExactDecimal.isDecimal(bytes) else { return false }
-                return ExactDecimal.double(bytes) == double
+            var lost = false
+            let matches = key.batchColumns.allSatisfy { column in
+                batch.withBytes(row: row, column: column) { bytes in
+                    guard let bytes else { return false }
+                    if numbers.contains(column), bytes.count > Self.safeDigits, ExactDecimal.isDecimal(bytes),
+                        ExactDecimal.double(bytes) == doubles[column]
+                    {
+                        lost = true
+                        return true
+                    }
+                    return bytes.elementsEqual(answer[column])
+                }
             }
-            if lost { return batch.text(row: row, column: 0) }
+            if matches, lost { return key.key(of: row, in: batch).description }
         }
         return nil
     }

@@ -17,7 +17,7 @@ struct ProgramEnvironment {
         applicationName: String?
     ) {
         var fixed = [
-            "COORD_PROTOCOL": "1", "COORD_TABLE": target.table, "COORD_KEY": target.key.name,
+            "COORD_PROTOCOL": "1", "COORD_TABLE": target.table, "COORD_KEY": Self.keyNames(target.key),
             "COORD_BATCH_ROWS": "\(batchRows)", "COORD_BATCH_BYTES": "\(batchBytes)",
             // Python gathers what it writes into a pipe, and reads and writes in the locale's encoding.
             "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8",
@@ -25,7 +25,7 @@ struct ProgramEnvironment {
         if let applicationName { fixed["PGAPPNAME"] = applicationName }
         self.fixed = fixed
         descriptions = [
-            ("COORD_COLUMNS", Self.describe([target.key] + read)), ("COORD_WRITES", Self.describe(writes)),
+            ("COORD_COLUMNS", Self.describe(target.key.columns + read)), ("COORD_WRITES", Self.describe(writes)),
         ]
     }
 
@@ -48,6 +48,17 @@ struct ProgramEnvironment {
             files.append(file)
         }
         return (variables, files)
+    }
+
+    /// The column's name; of a key of several columns, a JSON array of their names.
+    private static func keyNames(_ key: KeySchema) -> String {
+        if key.count == 1 { return key.columns[0].name }
+        var text: [UInt8] = Array("[".utf8)
+        for (index, column) in key.columns.enumerated() {
+            if index > 0 { text.append(44) }
+            JSONLine.appendString(column.name, to: &text)
+        }
+        return String(decoding: text, as: UTF8.self) + "]"
     }
 
     /// `[{"name":"id","type":"bigint"}]`

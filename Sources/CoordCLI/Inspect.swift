@@ -120,9 +120,9 @@ struct Shards: ParsableCommand {
 
     private struct Object: Encodable {
         var shard: Int32
-        var after: Nullable<String>
-        var through: Nullable<String>
-        var checkpoint: Nullable<String>
+        var after: Nullable<KeyObject>
+        var through: Nullable<KeyObject>
+        var checkpoint: Nullable<KeyObject>
         var state: String
         var epoch: Int64
         var rowsDone: Int64
@@ -140,9 +140,9 @@ struct Shards: ParsableCommand {
             return JSONOutput.print(
                 shards.map { shard in
                     Object(
-                        shard: shard.record.id.rawValue, after: Nullable(shard.range.after?.description),
-                        through: Nullable(shard.range.through?.description),
-                        checkpoint: Nullable(shard.checkpoint?.description), state: shard.record.state.rawValue,
+                        shard: shard.record.id.rawValue, after: Nullable(shard.range.after.map(KeyObject.init)),
+                        through: Nullable(shard.range.through.map(KeyObject.init)),
+                        checkpoint: Nullable(shard.checkpoint.map(KeyObject.init)), state: shard.record.state.rawValue,
                         epoch: shard.record.epoch.rawValue, rowsDone: shard.record.rowsDone,
                         rowsEstimated: shard.record.rowsEstimated, failures: shard.record.failures,
                         error: Nullable(shard.record.error))

@@ -41,8 +41,8 @@ struct Plan: AsyncParsableCommand {
 
 struct PlanObject: Encodable {
     struct Range: Encodable {
-        var after: Nullable<String>
-        var through: Nullable<String>
+        var after: Nullable<KeyObject>
+        var through: Nullable<KeyObject>
         var rowsEstimated: Int64
     }
 
@@ -63,7 +63,8 @@ struct PlanObject: Encodable {
         warnings = preview.warnings
         ranges = preview.plan.parts.map { part in
             Range(
-                after: Nullable(part.range.after?.description), through: Nullable(part.range.through?.description),
+                after: Nullable(part.range.after.map(KeyObject.init)),
+                through: Nullable(part.range.through.map(KeyObject.init)),
                 rowsEstimated: part.rowsEstimated)
         }
     }

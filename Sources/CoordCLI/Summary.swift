@@ -9,8 +9,8 @@ import Sharding
 struct Summary: Encodable {
     struct FailureObject: Encodable {
         var shard: Int32
-        var after: Nullable<String>
-        var through: Nullable<String>
+        var after: Nullable<KeyObject>
+        var through: Nullable<KeyObject>
         var error: String
     }
 
@@ -51,8 +51,8 @@ struct Summary: Encodable {
         failures = Nullable(
             outcome.failures?.map { failure in
                 FailureObject(
-                    shard: failure.shard.rawValue, after: Nullable(failure.range.after?.description),
-                    through: Nullable(failure.range.through?.description), error: failure.error)
+                    shard: failure.shard.rawValue, after: Nullable(failure.range.after.map(KeyObject.init)),
+                    through: Nullable(failure.range.through.map(KeyObject.init)), error: failure.error)
             })
         workers = outcome.workers.map { WorkerObject($0) }
         coordinatorPeakRssBytes = ProcessMemory.read().peak
@@ -129,7 +129,7 @@ struct Summary: Encodable {
         if most.count > Self.workerLimit { lines.append("    … and \(most.count - Self.workerLimit) more workers") }
         let failures = failures.value ?? []
         for failure in failures.prefix(Self.failureLimit) {
-            let range = "(\(failure.after.value ?? "-∞"), \(failure.through.value ?? "+∞")]"
+            let range = KeyRange(after: failure.after.value?.key, through: failure.through.value?.key).description
             lines.append("  shard \(failure.shard) \(range.visible) failed: \(failure.error.indented)")
         }
         if failures.count > Self.failureLimit {

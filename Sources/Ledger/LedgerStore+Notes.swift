@@ -18,15 +18,15 @@ extension LedgerStore {
         try transaction {
             let run = try connection.execute(
                 """
-                UPDATE \(ledger).run SET end_key = ARRAY[$4::text]
+                UPDATE \(ledger).run SET end_key = $4::text[]
                 WHERE id = $1::bigint AND coordinator = $2::uuid AND term = $3::bigint AND end_key IS NULL
-                """, ownership.parameters + [end.components[0]])
+                """, ownership.parameters + [end.literal])
             guard run.affected == 1 else { return false }
             try connection.execute(
                 """
-                UPDATE \(ledger).shard SET through_key = ARRAY[$2::text]
+                UPDATE \(ledger).shard SET through_key = $2::text[]
                 WHERE run_id = $1::bigint AND through_key IS NULL AND state <> 'done'
-                """, [ownership.run.description, end.components[0]])
+                """, [ownership.run.description, end.literal])
             return true
         }
     }

@@ -94,21 +94,16 @@ extension LedgerStore {
                 table_oid, binding, batch_rows, shards, end_key, settings)
             VALUES ($1, $2, $3, $4, $5, $6::bigint, COALESCE($7,
                     NULLIF(current_setting('\(SearchPath.own)', true), ''), current_setting('search_path')),
-                $8::oid, $9::jsonb, $10::int, $11::int, CASE WHEN $12::boolean THEN $13::text[] END,
-                jsonb_object($14::text[])) RETURNING id
+                $8::oid, $9::jsonb, $10::int, $11::int, $12::text[], jsonb_object($13::text[])) RETURNING id
             """
         var parameters = PostgresParameters([
             definition.name, definition.text, definition.directory, definition.fingerprint, definition.table,
             "\(rowsEstimated)", definition.searchPath.isEmpty ? nil : definition.searchPath,
             definition.tableOID.map { "\($0)" }, definition.binding, definition.batchRows.map { "\($0)" }, "\(shards)",
-            definition.endKey == nil ? "f" : "t",
+            definition.endKey?.literal,
         ])
         let settings = definition.settings.sorted { $0.key < $1.key }.flatMap { [$0.key, $0.value] }
-        for list in [definition.endKey?.components ?? [], settings] {
-            parameters.beginArray(elementType: ElementType.text.rawValue)
-            for item in list { Array(item.utf8).withUnsafeBytes { parameters.appendElement($0) } }
-            parameters.endArray()
-        }
+        parameters.append(PostgresArray.write(settings))
         let result = try connection.executePrepared("coord_insert_run", sql, parameters)
         return RunID(result.int(0, 0) ?? 0)
     }
@@ -116,8 +111,7 @@ extension LedgerStore {
     private func insertShards(_ run: RunID, _ plan: ShardPlan) throws {
         let sql = """
             INSERT INTO \(ledger).shard (run_id, id, after_key, through_key, rows_estimated)
-            SELECT $1::bigint, i, CASE WHEN a IS NOT NULL THEN ARRAY[a] END,
-                CASE WHEN t IS NOT NULL THEN ARRAY[t] END, e
+            SELECT $1::bigint, i, a::text[], t::text[], e
             FROM unnest($2::int[], $3::text[], $4::text[], $5::bigint[]) AS u(i, a, t, e)
             """
         var parameters = PostgresParameters([run.description])
@@ -131,8 +125,7 @@ extension LedgerStore {
                     parameters.appendNullElement()
                     continue
                 }
-                // One column for now; the ledger's arrays hold tuples.
-                Array(key.components[0].utf8).withUnsafeBytes { parameters.appendElement($0) }
+                Array(key.literal.utf8).withUnsafeBytes { parameters.appendElement($0) }
             }
             parameters.endArray()
         }
@@ -211,7 +204,8 @@ extension LedgerStore {
         return RunDefinition(
             name: text(0), text: text(1), directory: text(2), fingerprint: text(3), table: text(4), searchPath: text(5),
             tableOID: result.int(row, 6).map { UInt32(truncatingIfNeeded: $0) }, binding: result.text(row, 7),
-            endKey: list(8).map { Key($0) }, settings: settings, batchRows: result.int(row, 10).map { Int($0) })
+            endKey: Key(literal: result.text(row, 8)), settings: settings,
+            batchRows: result.int(row, 10).map { Int($0) })
     }
 
     private static func run(_ result: PostgresResult, _ row: Int) -> RunRecord {

@@ -4,7 +4,7 @@ public import Sharding
 extension LedgerStore {
     private static let shardColumns = """
         s.id, s.state, s.epoch, s.owner, s.failures, s.sequence, s.rows_done, s.rows_estimated, s.error,
-        s.after_key[1], s.through_key[1], s.checkpoint[1]
+        s.after_key, s.through_key, s.checkpoint
         """
 
     /// Limit of an error text in the ledger, in characters.
@@ -32,7 +32,7 @@ extension LedgerStore {
     }
 
     private static func detail(_ result: PostgresResult, _ row: Int) -> ShardDetail {
-        func key(_ column: Int) -> Key? { result.text(row, column).map { Key($0) } }
+        func key(_ column: Int) -> Key? { Key(literal: result.text(row, column)) }
         let record = ShardRecord(
             id: ShardID(Int32(result.int(row, 0) ?? 0)),
             state: ShardState(rawValue: result.text(row, 1) ?? "")
@@ -154,7 +154,9 @@ extension LedgerStore {
     }
 
     /// Enters this session in the shard's row and reads its position. Nil where the lease is not the shard's any more.
-    public func open(_ lease: Lease, owner: WorkerID, run: RunID) throws -> Opening? {
+    ///
+    /// - Parameter keyColumns: of how many columns the run's keys are.
+    public func open(_ lease: Lease, owner: WorkerID, run: RunID, keyColumns: Int) throws -> Opening? {
         let result = try connection.executePrepared(
             "coord_open",
             """
@@ -162,18 +164,17 @@ extension LedgerStore {
                 (SELECT backend_start FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid())
             WHERE run_id = $1::bigint AND id = $2::int AND epoch = $3::bigint AND owner = $4::uuid
                 AND state = 'running'
-            RETURNING after_key[1], through_key[1], checkpoint[1], sequence, rows_done,
-                deferred
+            RETURNING after_key, through_key, checkpoint, sequence, rows_done, deferred
             """,
             PostgresParameters([
                 run.description, lease.shard.description, lease.epoch.description, owner.rawValue,
             ]))
         guard result.rows == 1 else { return nil }
         return Opening(
-            range: KeyRange(after: result.text(0, 0).map { Key($0) }, through: result.text(0, 1).map { Key($0) }),
+            range: KeyRange(after: Key(literal: result.text(0, 0)), through: Key(literal: result.text(0, 1))),
             position: Position(
-                checkpoint: result.text(0, 2).map { Key($0) },
-                deferred: (PostgresArray.parse(result.text(0, 5) ?? "{}") ?? []).compactMap { $0.map { Key($0) } },
+                checkpoint: Key(literal: result.text(0, 2)),
+                deferred: Key.list(result.text(0, 5), columns: keyColumns),
                 sequence: result.int(0, 3) ?? 0, rowsDone: result.int(0, 4) ?? 0))
     }
 }

@@ -40,9 +40,8 @@ extension LedgerStore {
         return shards.count
     }
 
-    /// A key of any number of columns.
     private static func key(_ result: PostgresResult, _ row: Int, _ column: Int) -> Key? {
-        result.text(row, column).flatMap { PostgresArray.parse($0) }.map { Key($0.compactMap { $0 }) }
+        Key(literal: result.text(row, column))
     }
 }
 

@@ -26,8 +26,8 @@ struct Catalogue {
     var columns: [Column]
     /// Names of the primary key's columns.
     var primaryKey: [String]
-    /// Columns that alone have a valid, unconditional unique index.
-    var uniqueColumns: [String]
+    /// Columns, in their order, of valid, unconditional unique indexes that keep the rows in the key's own order.
+    var uniqueKeys: [[String]]
     /// Rows as the statistics have them, scaled by how the table has grown since; nil when it was never analysed.
     var rows: Int64?
     var bytes: Int64
@@ -105,11 +105,11 @@ struct Catalogue {
                 mend: "drop the rule, or put a trigger in its place")
         }
         let number = UInt32(result.int(0, 0) ?? 0)
-        let keys = try keyColumns(number, connection)
+        let keys = try uniqueIndexes(number, connection)
         return Catalogue(
             oid: number, table: text(1), alias: text(2), columns: try columns(number, connection),
-            primaryKey: keys.filter(\.isPrimary).map(\.name),
-            uniqueColumns: keys.filter(\.isUniqueAlone).map(\.name),
+            primaryKey: keys.first { $0.isPrimary }?.columns ?? [],
+            uniqueKeys: keys.filter(\.isOrdered).map(\.columns),
             rows: result.int(0, 6), bytes: result.int(0, 7) ?? 0, hasDeferrableKey: result.bool(0, 10) ?? false,
             versionsReadable: result.bool(0, 9) ?? false, isToasted: result.bool(0, 11) ?? false,
             hasUpdateTriggers: result.bool(0, 13) ?? false)
@@ -186,31 +186,38 @@ struct Catalogue {
         }
     }
 
-    /// A column of an index that could tell rows apart.
-    private struct KeyColumn {
-        var name: String
+    /// An index that tells rows apart.
+    private struct UniqueIndex {
+        var columns: [String]
         var isPrimary: Bool
-        /// It is unique by itself, in the column's own collation and its type's usual order.
-        var isUniqueAlone: Bool
+        /// Its order is that of its columns' types and collations, in one direction: `ORDER BY a, b` goes along it.
+        var isOrdered: Bool
     }
 
-    private static func keyColumns(_ oid: UInt32, _ connection: PostgresConnection) throws -> [KeyColumn] {
+    private static func uniqueIndexes(_ oid: UInt32, _ connection: PostgresConnection) throws -> [UniqueIndex] {
         let result = try connection.execute(
             """
-            SELECT a.attname, i.indisprimary,
-                i.indnkeyatts = 1 AND i.indcollation[0] = a.attcollation
-                    AND (SELECT opcdefault FROM pg_opclass WHERE oid = i.indclass[0])
+            SELECT i.indexrelid, i.indisprimary, a.attname,
+                i.indcollation[k.o - 1] = a.attcollation AND i.indoption[k.o - 1] & 1 = i.indoption[0] & 1
+                    AND (SELECT opcdefault FROM pg_opclass WHERE oid = i.indclass[k.o - 1])
             FROM pg_index AS i CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(n, o)
-            JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.n
+            LEFT JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.n AND k.n > 0
             WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND k.o <= i.indnkeyatts
                 AND i.indimmediate
             ORDER BY i.indexrelid, k.o
             """, ["\(oid)"])
-        return (0..<result.rows).map { row in
-            KeyColumn(
-                name: result.text(row, 0) ?? "", isPrimary: result.bool(row, 1) ?? false,
-                isUniqueAlone: result.bool(row, 2) ?? false)
+        var indexes: [Int64: UniqueIndex] = [:]
+        var order: [Int64] = []
+        for row in 0..<result.rows {
+            let number = result.int(row, 0) ?? 0
+            if indexes[number] == nil { order.append(number) }
+            // An expression has no column.
+            let column = result.text(row, 2)
+            indexes[number, default: UniqueIndex(columns: [], isPrimary: result.bool(row, 1) ?? false, isOrdered: true)]
+                .columns.append(column ?? "")
+            if column == nil || result.bool(row, 3) != true { indexes[number]?.isOrdered = false }
         }
+        return order.compactMap { indexes[$0] }
     }
 
     /// The columns whose names stand in the job's SQL, to the best of what its text tells: a name that stands in it for

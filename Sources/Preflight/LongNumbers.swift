@@ -17,7 +17,7 @@ struct LongNumbers {
         else { return [] }
         var found: [String] = []
         // int8, numeric
-        for column in [target.key] + read where [20, 1700].contains(column.value.base) {
+        for column in target.key.columns + read where [20, 1700].contains(column.value.base) {
             if try isLong(column, connection), !found.contains(column.quoted) { found.append(column.quoted) }
         }
         guard !found.isEmpty else { return [] }
@@ -29,14 +29,14 @@ struct LongNumbers {
 
     private func isLong(_ column: Target.Column, _ connection: PostgresConnection) throws -> Bool {
         let name = "\(target.alias).\(column.quoted)"
-        let key = "\(target.alias).\(target.key.quoted)"
-        func ends(_ order: String) -> String {
-            "(SELECT \(name) AS v FROM ONLY \(target.table) ORDER BY \(key) \(order) LIMIT \(Self.sample))"
+        func ends(descending: Bool) -> String {
+            let order = target.key.order(of: target.alias, descending: descending)
+            return "(SELECT \(name) AS v FROM ONLY \(target.table) ORDER BY \(order) LIMIT \(Self.sample))"
         }
         return try connection.execute(
             """
             SELECT max(length(trim('0' FROM translate(v::text, '-.', '')))) > 15
-            FROM (\(ends("ASC")) UNION ALL \(ends("DESC"))) AS sample
+            FROM (\(ends(descending: false)) UNION ALL \(ends(descending: true))) AS sample
             """
         ).bool(0, 0) ?? false
     }

@@ -112,46 +112,68 @@ public enum Preflight {
         var bound = catalogue.mentioned(in: change, predicate: job.predicate?.sql).map(\.target)
         let known: [Target.Column] =
             switch change {
-            case .set(let assignments): [key.column] + assignments.map(\.column)
-            case .compute(let read, let writes): [key.column] + read + writes
+            case .set(let assignments): key.columns + assignments.map(\.column)
+            case .compute(let read, let writes): key.columns + read + writes
             }
         for column in known where !bound.contains(where: { $0.number == column.number }) { bound.append(column) }
         let hasForeignQueries = try ForeignQueries.stand(in: change, predicate: job.predicate?.sql, connection)
         return Target(
-            oid: catalogue.oid, table: catalogue.table, alias: catalogue.alias, key: key.column, keyType: key.type,
+            oid: catalogue.oid, table: catalogue.table, alias: catalogue.alias, key: key,
             predicate: job.predicate?.sql, change: change,
             width: catalogue.width(of: change, predicate: job.predicate?.sql), isToasted: catalogue.isToasted,
-            keyCollation: catalogue.columns.first { $0.number == key.column.number }?.collation, bound: bound,
+            bound: bound,
             runsForeignQueries: hasForeignQueries, hasUpdateTriggers: catalogue.hasUpdateTriggers)
     }
 
-    private static func resolveKey(_ job: Job, _ catalogue: Catalogue) throws -> (column: Target.Column, type: KeyType)
-    {
+    private static func resolveKey(_ job: Job, _ catalogue: Catalogue) throws -> KeySchema {
         let names = job.key ?? catalogue.primaryKey
-        guard let name = names.first else {
-            if catalogue.hasDeferrableKey {
+        guard !names.isEmpty else { throw noKey(job, catalogue) }
+        let list = names.count == 1 ? names[0] : "(\(names.joined(separator: ", ")))"
+        guard names.count <= Key.columnLimit else {
+            throw PreflightError(
+                .job, "the key \(list) has \(names.count) columns: coord takes \(Key.columnLimit) at the most",
+                mend: "name other NOT NULL columns that have a unique index: key: COLUMN, or key: [a, b]")
+        }
+        let columns = try names.map { try catalogue.column($0, for: "key", table: job.table) }
+        let quoted = columns.map(\.target.quoted).joined(separator: ", ")
+        let same = { (index: [String]) in
+            index.count == names.count && index.allSatisfy { names.containsExactly($0) }
+        }
+        guard catalogue.uniqueKeys.contains(where: { same($0) && zip($0, names).allSatisfy { $0.isExactly($1) } })
+        else {
+            if let other = catalogue.uniqueKeys.first(where: same) {
                 throw PreflightError(
-                    .job, "the primary key of \(job.table) is deferrable, so it may hold a key twice for a while",
-                    mend: "make it NOT DEFERRABLE, or name another unique column: key: COLUMN")
+                    .job, "key \(list): its unique index has the columns in another order",
+                    mend: "key: [\(other.joined(separator: ", "))]")
             }
-            let unique = catalogue.uniqueColumns.sorted()
             throw PreflightError(
-                .job, "\(job.table) has no primary key, so coord cannot tell its rows apart",
-                mend: unique.isEmpty
-                    ? "add a primary key, or a unique index on a NOT NULL column"
-                    : "name a unique column: key: \(unique[0])")
+                .job,
+                "key \(list): it has no unique index of its own (valid, not partial, not deferrable, in its usual order)",
+                mend: "CREATE UNIQUE INDEX CONCURRENTLY ON \(catalogue.table) (\(quoted))")
         }
-        guard names.count == 1 else {
-            throw PreflightError(
-                .job, "the key (\(names.joined(separator: ", "))) has \(names.count) columns: coord takes one",
-                mend: "name a single NOT NULL column that has a unique index: key: COLUMN")
+        return KeySchema(try columns.map { try part($0, catalogue) })
+    }
+
+    private static func noKey(_ job: Job, _ catalogue: Catalogue) -> PreflightError {
+        if catalogue.hasDeferrableKey {
+            return PreflightError(
+                .job, "the primary key of \(job.table) is deferrable, so it may hold a key twice for a while",
+                mend: "make it NOT DEFERRABLE, or name another unique column: key: COLUMN")
         }
-        let column = try catalogue.column(name, for: "key", table: job.table)
-        guard catalogue.uniqueColumns.containsExactly(name) else {
-            throw PreflightError(
-                .job, "key \(name): it has no unique index of its own (valid, not partial, not deferrable)",
-                mend: "CREATE UNIQUE INDEX CONCURRENTLY ON \(catalogue.table) (\(column.target.quoted))")
+        let unique = catalogue.uniqueKeys.filter { $0.count <= Key.columnLimit }.min {
+            ($0.count, $0[0]) < ($1.count, $1[0])
         }
+        return PreflightError(
+            .job, "\(job.table) has no primary key, so coord cannot tell its rows apart",
+            mend: unique.map { columns in
+                columns.count == 1
+                    ? "name a unique column: key: \(columns[0])"
+                    : "name columns that are unique together: key: [\(columns.joined(separator: ", "))]"
+            } ?? "add a primary key, or a unique index on a NOT NULL column")
+    }
+
+    private static func part(_ column: Catalogue.Column, _ catalogue: Catalogue) throws -> KeySchema.Part {
+        let name = column.target.name
         guard column.notNull else {
             throw PreflightError(
                 .job, "key \(name): it may be null, and rows with a null key would be skipped",
@@ -166,17 +188,17 @@ public enum Preflight {
                 "key \(name) has the type \(column.target.typeName): coord takes smallint, integer, bigint, "
                     + "uuid, text and varchar")
         }
-        return (column.target, type)
+        return KeySchema.Part(column.target, type, collation: column.collation)
     }
 
     private static func written(
-        _ name: String, _ purpose: String, _ key: (column: Target.Column, type: KeyType), _ job: Job,
-        _ catalogue: Catalogue
+        _ name: String, _ purpose: String, _ key: KeySchema, _ job: Job, _ catalogue: Catalogue
     ) throws -> Target.Column {
         let column = try catalogue.column(name, for: purpose, table: job.table)
-        if name.isExactly(key.column.name) {
+        if key.contains(column.target) {
+            let what = key.count == 1 ? "the key" : "part of the key"
             throw PreflightError(
-                .job, "\(purpose): \(name) is the key, and a row whose key moves could be changed twice or never",
+                .job, "\(purpose): \(name) is \(what), and a row whose key moves could be changed twice or never",
                 mend: "remove \(name) from \(purpose)")
         }
         if column.generated {
@@ -198,8 +220,8 @@ public enum Preflight {
         }
         let (written, read): ([Target.Column], [Target.Column]) =
             switch target.change {
-            case .set(let assignments): (assignments.map(\.column), [target.key])
-            case .compute(let read, let writes): (writes, [target.key] + read)
+            case .set(let assignments): (assignments.map(\.column), target.key.columns)
+            case .compute(let read, let writes): (writes, target.key.columns + read)
             }
         let noUpdate = written.filter { rights($0)?.updatable != true }.map(\.quoted)
         let noSelect = read.filter { rights($0)?.readable != true }.map(\.quoted)

@@ -48,40 +48,46 @@ public enum RangePlanner {
 
     /// The highest key that there is now; nil for an empty table.
     public static func lastKey(_ target: Target, _ connection: PostgresConnection) throws -> Key? {
-        let key = "\(target.alias).\(target.key.quoted)"
-        return try connection.execute("SELECT \(key) FROM ONLY \(target.table) ORDER BY \(key) DESC LIMIT 1")
-            .text(0, 0).map { Key($0) }
+        let key = target.key
+        let columns = key.names(of: target.alias).joined(separator: ", ")
+        return key.keys(
+            try connection.execute(
+                "SELECT \(columns) FROM ONLY \(target.table) ORDER BY \(key.order(of: target.alias, descending: true)) LIMIT 1"
+            )
+        ).first
     }
 
     /// How many rows have come above a key, counted up to `limit`, of those that the job's condition is true for.
     public static func rows(above end: Key, limit: Int, _ target: Target, _ connection: PostgresConnection) throws
         -> Int64
     {
-        let key = "\(target.alias).\(target.key.quoted)"
         let condition = target.predicate.map { " AND (\($0)\n)" } ?? ""
-        return try connection.execute(
+        var parameters = PostgresParameters()
+        target.key.append(end, to: &parameters)
+        return try connection.executePrepared(
+            "coord_rows_above",
             """
             SELECT pg_catalog.count(*) FROM (SELECT 1 FROM ONLY \(target.table)
-                WHERE \(key) OPERATOR(pg_catalog.>) $1::\(target.keyType.sqlName)\(condition) LIMIT \(limit)) AS rows
-            """, [end.components[0]]
+                WHERE \(target.key.isBeyond(">", parametersFrom: 1, target.alias))\(condition) LIMIT \(limit)) AS rows
+            """, parameters
         ).int(0, 0) ?? 0
     }
 
     private static func keys(upTo end: Key, of sample: [Key], _ target: Target, _ connection: PostgresConnection) throws
         -> [Key]
     {
-        var parameters = PostgresParameters([end.components[0]])
-        parameters.beginArray(elementType: ElementType.text.rawValue)
-        for key in sample { Array(key.components[0].utf8).withUnsafeBytes { parameters.appendElement($0) } }
-        parameters.endArray()
-        let type = target.keyType.sqlName
-        let collation = target.keyCollation.map { " COLLATE \($0)" } ?? ""
-        return keys(
+        var parameters = PostgresParameters([end.literal])
+        target.key.appendTexts(sample, to: &parameters)
+        let names = target.key.labels("k")
+        let arrays = names.indices.map { "$\($0 + 2)::text[]" }.joined(separator: ", ")
+        let values = target.key.values(ofTexts: names)
+        let last = target.key.value(ofArray: "$1::text[]")
+        return target.key.keys(
             try connection.executePrepared(
-                "coord_keys_up_to \(type)\(collation)",
+                "coord_keys_up_to \(values)",
                 """
-                SELECT k FROM unnest($2::text[]) WITH ORDINALITY AS u(k, n)
-                WHERE k::\(type)\(collation) <= $1::text::\(type)\(collation) ORDER BY n
+                SELECT \(names.joined(separator: ", ")) FROM unnest(\(arrays)) WITH ORDINALITY AS u(\(names.joined(separator: ", ")), n)
+                WHERE \(values) <= \(last) ORDER BY n
                 """, parameters))
     }
 
@@ -90,18 +96,26 @@ public enum RangePlanner {
         -> [Key]
     {
         let step = max(rows / Int64(shards * stepsPerShard), 1)
-        let key = "\(target.alias).\(target.key.quoted)"
+        let key = target.key
         let walk = target.alias == "coord_walk" ? "own_walk" : "coord_walk"
-        return keys(
+        let labels = key.labels("k")
+        let list = labels.joined(separator: ", ")
+        let reached = labels.map { "\(walk).\($0)" }
+        func next(_ condition: String) -> String {
+            """
+            SELECT \(key.selected(of: target.alias, as: labels)) FROM ONLY \(target.table) \(condition)
+            ORDER BY \(key.order(of: target.alias)) OFFSET $1::bigint LIMIT 1
+            """
+        }
+        return key.keys(
             try connection.execute(
                 """
-                WITH RECURSIVE \(walk) (k) AS (
-                    (SELECT \(key) FROM ONLY \(target.table) ORDER BY \(key) OFFSET $1::bigint LIMIT 1)
+                WITH RECURSIVE \(walk) (\(list)) AS (
+                    (\(next("")))
                     UNION ALL
-                    SELECT (SELECT \(key) FROM ONLY \(target.table) WHERE \(key) > \(walk).k
-                            ORDER BY \(key) OFFSET $1::bigint LIMIT 1)
-                    FROM \(walk) WHERE k IS NOT NULL
-                ) SELECT k FROM \(walk) WHERE k IS NOT NULL
+                    SELECT step.* FROM \(walk) CROSS JOIN LATERAL (
+                        \(next("WHERE \(key.isBeyond(">", reached, target.alias))"))) AS step
+                ) SELECT \(list) FROM \(walk)
                 """, ["\(step - 1)"]))
     }
 
@@ -110,6 +124,8 @@ public enum RangePlanner {
     private static func histogram(
         _ target: Target, rows: Int64, shards: Int, isCountFree: Bool, _ connection: PostgresConnection
     ) throws -> (ends: [Key], shards: Int)? {
+        // The statistics are of one column, and only a key of one column is unique by it.
+        guard target.key.count == 1 else { return nil }
         // How many rows were changed since does not tell: most changes leave the keys as they are.
         let result = try connection.execute(
             """
@@ -118,8 +134,8 @@ public enum RangePlanner {
             JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = s.schemaname
             WHERE c.oid = $1::oid AND s.attname = $2 AND NOT s.inherited AND s.most_common_vals IS NULL
                 AND pg_relation_size(c.oid) <= c.relpages * current_setting('block_size')::bigint * 1.2
-            """, ["\(target.oid)", target.key.name])
-        let bounds = keys(result)
+            """, ["\(target.oid)", target.key.columns[0].name])
+        let bounds = target.key.keys(result)
         // The first bound is the least key, which ends no bucket.
         let ends = Array(bounds.dropFirst())
         guard let first = bounds.first, let last = ends.last else { return nil }
@@ -139,15 +155,21 @@ public enum RangePlanner {
     private static func hasRows(
         _ target: Target, outside ends: (first: Key, last: Key), limit: Int64, _ connection: PostgresConnection
     ) throws -> Bool {
-        let key = "\(target.alias).\(target.key.quoted)"
-        let type = target.keyType.sqlName
-        func next(_ comparison: String, _ order: String) -> String {
-            "EXISTS (SELECT FROM ONLY \(target.table) WHERE \(key) \(comparison)::\(type) "
-                + "ORDER BY \(key) \(order) OFFSET $3::bigint LIMIT 1)"
+        let key = target.key
+        var parameters = PostgresParameters()
+        key.append(ends.first, to: &parameters)
+        key.append(ends.last, to: &parameters)
+        parameters.append(limit)
+        func next(_ comparison: String, from number: Int, descending: Bool) -> String {
+            "EXISTS (SELECT FROM ONLY \(target.table) "
+                + "WHERE \(key.isBeyond(comparison, parametersFrom: number, target.alias)) "
+                + "ORDER BY \(key.order(of: target.alias, descending: descending)) "
+                + "OFFSET $\(2 * key.count + 1)::bigint LIMIT 1)"
         }
-        return try connection.execute(
-            "SELECT \(next("< $1", "DESC")) OR \(next("> $2", "ASC"))",
-            [ends.first.components[0], ends.last.components[0], "\(limit)"]
+        return try connection.executePrepared(
+            "coord_rows_outside",
+            "SELECT \(next("<", from: 1, descending: true)) OR \(next(">", from: key.count + 1, descending: false))",
+            parameters
         ).bool(0, 0) ?? true
     }
 
@@ -162,17 +184,17 @@ public enum RangePlanner {
         let percent = min(100, Double(shards * pagesPerShard) * 100 / Double(max(pages, 1)))
         let sampledRows = Double(rows) * percent / 100
         let step = max(Int64(sampledRows / Double(shards * samplesPerShard)), 1)
-        return keys(
+        let key = target.key
+        let labels = key.labels("k")
+        let list = labels.joined(separator: ", ")
+        return key.keys(
             try connection.execute(
                 """
-                SELECT k FROM (
-                    SELECT \(target.key.quoted) AS k, row_number() OVER (ORDER BY \(target.key.quoted)) AS n
+                SELECT \(list) FROM (
+                    SELECT \(key.selected(of: target.alias, as: labels)),
+                        row_number() OVER (ORDER BY \(key.order(of: target.alias))) AS n
                     FROM ONLY \(target.table) TABLESAMPLE SYSTEM (\(percent)) REPEATABLE (1)
-                ) AS numbered WHERE n % $1::bigint = 0 ORDER BY k
+                ) AS numbered WHERE n % $1::bigint = 0 ORDER BY \(list)
                 """, ["\(step)"]))
-    }
-
-    private static func keys(_ result: PostgresResult) -> [Key] {
-        (0..<result.rows).compactMap { row in result.text(row, 0).map { Key($0) } }
     }
 }

@@ -18,29 +18,3 @@ public enum KeyType: String, Sendable, CaseIterable {
         }
     }
 }
-
-/// A key, or a prefix of nothing: the columns' values in PostgreSQL's text form, in the order of the key's columns.
-///
-/// Only PostgreSQL compares keys: a text key's order is its collation's. Here they are only equal or not.
-public struct Key: Hashable, Sendable, CustomStringConvertible {
-    public var components: [String]
-    public init(_ components: [String]) { self.components = components }
-    public init(_ component: String) { components = [component] }
-
-    /// Equal byte for byte: to Swift, texts that only Unicode calls equivalent are equal, to PostgreSQL they are two.
-    public static func == (left: Key, right: Key) -> Bool {
-        left.components.count == right.components.count
-            && zip(left.components, right.components).allSatisfy { $0.utf8.elementsEqual($1.utf8) }
-    }
-
-    public func hash(into hasher: inout Hasher) {
-        for component in components {
-            for byte in component.utf8 { hasher.combine(byte) }
-            hasher.combine(UInt8(0))
-        }
-    }
-
-    public var description: String {
-        components.count == 1 ? components[0] : "(" + components.joined(separator: ", ") + ")"
-    }
-}

@@ -38,15 +38,15 @@ extension BatchRunner {
     /// Takes a batch in hand, without the deferred rows that the database does not change.
     private func keep(_ batch: HeldBatch) throws -> ReadSummary {
         var batch = batch
-        if batch.deferredRows > 0, !versions.isEmpty {
+        if batch.deferredRows > 0, !versions.isEmpty, let key = statements?.target.key {
             var kept = RowBatch(columns: batch.rows.columns)
             var unchanged: Int64 = 0
             for row in 0..<batch.rows.rows {
                 if row < batch.deferredRows {
-                    guard let isUnchanged = versions.isUnchanged(row, of: batch.rows) else {
+                    guard let isUnchanged = versions.isUnchanged(row, of: batch.rows, key) else {
                         throw StepError(
                             .permanent,
-                            "row \(statements?.target.key.quoted ?? "?") \(batch.rows.text(row: row, column: 0) ?? "?") was "
+                            "row \(key.quoted) \(key.key(of: row, in: batch.rows)) was "
                                 + "deferred \(RowVersions.limit) times though nobody has changed it: something keeps moving it"
                         )
                     }
@@ -109,7 +109,7 @@ extension BatchRunner {
             }
             if batch.locked { try connection.execute("COMMIT") }
             guard let outcome else { throw StepError(.fenced, "\(lease) was refused by the fence") }
-            noteLeft(outcome.deferred, outcome.attempted.map(Set.init), batch)
+            noteLeft(outcome.deferred, outcome.attempted.map(Set.init), batch, statements.target.key)
             held = nil
             computed = nil
             if let prefetched { _ = try keep(prefetched) }
@@ -118,16 +118,16 @@ extension BatchRunner {
     }
 
     /// Sorts the rows that a write has left: held by somebody, or left though nobody held them.
-    private func noteLeft(_ deferred: [Key], _ attempted: Set<Key>?, _ batch: HeldBatch) {
+    private func noteLeft(_ deferred: [Key], _ attempted: Set<Key>?, _ batch: HeldBatch, _ key: KeySchema) {
         guard !deferred.isEmpty else { return versions.removeAll() }
         var left = Set(deferred)
         if let attempted {
             var mine: Set<Key> = []
-            for row in 0..<batch.rows.rows { mine.insert(Key(batch.rows.text(row: row, column: 0) ?? "")) }
+            for row in 0..<batch.rows.rows { mine.insert(key.key(of: row, in: batch.rows)) }
             heldRows.insert(deferred.filter { mine.contains($0) && !attempted.contains($0) })
             left.formIntersection(attempted)
         }
-        versions.note(left, of: batch.rows, deferred: deferred)
+        versions.note(left, of: batch.rows, key, deferred: deferred)
     }
 
     // MARK: - The round trip
@@ -137,7 +137,7 @@ extension BatchRunner {
         do {
             try writeBatch?.bind(fence, batch, computed ?? RowBatch(columns: writes.count), rows)
         } catch let value as WriteBatch.RefusedValue {
-            let key = batch.rows.text(row: value.row, column: 0) ?? "?"
+            let key = target.key.key(of: value.row, in: batch.rows)
             let column = value.column
             throw refusal(
                 "column \(column.name): not a value of type \(column.typeName); nothing written", key: key, target)
@@ -172,7 +172,7 @@ extension BatchRunner {
 
     // MARK: - Whose fault an error is
 
-    private func refusal(_ reason: String, key: String, _ target: Target) -> StepError {
+    private func refusal(_ reason: String, key: Key, _ target: Target) -> StepError {
         let words = ["row \(target.key.quoted) \(key): \(reason)", compute?.epitaph].compactMap { $0 }
         return StepError(
             .program, "the program's answer was refused: \(words.joined(separator: "; "))", identity: "\(key) \(reason)"
@@ -201,7 +201,7 @@ extension BatchRunner {
                 rows = rows.lowerBound..<middle
             }
         }
-        let key = batch.rows.text(row: rows.lowerBound, column: 0) ?? "?"
+        let key = statements.target.key.key(of: rows.lowerBound, in: batch.rows)
         // A value that its column cannot take is the program's doing, a violated constraint may be the table's.
         if last.sqlState?.hasPrefix("22") == true {
             return refusal("\(last); batch rolled back", key: key, statements.target)
@@ -233,11 +233,8 @@ extension BatchRunner {
                 rows = half
             }
         }
-        let lower = trial.checkpoint ?? range.after
-        let key = try connection.execute(
-            statements.firstKey(hasLower: lower != nil), lower.map { [$0.components[0]] } ?? []
-        ).text(0, 0)
-        let place = rows == 1 ? "row \(statements.target.key.quoted) \(key ?? "?")" : "reading"
+        let key = try statements.firstKey(above: trial.checkpoint ?? range.after, connection)
+        let place = rows == 1 ? "row \(statements.target.key.quoted) \(key?.description ?? "?")" : "reading"
         return StepError(.permanent, "\(place): \(last); nothing written")
     }
 }

@@ -82,17 +82,9 @@ extension BatchRunner {
                 rows = half
             }
         }
-        let key = try firstKey(above: checkpoint ?? range.after, connection, set.statements)
+        let key = try set.statements.firstKey(above: checkpoint ?? range.after, connection)?.description ?? "?"
         return StepError(
-            .permanent,
-            "row \(set.statements.target.key.quoted) \(key ?? "?"): \(last); batch rolled back, nothing written")
-    }
-
-    private func firstKey(above lower: Key?, _ connection: PostgresConnection, _ statements: BatchStatements) throws
-        -> String?
-    {
-        try connection.execute(statements.firstKey(hasLower: lower != nil), lower.map { [$0.components[0]] } ?? [])
-            .text(0, 0)
+            .permanent, "row \(set.statements.target.key.quoted) \(key): \(last); batch rolled back, nothing written")
     }
 }
 

@@ -106,7 +106,8 @@ actor BatchRunner {
         case (.compute(let wanted), .compute(let read, let writes)):
             compute = try makeCompute(job, wanted, target: target, read: read, writes: writes)
             computeTimeout = wanted.timeout
-            reader = BatchReader(statements: statements, limits: job.batch, columns: read.count + systemColumns)
+            reader = BatchReader(
+                statements: statements, limits: job.batch, columns: target.key.systemColumns + read.count)
             writeBatch = WriteBatch(statements)
             try PlanSwitches.check(statements, byBytes: false, connection)
             return Assignment(mode: .rowBased, retry: retry, program: compute?.programMemory)
@@ -135,7 +136,8 @@ actor BatchRunner {
             guard let transform = transforms.first(where: { $0.name == name }) else {
                 throw StepError(.permanent, "this worker has no transform named \(name)")
             }
-            return TransformCompute(transform: transform, read: read.map(\.name), writes: writes.count)
+            return TransformCompute(
+                transform: transform, key: target.key, read: read.map(\.name), writes: writes.count)
         case .command(let command):
             return CommandCompute(
                 command: command, directory: job.directory, timeout: wanted.timeout, target: target, read: read,
@@ -236,7 +238,8 @@ actor BatchRunner {
                     "no coordinator owns run \(run) in the database that this worker's connection goes to")
             }
             try checkBinding(connection, kind: .stopsRun)
-            guard let opening = try store.open(lease, owner: worker, run: run) else {
+            let columns = statements.target.key.count
+            guard let opening = try store.open(lease, owner: worker, run: run, keyColumns: columns) else {
                 throw StepError(.leaseLost, "\(lease) belongs to somebody else by now")
             }
             range = opening.range
@@ -255,10 +258,7 @@ actor BatchRunner {
         let found = "the ledger was changed by hand: the checkpoint of shard \(lease.shard), \(checkpoint), "
         let mend = "set it right in \(ledger).shard, then: coord resume \(run?.description ?? "RUN")"
         do {
-            let result = try connection.execute(
-                statements.checkPosition,
-                [checkpoint, opening.range.after, opening.range.through].map { $0?.components[0] })
-            guard result.bool(0, 0) == true else {
+            guard try statements.isInRange(checkpoint, opening.range, connection) else {
                 throw StepError(.stopsRun, found + "is not in its range \(opening.range)\n  \(mend)")
             }
         } catch let error as PostgresError where error.sqlState?.hasPrefix("22") == true {

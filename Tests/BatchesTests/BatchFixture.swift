@@ -7,9 +7,10 @@ import Support
 import Testing
 
 extension Target {
-    /// Resolves a table of the schema public in the catalogue; the key is one column.
+    /// Resolves a table of the schema public in the catalogue.
     init(
-        _ connection: PostgresConnection, table: String = "items", key: String = "id", where predicate: String? = nil,
+        _ connection: PostgresConnection, table: String = "items", key: [String] = ["id"],
+        where predicate: String? = nil,
         change: (_ column: (String) throws -> Column) throws -> Change
     ) throws {
         let relation = try connection.execute(
@@ -38,18 +39,22 @@ extension Target {
                     base: type, name: result.text(0, 3) ?? "", element: result.int(0, 5).map { UInt32($0) },
                     hasArray: result.bool(0, 4) ?? false, hasTextCast: result.bool(0, 7) ?? false))
         }
-        let keyColumn = try column(key)
         let types: [UInt32: KeyType] = [
             21: .smallint, 23: .integer, 20: .bigint, 2950: .uuid, 25: .text, 1043: .varchar,
         ]
+        let schema = KeySchema(
+            try key.map { name in
+                let keyColumn = try column(name)
+                return KeySchema.Part(keyColumn, try #require(types[keyColumn.type]))
+            })
         self.init(
             oid: UInt32(relation.int(0, 0) ?? 0), table: relation.text(0, 1) ?? "", alias: relation.text(0, 2) ?? "",
-            key: keyColumn, keyType: try #require(types[keyColumn.type]), predicate: predicate,
+            key: schema, predicate: predicate,
             change: try change(column))
     }
 
     static func setting(
-        _ connection: PostgresConnection, table: String = "items", key: String = "id",
+        _ connection: PostgresConnection, table: String = "items", key: [String] = ["id"],
         _ assignments: KeyValuePairs<String, String>, where predicate: String? = nil, width: String? = nil
     ) throws -> Target {
         var target = try Target(connection, table: table, key: key, where: predicate) { column in
@@ -60,7 +65,7 @@ extension Target {
     }
 
     static func computing(
-        _ connection: PostgresConnection, table: String = "items", key: String = "id", read: [String],
+        _ connection: PostgresConnection, table: String = "items", key: [String] = ["id"], read: [String],
         writes: [String], where predicate: String? = nil
     ) throws -> Target {
         try Target(connection, table: table, key: key, where: predicate) { column in
@@ -71,8 +76,8 @@ extension Target {
 
 /// Rows of a read, in text form.
 struct ReadRows: Sendable, Equatable {
-    var windowEnd: String?
-    var keys: [String] = []
+    var windowEnd: Key?
+    var keys: [Key] = []
     var xmins: [String] = []
     var ctids: [String] = []
     var values: [[String?]] = []
@@ -120,7 +125,7 @@ struct TestBatches {
         let request = try read.range(
             shard.range, behind: shard.checkpoint, limit: limit, window: window, connection)
         return rows(
-            try connection.executePrepared(request.name, "", request.parameters), offset: read.hasWindow ? 1 : 0)
+            try connection.executePrepared(request.name, "", request.parameters), offset: read.windowColumns)
     }
 
     func readDeferred(_ keys: [Key], locking: Bool) throws -> ReadRows {
@@ -131,16 +136,16 @@ struct TestBatches {
     /// - Parameter values: an array for each written column.
     /// - Returns: nil when the fence refused it.
     func write(
-        _ shard: LeasedShard, _ rows: ReadRows, values: [[String?]], through: String?, exhausted: Bool = false,
+        _ shard: LeasedShard, _ rows: ReadRows, values: [[String?]], through: Key?, exhausted: Bool = false,
         deferredRead: [Key] = [], aroundHeld: Bool = false
     ) throws -> BatchOutcome? {
-        var batch = RowBatch(columns: systemColumns)
+        var batch = RowBatch(columns: statements.target.key.systemColumns)
         for row in rows.keys.indices {
-            for text in [rows.keys[row], rows.xmins[row], rows.ctids[row]] { batch.append(text) }
+            for text in rows.keys[row].components + [rows.xmins[row], rows.ctids[row]] { batch.append(text) }
         }
         var computed = RowBatch(columns: values.count)
         for row in rows.keys.indices { for column in values { computed.append(column[row]) } }
-        let summary = ReadSummary(rows: batch.rows, through: through.map { Key($0) }, exhausted: exhausted)
+        let summary = ReadSummary(rows: batch.rows, through: through, exhausted: exhausted)
         var write = WriteBatch(statements)
         try write.bind(
             shard.fence, HeldBatch(rows: batch, summary: summary, deferred: deferredRead, locked: false), computed,
@@ -156,14 +161,16 @@ struct TestBatches {
     }
 
     private func rows(_ result: PostgresResult, offset: Int) -> ReadRows {
+        let schema = statements.target.key
         var rows = ReadRows()
         for row in 0..<result.rows {
-            if offset == 1 { rows.windowEnd = result.text(row, 0) }
-            guard let key = result.text(row, offset) else { continue }
+            if offset > 0 { rows.windowEnd = schema.key(result, row) }
+            guard let key = schema.key(result, row, from: offset) else { continue }
+            let next = offset + schema.count
             rows.keys.append(key)
-            rows.xmins.append(result.text(row, offset + 1) ?? "")
-            rows.ctids.append(result.text(row, offset + 2) ?? "")
-            rows.values.append((offset + 3..<result.columns).map { result.text(row, $0) })
+            rows.xmins.append(result.text(row, next) ?? "")
+            rows.ctids.append(result.text(row, next + 1) ?? "")
+            rows.values.append((next + 2..<result.columns).map { result.text(row, $0) })
         }
         return rows
     }

@@ -28,21 +28,21 @@ import Testing
         let shard = try LeasedShard(store, shard: 1, of: ownership)
         try connection.execute(script.prepare)
         var sequence = "0"
-        var checkpoint: String? = keys[0]
+        var checkpoint: String? = Key(keys[0]).literal
         for (end, done) in [(4, false), (8, false), (8, true)] {
             let statement = filled(
                 script.execute,
                 [
                     ("run", "\(shard.run)"), ("shard", "1"), ("epoch", "\(shard.lease.epoch)"),
                     ("owner", shard.worker.rawValue),
-                    ("through", keys[8]), ("coord_sequence", sequence), ("coord_checkpoint", checkpoint),
+                    ("through", Key(keys[8]).literal), ("coord_sequence", sequence), ("coord_checkpoint", checkpoint),
                 ])
             let answer = try connection.execute(statement)
             #expect(answer.rows == 1)
             // The columns whose names are variables of the next batch.
             checkpoint = answer.text(0, 0)
             sequence = answer.text(0, 1) ?? ""
-            #expect(checkpoint == keys[end] && answer.bool(0, 3) == done)
+            #expect(checkpoint == Key(keys[end]).literal && answer.bool(0, 3) == done)
             // A batch that is sent twice is refused.
             #expect(try connection.execute(statement).rows == 0)
         }

@@ -115,8 +115,8 @@ import Testing
 
     @Test func checkpointIsCheckedAgainstItsRangeInTheKeysOwnOrder() throws {
         let statements = BatchStatements(target: try .setting(connection, ["n": "1"]))
-        func fits(_ checkpoint: String, _ after: String?, _ through: String?) throws -> Bool? {
-            try connection.execute(statements.checkPosition, [checkpoint, after, through]).bool(0, 0)
+        func fits(_ checkpoint: Key, _ after: Key?, _ through: Key?) throws -> Bool? {
+            try statements.isInRange(checkpoint, KeyRange(after: after, through: through), connection)
         }
         #expect(try fits("9", "5", "10") == true)
         #expect(try fits("10", "5", "10") == true)

@@ -37,17 +37,17 @@ import Testing
     private func check(table: String, key: String, column: String) throws {
         let quoted = try connection.quote(identifier: column)
         let set = try Target.setting(
-            connection, table: table, key: key, [column: "\(quoted) + 1"], where: "\(quoted) = 0")
+            connection, table: table, key: [key], [column: "\(quoted) + 1"], where: "\(quoted) = 0")
         var shard = try LeasedShard(store, of: try store.ownedRun("set"))
         #expect(try TestBatches(connection, set).applyAll(&shard, rows: 4).last?.rowsDone == 10)
 
         let compute = try Target.computing(
-            connection, table: table, key: key, read: [column], writes: [column], where: "\(quoted) = 1")
+            connection, table: table, key: [key], read: [column], writes: [column], where: "\(quoted) = 1")
         shard = try LeasedShard(store, of: try store.ownedRun("compute", cutAt: ["100"]))
         let batches = TestBatches(connection, compute)
         let rows = try batches.read(shard, limit: 20, window: 8)
         #expect(rows.windowEnd == "8")
-        #expect(rows.keys == (1...8).map(String.init))
+        #expect(rows.keys == (1...8).map { Key("\($0)") })
         let written = try batches.write(
             shard, rows, values: [rows.keys.map { _ in "2" }], through: "8", exhausted: false)
         #expect(written?.changed == 8)

@@ -29,7 +29,7 @@ import Testing
         }
         let (id, n) = (column("id", 1, 20, "int8"), column("n", 2, 23, "int4"))
         return Target(
-            oid: 0, table: "public.items", alias: "items", key: id, keyType: .bigint, predicate: predicate,
+            oid: 0, table: "public.items", alias: "items", key: KeySchema(id, .bigint), predicate: predicate,
             change: .compute(read: [n], writes: [n]), runsForeignQueries: foreign)
     }
 

@@ -17,8 +17,8 @@ import Testing
 
     /// Reads, adds one to each `n` and writes, until the shard is done.
     /// - Returns: the keys that were read.
-    private func walk(_ shard: inout LeasedShard, _ batches: TestBatches, limit: Int) throws -> [String] {
-        var seen: [String] = []
+    private func walk(_ shard: inout LeasedShard, _ batches: TestBatches, limit: Int) throws -> [Key] {
+        var seen: [Key] = []
         for _ in 0..<100 {
             let rows = try batches.read(shard, limit: limit)
             seen += rows.keys
@@ -26,7 +26,7 @@ import Testing
             let exhausted = rows.keys.count < limit
             let outcome = try #require(
                 try batches.write(shard, rows, values: [values], through: rows.keys.last, exhausted: exhausted))
-            #expect(outcome.checkpoint == rows.keys.last.map { Key($0) } ?? shard.checkpoint)
+            #expect(outcome.checkpoint == rows.keys.last ?? shard.checkpoint)
             #expect(outcome.sequence == shard.sequence + 1)
             #expect(outcome.rowsDone == Int64(seen.count))
             #expect(outcome.changed == Int64(rows.keys.count))
@@ -42,9 +42,9 @@ import Testing
 
     @Test(arguments: KeyKind.all) func shardsOfEveryShapeAreReadAndWrittenExactlyOnce(_ kind: KeyKind) throws {
         guard try available(collationOf: kind.column, connection) else { return }
-        let keys = try kind.makeTable(connection, rows: 40)
+        let keys = try kind.makeTable(connection, rows: 40).map { Key($0) }
         let batches = TestBatches(connection, try .computing(connection, read: ["n"], writes: ["n"]))
-        let ownership = try store.ownedRun(cutAt: [keys[9], keys[29]])
+        let ownership = try store.ownedRun(cutAt: [keys[9].text, keys[29].text])
         for (id, expected) in [(Int32(1), 10..<30), (2, 30..<40), (0, 0..<10)] {
             var shard = try LeasedShard(store, shard: id, of: ownership)
             let before = try connection.counts()
@@ -64,7 +64,7 @@ import Testing
 
     @Test(arguments: KeyKind.all) func deferredRowsOfEveryKeyTypeAreReadAgainAndRemoved(_ kind: KeyKind) throws {
         guard try available(collationOf: kind.column, connection) else { return }
-        let keys = try kind.makeTable(connection, rows: 6)
+        let keys = try kind.makeTable(connection, rows: 6).map { Key($0) }
         let batches = TestBatches(connection, try .computing(connection, read: ["n"], writes: ["n"]))
         var shard = try LeasedShard(store, of: try store.ownedRun())
         let rows = try batches.read(shard, limit: 10)
@@ -72,12 +72,12 @@ import Testing
         let first = try #require(
             try batches.write(
                 shard, rows, values: [rows.keys.map { _ in "1" }], through: keys.last, exhausted: true))
-        #expect(Set(first.deferred) == Set(keys.prefix(3).map { Key($0) }))
+        #expect(Set(first.deferred) == Set(keys.prefix(3)))
         #expect(first.changed == 3 && !first.done)
         shard.sequence = first.sequence
         shard.checkpoint = first.checkpoint
 
-        let opening = try #require(try store.open(shard.lease, owner: shard.worker, run: shard.run))
+        let opening = try #require(try store.open(shard.lease, owner: shard.worker, run: shard.run, keyColumns: 1))
         #expect(opening.position.deferred == first.deferred)
         let again = try batches.readDeferred(first.deferred, locking: false)
         #expect(again.keys == Array(keys.prefix(3)))
@@ -87,7 +87,7 @@ import Testing
                 shard, again, values: [["11", "11", "11"]], through: nil, exhausted: true, deferredRead: first.deferred)
         )
         #expect(second.deferred.isEmpty && second.done)
-        #expect(second.checkpoint == Key(keys[5]))
+        #expect(second.checkpoint == keys[5])
         #expect(second.rowsDone == 6)
         #expect(try connection.counts() == ["11", "11", "11", "1", "1", "1"])
     }
@@ -210,14 +210,14 @@ import Testing
     @Test func readWithAConditionWalksEveryShape() throws {
         let batches = try makeSparse()
         let ownership = try store.ownedRun(cutAt: ["300", "700"])
-        var found: [String] = []
+        var found: [Key] = []
         for id in Int32(0)...2 {
             var shard = try LeasedShard(store, shard: id, of: ownership)
             for _ in 0..<20 {
                 let rows = try batches.read(shard, limit: 5, window: 100)
                 found += rows.keys
                 guard let end = rows.windowEnd else { break }
-                shard.checkpoint = Key(end)
+                shard.checkpoint = end
             }
         }
         #expect(found == ["250", "500", "750", "1000"])

@@ -24,8 +24,8 @@ FROM made, (SELECT id, ntile({clients}) OVER (ORDER BY id) AS tile FROM the_obje
 _FIRST = """\\if :started
 \\else
 {prepare};
-SELECT run_id AS run, shard.id AS shard, epoch, owner, through_key[1] AS through,
-    sequence AS coord_sequence, after_key[1] AS coord_checkpoint
+SELECT run_id AS run, shard.id AS shard, epoch, owner, through_key AS through,
+    sequence AS coord_sequence, after_key AS coord_checkpoint
 FROM coord.shard JOIN coord.run ON run.id = run_id WHERE name = 'pgbench-batch' AND shard.id = :client_id \\gset
 \\set started 1
 \\endif

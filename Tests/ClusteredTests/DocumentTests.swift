@@ -47,7 +47,7 @@ import Testing
                     said = ended.output
                     interrupted = true
                 case .commands(let commands):
-                    let ended = try await Self.shell(scenario, commands).ended(within: .seconds(90))
+                    let ended = try await Self.shell(scenario, commands).ended(within: .seconds(300))
                     #expect(ended.status == 0, "\(commands)\n\(ended.errors)")
                     said = ended.output
                 }

@@ -1,3 +1,5 @@
+import Glibc
+import Support
 import Testing
 
 /// A key column and values that are hard to get right.
@@ -137,6 +139,144 @@ struct KeyCase: Sendable, CustomTestStringConvertible {
                     """)
                 #expect(wrong == 0, "\(change)")
             }
+        }
+    }
+}
+
+/// A key of several columns, from the plan to the last row, whatever dies.
+@Suite struct CompositeKeyTests {
+    static let keys = [
+        (
+            "a int, b text",
+            "i / 40 - 3, (ARRAY['', 'NULL', 'a,b', '{\"x\"}', 'O''Brien', 'ä', 'Z', E'\\n'])[i % 8 + 1] || i % 40"
+        ),
+        (
+            "a uuid, b smallint, c varchar(40), d bigint",
+            "md5((i / 100)::text)::uuid, i % 3, 'k' || i % 7, i * 1000000007::bigint"
+        ),
+    ]
+
+    /// The table, its history of changes and its job; 400 rows.
+    private static func make(_ scenario: Scenario, _ key: (columns: String, values: String), _ change: String)
+        async throws -> (job: String, names: [String])
+    {
+        let names = key.columns.split(separator: ",").map { String($0.split(separator: " ")[0]) }
+        let list = names.joined(separator: ", ")
+        // It sends the row back whole, as the key's columns have whatever names.
+        let program = """
+            import json, sys
+            for line in sys.stdin:
+                row = json.loads(line)
+                row["n"] += 1
+                print(json.dumps(row), flush=True)
+            """
+        try scenario.write(program, to: "count_up.py")
+        try await scenario.session.execute(
+            "CREATE TABLE items (\(key.columns), n int NOT NULL DEFAULT 0, PRIMARY KEY (\(list)))",
+            "INSERT INTO items (\(list)) SELECT \(key.values) FROM generate_series(0, 399) AS i", "ANALYZE items",
+            "CREATE TABLE history (key text, xid bigint)",
+            """
+            CREATE FUNCTION remember() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                INSERT INTO history VALUES (ROW(\(names.map { "NEW.\($0)" }.joined(separator: ", ")))::text, txid_current());
+                PERFORM pg_sleep(0.002);
+                RETURN NULL;
+            END $$
+            """,
+            "CREATE TRIGGER remember AFTER UPDATE ON items FOR EACH ROW EXECUTE FUNCTION remember()")
+        return (
+            try scenario.job(
+                "table: items\n\(change)\nbatch: { rows: 7 }\nshards: 4\n\(Items.patient)\(Items.atTheGate)"), names
+        )
+    }
+
+    private static func change(_ kind: Items.Kind) -> String {
+        kind == .setBased
+            ? "set: { n: n + 1 }" : "read: [n]\ncompute: { command: [python3, count_up.py], writes: [n] }"
+    }
+
+    @Test(arguments: keys, Items.Kind.allCases)
+    func everyRowIsChangedOnceThoughWorkersAndCoordinatorAreKilled(
+        key: (columns: String, values: String), kind: Items.Kind
+    ) async throws {
+        try await Scenario.run { scenario in
+            let (job, names) = try await Self.make(scenario, key, Self.change(kind))
+            var coordinator = try scenario.coord("start", job, "--workers", "2")
+            let run = try await scenario.newestRun()
+            try await eventually("some rows are done") { try await scenario.rowsDone(run) >= 50 }
+            // Meanwhile somebody holds a row in one place and changes another elsewhere.
+            let user = scenario.connect()
+            let order = names.map { "\($0) DESC" }.joined(separator: ", ")
+            let list = names.joined(separator: ", ")
+            try await user.execute(
+                "BEGIN", "SELECT FROM items WHERE n = 0 ORDER BY \(order) LIMIT 1 FOR UPDATE")
+            kill(try await first("there is a worker") { scenario.workers.first }, SIGKILL)
+            try await eventually("more rows are done") { try await scenario.rowsDone(run) >= 120 }
+            coordinator.send(SIGKILL)
+            _ = try await coordinator.ended()
+            await user.close()
+            coordinator = try scenario.coord("resume", "\(run)", "--workers", "2", "--json")
+            let ended = try await coordinator.ended()
+            #expect(ended.status == 0, "\(ended.output)\(ended.errors)")
+            let wrong = try await scenario.session.int(
+                """
+                SELECT count(*) FROM (
+                    SELECT FROM items LEFT JOIN history ON key = ROW(\(list))::text
+                    GROUP BY \(list) HAVING count(xid) <> 1 OR min(n) <> 1) AS w
+                """)
+            #expect(wrong == 0)
+            let deferred = try await scenario.session.int("SELECT count(*) FROM coord.shard WHERE deferred <> '{}'")
+            #expect(deferred == 0)
+        }
+    }
+
+    @Test func planAndShardsShowTheKeyInAllItsColumns() async throws {
+        try await Scenario.run { scenario in
+            let (job, _) = try await Self.make(scenario, Self.keys[0], Self.change(.setBased))
+            let text = try await scenario.run("plan", job)
+            #expect(text.status == 0, "\(text.errors)")
+            #expect(text.output.contains("key (a, b)"), "\(text.output)")
+            let plan = try JSON(try await scenario.run("plan", job, "--json").output)
+            #expect(plan["key"].string == "(a, b)")
+            let end = plan["ranges"].elements.last?["through"].elements.map(\.string)
+            let last = try await scenario.session.text("SELECT b FROM items ORDER BY a DESC, items.b DESC LIMIT 1")
+            #expect(end == ["6", last])
+            #expect(try await scenario.run("start", job, "--workers", "2").status == 0)
+            let shards = try JSON(try await scenario.run("shards", "1", "--json").output)
+            #expect(shards.elements.last?["checkpoint"].elements.map(\.string) == end)
+            #expect(shards.elements.first?["after"].isNull == true)
+        }
+    }
+
+    @Test(arguments: Items.Kind.allCases) func errorOfARowNamesItsWholeKey(kind: Items.Kind) async throws {
+        try await Scenario.run { scenario in
+            let (job, _) = try await Self.make(scenario, Self.keys[0], Self.change(kind))
+            try await scenario.session.execute(
+                "ALTER TABLE items ADD CHECK (n = 0 OR a <> 2 OR b <> 'ä5')")
+            let ended = try await scenario.run("start", job, "--workers", "2")
+            #expect(ended.status == 3)
+            #expect((ended.output + ended.errors).contains("row (a, b) (2, ä5): "), "\(ended.output)\(ended.errors)")
+        }
+    }
+
+    @Test func programIsAskedAndAnswersByAllColumnsOfTheKey() async throws {
+        try await Scenario.run { scenario in
+            let program = """
+                import json, os, sys
+                assert json.loads(os.environ["COORD_KEY"]) == ["a", "b"]
+                assert [c["name"] for c in json.loads(os.environ["COORD_COLUMNS"])] == ["a", "b", "n"]
+                for line in sys.stdin:
+                    row = json.loads(line)
+                    assert list(row) == ["a", "b", "n"] and isinstance(row["a"], int) and isinstance(row["b"], str), row
+                    print(json.dumps({"b": row["b"], "n": row["a"] * 1000 + len(row["b"]), "a": str(row["a"])}), flush=True)
+                """
+            try scenario.write(program, to: "by_key.py")
+            let change = "read: [n]\ncompute: { command: [python3, by_key.py], writes: [n] }"
+            let (job, _) = try await Self.make(scenario, Self.keys[0], change)
+            let ended = try await scenario.run("start", job, "--workers", "2")
+            #expect(ended.status == 0, "\(ended.output)\(ended.errors)")
+            let wrong = try await scenario.session.int("SELECT count(*) FROM items WHERE n <> a * 1000 + length(b)")
+            #expect(wrong == 0)
         }
     }
 }

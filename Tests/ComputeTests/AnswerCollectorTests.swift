@@ -1,4 +1,6 @@
+import Batches
 import CoordKit
+import Sharding
 import Testing
 
 @testable import Compute
@@ -8,15 +10,23 @@ struct AnswerCollectorTests {
         _ keys: [String], writes: [String] = ["v"], form: JSONLine.Form.Scalar = .text, type: String = "text",
         delimiter: UInt8? = nil
     ) -> AnswerCollector {
-        var batch = RowBatch(columns: 2)
+        collector(
+            keys: keys.map { [$0] }, TransformTests.key, writes: writes, form: form, type: type, delimiter: delimiter)
+    }
+
+    static func collector(
+        keys: [[String]], _ key: KeySchema, writes: [String] = ["v"], form: JSONLine.Form.Scalar = .text,
+        type: String = "text", delimiter: UInt8? = nil
+    ) -> AnswerCollector {
+        var batch = RowBatch(columns: key.count + 1)
         for key in keys {
-            batch.append(key)
+            for component in key { batch.append(component) }
             batch.append("100")
         }
         let columns = writes.map {
             AnswerColumn(name: $0, typeName: type, form: .init(scalar: form, delimiter: delimiter))
         }
-        return AnswerCollector(batch: batch, columns: columns, key: "id", lostDigits: LostDigits(sources: []))
+        return AnswerCollector(batch: batch, columns: columns, key: key, lostDigits: LostDigits(key: key, sources: []))
     }
 
     static func add(_ line: String, to collector: inout AnswerCollector) throws {
@@ -144,5 +154,44 @@ struct AnswerCollectorTests {
             }
             #expect(fault?.reason.hasPrefix("column v of type text: ") == true, "\(answer)")
         }
+    }
+
+    // MARK: - Keys of several columns
+
+    private static let pair = KeySchema([
+        KeySchema.Part(
+            Target.Column(
+                name: "a", number: 1, quoted: "a", type: 20, typeName: "bigint",
+                value: ValueType(base: 20, name: "pg_catalog.int8")), .bigint),
+        KeySchema.Part(
+            Target.Column(
+                name: "b", number: 2, quoted: "b", type: 25, typeName: "text",
+                value: ValueType(base: 25, name: "pg_catalog.text")), .text),
+    ])
+
+    @Test func answersAreSortedByAllColumnsOfTheKey() throws {
+        var collector = Self.collector(keys: [["1", "1"], ["1", "11"], ["11", "1"], ["2", "x\"y"]], Self.pair)
+        try Self.add(#"{"b": "x\"y", "v": "d", "a": 2}"#, to: &collector)
+        try Self.add(#"{"a": "11", "b": "1", "v": "c"}"#, to: &collector)
+        #expect(collector.firstMissing == "(1, 1)")
+        try Self.add(#"{"a": 1, "b": 1, "v": "a"}"#, to: &collector)
+        try Self.add(#"{"a": 1, "b": "11", "v": "b"}"#, to: &collector)
+        #expect(collector.missing == 0)
+        let values = collector.finish()
+        #expect((0..<4).map { values.text(row: $0, column: 0) } == ["a", "b", "c", "d"])
+    }
+
+    @Test(
+        arguments: [
+            (#"{"a": 1, "v": 1}"#, "the key b is missing", nil), (#"{"b": "1", "v": 1}"#, "the key a is missing", nil),
+            (#"{"a": 1, "b": null, "v": 1}"#, "its key b is null", nil),
+            (#"{"a": 1, "b": "2", "v": 1}"#, "none that the program was given", nil),
+            (#"{"a": 1, "b": "1", "v": [1]}"#, "the answer is an array", "(1, 1)"),
+        ] as [(String, String, String?)])
+    func faultsNameTheColumnOrTheWholeKey(line: String, reason: String, key: String?) {
+        var collector = Self.collector(keys: [["1", "1"], ["1", "11"]], Self.pair)
+        let fault = #expect(throws: AnswerFault.self) { try Self.add(line, to: &collector) }
+        #expect(fault?.reason.contains(reason) == true, "\(fault?.reason ?? "")")
+        #expect(fault?.key == key)
     }
 }

@@ -21,7 +21,7 @@ struct CommandComputeTests {
         writes: [Target.Column] = [written], batchBytes: Int = 4 << 20, applicationName: String? = nil
     ) -> CommandCompute {
         let target = Target(
-            oid: 1, table: "public.t", alias: "t", key: id, keyType: .bigint, predicate: nil,
+            oid: 1, table: "public.t", alias: "t", key: KeySchema(id, .bigint), predicate: nil,
             change: .compute(read: read, writes: writes))
         return CommandCompute(
             command: ["python3", "-c", "import sys, json, os, time\n" + program], directory: "/", timeout: timeout,
@@ -61,7 +61,7 @@ struct CommandComputeTests {
             name: "field3", quoted: "field3", type: 25, typeName: "text",
             value: ValueType(base: 25, name: "pg_catalog.text"))
         let target = Target(
-            oid: 1, table: "public.t", alias: "t", key: Self.id, keyType: .bigint, predicate: nil,
+            oid: 1, table: "public.t", alias: "t", key: KeySchema(Self.id, .bigint), predicate: nil,
             change: .compute(read: read, writes: [written]))
         let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Config").path
         let compute = CommandCompute(

@@ -15,6 +15,7 @@ struct LostDigitsTests {
         var batch = RowBatch(columns: sent.count)
         for (value, _) in sent { batch.append(value) }
         let digits = LostDigits(
+            key: TransformTests.key,
             sources: sent.enumerated().map { .init(column: $0, name: "column c\($0)", form: $1.1) })
         let risky = digits.sent(0, of: batch)
         guard !risky.isEmpty else { return nil }
@@ -87,10 +88,9 @@ struct LostDigitsTests {
     @Test func aKeyThatLostDigitsIsRecognised() {
         var batch = RowBatch(columns: 1)
         for key in ["5", "9007199254740993"] { batch.append(key) }
-        let digits = LostDigits(sources: [.init(column: 0, name: "id", form: Self.form(.bigint))])
-        func key(_ answer: String) -> String? {
-            Array(answer.utf8).withUnsafeBytes { digits.key(lostIn: $0, of: batch) }
-        }
+        let digits = LostDigits(
+            key: TransformTests.key, sources: [.init(column: 0, name: "id", form: Self.form(.bigint))])
+        func key(_ answer: String) -> String? { digits.key(lostIn: [Array(answer.utf8)], of: batch) }
         #expect(key("9007199254740992") == "9007199254740993")
         #expect(key("9.007199254740992e15") == "9007199254740993")
         #expect(key("77") == nil)

@@ -34,7 +34,7 @@ import Testing
                 == nil)
         #expect(try store.conclude(ownership) == nil)
         #expect(try store.release(ownership, as: .paused) == nil)
-        #expect(try store.open(leased.lease, owner: leased.worker, run: leased.run) == nil)
+        #expect(try store.open(leased.lease, owner: leased.worker, run: leased.run, keyColumns: 1) == nil)
         let refused = try ledgerError { _ = try store.takeOver(ownership.run, as: .rival, host: "other", pid: 8) }
         #expect(refused.code == .wrongState("cancelled"))
         #expect(
@@ -52,7 +52,7 @@ import Testing
             let shard = try #require(try store.shard(ShardID(0), of: leased.run))
             #expect(shard.state == .pending && shard.owner == nil)
             #expect(shard.epoch == leased.lease.epoch.next)
-            #expect(try store.open(leased.lease, owner: leased.worker, run: leased.run) == nil)
+            #expect(try store.open(leased.lease, owner: leased.worker, run: leased.run, keyColumns: 1) == nil)
             #expect(try store.events(of: leased.run).count { $0 == "shard_leased 0" } == 1)
         }
     }
@@ -61,7 +61,7 @@ import Testing
         let ownership = try store.ownedRun()
         let leased = try LeasedShard(store, of: ownership)
         try store.release(ownership, as: .paused)
-        #expect(try store.open(leased.lease, owner: leased.worker, run: leased.run) != nil)
+        #expect(try store.open(leased.lease, owner: leased.worker, run: leased.run, keyColumns: 1) != nil)
     }
 
     @Test func runWithoutALiveCoordinatorIsCancelledAtOnce() throws {
@@ -110,6 +110,7 @@ import Testing
         let run = try store.createRun(.sample(), plan: .cut(at: []))
         try store.connection.execute("BEGIN")
         let ownership = try store.takeOver(run, as: .coordinator, host: "host", pid: 7)
+        try store.keepAlive(run)
         let other = TestSession(database.settings())
         let pid = try await other.pid()
         async let cancelled = other.with { try LedgerStore($0).cancel(run) }

@@ -44,7 +44,7 @@ import Testing
 
         let first = try #require(try store.lease(ShardID(0), to: .first, after: Epoch(0), ownership)).lease
         #expect(try news() == ["shard_leased 0"])
-        _ = try store.open(first, owner: .first, run: run)
+        _ = try store.open(first, owner: .first, run: run, keyColumns: 1)
         try store.connection.execute("UPDATE coord.shard SET sequence = 1, checkpoint = '{1}'")
         #expect(try news().count == 1, "a batch is no event")
         _ = try store.recordAttempt(

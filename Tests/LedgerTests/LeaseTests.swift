@@ -120,7 +120,7 @@ import Testing
 
     @Test func openGivesTheRangeAndThePosition() throws {
         let leased = try #require(try store.lease(ShardID(1), to: .first, after: Epoch(0), ownership)).lease
-        let fresh = try #require(try store.open(leased, owner: .first, run: run))
+        let fresh = try #require(try store.open(leased, owner: .first, run: run, keyColumns: 1))
         #expect(fresh.range == KeyRange(after: Key("10"), through: nil))
         #expect(fresh.position == Position())
 
@@ -130,7 +130,7 @@ import Testing
             """
             UPDATE coord.shard SET checkpoint = '{"a b"}', deferred = ARRAY[\(numbers)]::text[], sequence = 3, rows_done = 9
             """, nasty)
-        let again = try #require(try store.open(leased, owner: .first, run: run))
+        let again = try #require(try store.open(leased, owner: .first, run: run, keyColumns: 1))
         #expect(
             again.position
                 == Position(checkpoint: Key("a b"), deferred: nasty.map { Key($0) }, sequence: 3, rowsDone: 9))
@@ -139,7 +139,7 @@ import Testing
     @Test func openEntersTheSessionSoThatATakerMayEndIt() throws {
         let leased = try #require(try store.lease(ShardID(0), to: .first, after: Epoch(0), ownership)).lease
         let worker = LedgerStore(try database.connect())
-        _ = try worker.open(leased, owner: .first, run: run)
+        _ = try worker.open(leased, owner: .first, run: run, keyColumns: 1)
         try store.terminateHolder(of: ShardID(1), run: run)
         #expect(try worker.value("SELECT 1") == "1")
         try store.terminateHolder(of: ShardID(0), run: run)
@@ -149,7 +149,7 @@ import Testing
     @Test func sessionThatHasTheNumberOfTheHoldersIsNotEnded() throws {
         let leased = try #require(try store.lease(ShardID(0), to: .first, after: Epoch(0), ownership)).lease
         let worker = LedgerStore(try database.connect())
-        _ = try worker.open(leased, owner: .first, run: run)
+        _ = try worker.open(leased, owner: .first, run: run, keyColumns: 1)
         try store.connection.execute("UPDATE coord.shard SET backend_start = '2000-01-01'")
         try store.terminateHolder(of: ShardID(0), run: run)
         #expect(try worker.value("SELECT 1") == "1")
@@ -157,13 +157,13 @@ import Testing
 
     @Test func leaseThatWasLostIsNotOpened() throws {
         let old = try #require(try store.lease(ShardID(0), to: .first, after: Epoch(0), ownership)).lease
-        #expect(try store.open(old, owner: .second, run: run) == nil)
+        #expect(try store.open(old, owner: .second, run: run, keyColumns: 1) == nil)
         _ = try store.lease(ShardID(0), to: .second, after: Epoch(1), ownership)
-        #expect(try store.open(old, owner: .first, run: run) == nil)
+        #expect(try store.open(old, owner: .first, run: run, keyColumns: 1) == nil)
         let new = Lease(shard: ShardID(0), epoch: Epoch(2))
-        #expect(try store.open(new, owner: .second, run: run) != nil)
+        #expect(try store.open(new, owner: .second, run: run, keyColumns: 1) != nil)
         try store.end(0, of: run, as: .done)
-        #expect(try store.open(new, owner: .second, run: run) == nil)
+        #expect(try store.open(new, owner: .second, run: run, keyColumns: 1) == nil)
     }
 
     // MARK: - Ends of attempts

@@ -37,7 +37,7 @@ import Testing
         // The same number, and the same name: two runs.
         #expect(here.run == there.run)
         let leased = try #require(try store.lease(ShardID(0), to: .first, after: Epoch(0), here))
-        #expect(try standard.open(leased.lease, owner: .first, run: there.run) == nil)
+        #expect(try standard.open(leased.lease, owner: .first, run: there.run, keyColumns: 1) == nil)
         #expect(try standard.shard(ShardID(0), of: there.run)?.state == .pending)
         try store.cancel(here.run)
         #expect(try standard.run(there.run).state == .running)

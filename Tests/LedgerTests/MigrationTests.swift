@@ -98,7 +98,7 @@ import Testing
         #expect(ownership.term == 2)
         let leased = try #require(try store.lease(ShardID(0), to: .second, after: Epoch(3), ownership))
         #expect(leased.lease.epoch == Epoch(4) && leased.sequence == 4)
-        #expect(try store.open(leased.lease, owner: .second, run: run)?.position.checkpoint == Key("2"))
+        #expect(try store.open(leased.lease, owner: .second, run: run, keyColumns: 1)?.position.checkpoint == Key("2"))
         _ = try store.recordAttempt(
             leased.lease, worker: .second, outcome: "unfit", error: "old", permanent: false, attempts: 5, ownership)
         #expect(try store.attempts(of: run) == ["0 4 unfit true"])

@@ -1,4 +1,5 @@
 import Postgres
+import Sharding
 import Support
 import Testing
 

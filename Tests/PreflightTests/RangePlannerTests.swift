@@ -139,6 +139,46 @@ import Testing
         #expect(counts.allSatisfy { (30...80).contains($0) })
     }
 
+    /// By a walk along the index, and by a sample of pages where the statistics say that the table is large.
+    @Test(arguments: [(20_000, 8, 8), (tooManyToWalk, 5000, 540)] as [(Int64, Int, Int)])
+    func rangesOfAKeyOfSeveralColumnsHoldTheSameNumberOfRows(believed: Int64, shards: Int, ranges: Int) throws {
+        // Nearly all rows have one of two values in the first column, so that most cuts are between values of the others.
+        try connection.execute(
+            "CREATE TABLE items (a text, b smallint, c bigint, v int, PRIMARY KEY (a, b, c)) WITH (autovacuum_enabled = off)"
+        )
+        try connection.execute(
+            """
+            INSERT INTO items SELECT CASE i % 100 WHEN 0 THEN 'é' || i ELSE 'x' || i % 2 END, i % 7, -i
+            FROM generate_series(1, 20000) AS i
+            """)
+        try connection.execute("ANALYZE items")
+        let job = try Job.parse(text: "table: items\nset: { v: 1 }\n", file: "job.yaml", directory: "/")
+        let target = try Preflight.check(job, file: "job.yaml", connection).target
+        let plan = try RangePlanner.plan(target, rows: believed, shards: shards, connection)
+        try checkTiling(plan)
+        let counts = try plan.parts.map { part in
+            let literals = [part.range.after?.literal, part.range.through?.literal]
+            return try connection.execute(
+                """
+                SELECT count(*) FROM items WHERE ($1::text[] IS NULL OR
+                    (a, b, c) > (($1::text[])[1], ($1::text[])[2]::smallint, ($1::text[])[3]::bigint))
+                    AND (a, b, c) <= (($2::text[])[1], ($2::text[])[2]::smallint, ($2::text[])[3]::bigint)
+                """, literals
+            ).int(0, 0) ?? -1
+        }
+        #expect(counts.reduce(0, +) == 20_000)
+        #expect(abs(counts.count - ranges) <= ranges / 10, "\(counts.count)")
+        let even = 20_000 / Int64(counts.count)
+        // The last has what remains.
+        #expect(
+            counts.allSatisfy { $0 <= even * 2 } && counts.dropLast().allSatisfy { $0 >= even / 2 }, "\(counts)")
+        let end = try #require(plan.parts.last?.range.through)
+        #expect(try RangePlanner.rows(above: end, limit: 10, target, connection) == 0)
+        try connection.execute(
+            "INSERT INTO items SELECT a, b + 1, c FROM items ORDER BY a DESC, b DESC, c DESC LIMIT 1")
+        #expect(try RangePlanner.rows(above: end, limit: 10, target, connection) == 1)
+    }
+
     @Test func histogramThatIsTooCoarseOrTooOldIsNotUsed() throws {
         let target = try make("int", "SELECT generate_series(1, 10000)")
         try flushStatistics()

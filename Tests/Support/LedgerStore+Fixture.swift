@@ -15,7 +15,16 @@ extension LedgerStore {
     /// A run that `.coordinator` owns.
     package func ownedRun(_ name: String = "job", cutAt boundaries: [String] = []) throws -> Ownership {
         let run = try createRun(.sample(name), plan: .cut(at: boundaries))
-        return try takeOver(run, as: .coordinator, host: "host", pid: 7)
+        let ownership = try takeOver(run, as: .coordinator, host: "host", pid: 7)
+        try keepAlive(run)
+        return ownership
+    }
+
+    /// Has the run's coordinator, which renews nothing in a test, be alive for longer than the test takes on a busy machine.
+    package func keepAlive(_ run: RunID) throws {
+        try connection.execute(
+            "UPDATE \(schema.quoted).run SET lease_until = clock_timestamp() + interval '1 hour' WHERE id = $1::bigint",
+            [run.description])
     }
 
     package func value(_ sql: String) throws -> String? { try connection.execute(sql).text(0, 0) }

@@ -48,4 +48,25 @@ public enum PostgresArray {
         }
         return nil
     }
+
+    /// Writes an array literal as the server's own output function does, byte for byte: what was written by either is equal.
+    public static func write(_ elements: [String]) -> String { "{" + elements.map(quoted).joined(separator: ",") + "}" }
+
+    private static func quoted(_ element: String) -> String {
+        // The white space of `array_isspace`.
+        let special: (UInt8) -> Bool = { byte in
+            switch byte {
+            case 0x22, 0x5C, 0x7B, 0x7D, 0x2C, 0x20, 0x09...0x0D: true
+            default: false
+            }
+        }
+        let isNull = element.utf8.count == 4 && element.lowercased() == "null"
+        guard element.isEmpty || isNull || element.utf8.contains(where: special) else { return element }
+        var text = "\""
+        for scalar in element.unicodeScalars {
+            if scalar == "\"" || scalar == "\\" { text.unicodeScalars.append("\\") }
+            text.unicodeScalars.append(scalar)
+        }
+        return text + "\""
+    }
 }
