@@ -62,20 +62,22 @@ let package = Package(
         module("Batches", ["CoordKit", "Postgres", "Sharding"]),
         // Programs and transforms that compute a batch's values.
         module("Compute", ["Batches", "CoordKit", "Host", "Sharding"]),
+        // A run's job with every name resolved, as its workers read it.
+        module("Specification", ["Batches", "Sharding"]),
         module("Preflight", ["Batches", "Job", "Ledger", "Postgres", "Sharding"]),
         module(
             "Coordinator",
             [
                 "Batches", "Dispatching", "Host", "Job", "Ledger", "Postgres", "Preflight", "Progress", "Sharding",
-                "Wire", "ZeroMQ", log,
+                "Specification", "Wire", "ZeroMQ", log,
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
         module(
             "Worker",
             [
-                "Batches", "Compute", "CoordKit", "Host", "Job", "Ledger", "Postgres", "Preflight", "Sharding",
-                "Wire", "WorkerLoop", "ZeroMQ", log,
+                "Batches", "Compute", "CoordKit", "Host", "Ledger", "Postgres", "Sharding", "Specification", "Wire",
+                "WorkerLoop", "ZeroMQ", log,
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
         module(
@@ -105,6 +107,7 @@ let package = Package(
         tests("PostgresTests", ["Postgres", "Host", "Sharding", "Support"]),
         tests("LedgerTests", ["Ledger", "Postgres", "Sharding", "Support"]),
         tests("BatchesTests", ["Batches", "CoordKit", "Ledger", "Postgres", "Sharding", "Support"]),
+        tests("SpecificationTests", ["Batches", "Sharding", "Specification"]),
         tests("ComputeTests", ["Batches", "Compute", "CoordKit", "Host", "Postgres", "Sharding"]),
         tests("PreflightTests", ["Batches", "Preflight", "Job", "Ledger", "Postgres", "Sharding", "Support"]),
         .testTarget(

@@ -26,18 +26,7 @@ public enum Binding {
     public static func fault(_ recorded: String, table: String, _ connection: PostgresConnection) throws
         -> BindingFault?
     {
-        let result = try connection.execute(
-            """
-            SELECT c.oid IS NOT NULL, pg_catalog.to_regclass($2)::pg_catalog.oid::pg_catalog.int8, b.oid,
-                pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), c.relkind = 'r',
-                c.oid IS NOT NULL AND pg_catalog.row_security_active(c.oid),
-                EXISTS (SELECT FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = c.oid),
-                (SELECT pg_catalog.min(r.rulename::pg_catalog.text) FROM pg_catalog.pg_rewrite AS r
-                 WHERE r.ev_class = c.oid AND r.ev_type = '2')
-            FROM (SELECT ($1::pg_catalog.jsonb ->> 'oid')::pg_catalog.int8 AS oid) AS b
-            LEFT JOIN pg_catalog.pg_class AS c ON c.oid = b.oid::pg_catalog.oid
-            LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-            """, [recorded, table])
+        let result = try connection.execute(check, [recorded, table])
         let (named, bound) = (result.int(0, 1), result.int(0, 2) ?? 0)
         guard result.bool(0, 0) == true else {
             return BindingFault(
@@ -73,41 +62,50 @@ public enum Binding {
             return BindingFault(
                 .hidden, "the rule \(rule) on \(table) changes what an UPDATE does", mend: "drop the rule")
         }
-        return try columnFault(recorded, table: table, connection)
+        for row in 0..<result.rows {
+            if let fault = columnFault(result, row, table) { return fault }
+        }
+        return nil
     }
 
-    private static func columnFault(_ recorded: String, table: String, _ connection: PostgresConnection) throws
-        -> BindingFault?
-    {
-        let result = try connection.execute(
-            """
-            SELECT b.name, a.attname, COALESCE(a.attisdropped, true), b.type_name,
-                pg_catalog.format_type(a.atttypid, a.atttypmod), a.atttypid::pg_catalog.int8 = b.type,
-                b.name = a.attname::pg_catalog.text, COALESCE(b.is_key, false)
-            FROM pg_catalog.jsonb_to_recordset($1::pg_catalog.jsonb -> 'columns')
-                AS b(number pg_catalog.int2, name pg_catalog.text, type pg_catalog.int8, type_name pg_catalog.text,
-                    is_key pg_catalog.bool)
-            LEFT JOIN pg_catalog.pg_attribute AS a
-                ON a.attrelid = ($1::pg_catalog.jsonb ->> 'oid')::pg_catalog.oid AND a.attnum = b.number
-            ORDER BY b.number
-            """, [recorded])
-        for row in 0..<result.rows {
-            let name = result.text(row, 0) ?? "?"
-            if result.bool(row, 2) == true {
-                return BindingFault(.column, "column \(name) of \(table) is gone", mend: nil)
-            }
-            if result.bool(row, 6) != true {
-                return BindingFault(
-                    .column, "column \(name) of \(table) is named \(result.text(row, 1) ?? "?") now",
-                    mend: "give the column its name back")
-            }
-            if result.bool(row, 5) != true {
-                return BindingFault(
-                    .type,
-                    "column \(name) of \(table) has the type \(result.text(row, 4) ?? "?") now, it had "
-                        + "\(result.text(row, 3) ?? "?") when the run was made",
-                    mend: nil, concernsKey: result.bool(row, 7) ?? false)
-            }
+    /// What the table is now, in the first eight columns, and each bound column: one row a column.
+    private static let check = """
+        SELECT c.oid IS NOT NULL, pg_catalog.to_regclass($2)::pg_catalog.oid::pg_catalog.int8, b.oid,
+            pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), c.relkind = 'r',
+            c.oid IS NOT NULL AND pg_catalog.row_security_active(c.oid),
+            EXISTS (SELECT FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = c.oid),
+            (SELECT pg_catalog.min(r.rulename::pg_catalog.text) FROM pg_catalog.pg_rewrite AS r
+             WHERE r.ev_class = c.oid AND r.ev_type = '2'),
+            k.name, a.attname, COALESCE(a.attisdropped, true), k.type_name,
+            pg_catalog.format_type(a.atttypid, a.atttypmod), a.atttypid::pg_catalog.int8 = k.type,
+            k.name = a.attname::pg_catalog.text, COALESCE(k.is_key, false)
+        FROM (SELECT ($1::pg_catalog.jsonb ->> 'oid')::pg_catalog.int8 AS oid) AS b
+        LEFT JOIN pg_catalog.pg_class AS c ON c.oid = b.oid::pg_catalog.oid
+        LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+        LEFT JOIN pg_catalog.jsonb_to_recordset($1::pg_catalog.jsonb -> 'columns')
+            AS k(number pg_catalog.int2, name pg_catalog.text, type pg_catalog.int8, type_name pg_catalog.text,
+                is_key pg_catalog.bool) ON true
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = k.number
+        ORDER BY k.number
+        """
+
+    private static func columnFault(_ result: PostgresResult, _ row: Int, _ table: String) -> BindingFault? {
+        // A record without columns.
+        guard let name = result.text(row, 8) else { return nil }
+        if result.bool(row, 10) == true {
+            return BindingFault(.column, "column \(name) of \(table) is gone", mend: nil)
+        }
+        if result.bool(row, 14) != true {
+            return BindingFault(
+                .column, "column \(name) of \(table) is named \(result.text(row, 9) ?? "?") now",
+                mend: "give the column its name back")
+        }
+        if result.bool(row, 13) != true {
+            return BindingFault(
+                .type,
+                "column \(name) of \(table) has the type \(result.text(row, 12) ?? "?") now, it had "
+                    + "\(result.text(row, 11) ?? "?") when the run was made",
+                mend: nil, concernsKey: result.bool(row, 15) ?? false)
         }
         return nil
     }

@@ -6,9 +6,9 @@ public import Sharding
 ///
 /// Nothing else knows that a key may have more than one. The order is that of the index, which is also PostgreSQL's order
 /// of rows: `(a, b) > (1, 'x')`.
-public struct KeySchema: Sendable, Equatable {
+public struct KeySchema: Codable, Sendable, Equatable {
     /// A column of the key.
-    public struct Part: Sendable, Equatable {
+    public struct Part: Codable, Sendable, Equatable {
         public var column: Target.Column
         public var type: KeyType
         /// Quoted with its schema; nil where the type has none.

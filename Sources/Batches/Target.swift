@@ -1,8 +1,8 @@
 /// The table of a job as the catalogue knows it, with every name quoted by the server's rules.
 ///
 /// Its texts go into SQL as they are. Only `Preflight` makes one, from the catalogue.
-public struct Target: Sendable, Equatable {
-    public struct Column: Sendable, Equatable {
+public struct Target: Codable, Sendable, Equatable {
+    public struct Column: Codable, Sendable, Equatable {
         /// As in the catalogue.
         public var name: String
         /// Its number in the table, which no rename changes.
@@ -28,7 +28,7 @@ public struct Target: Sendable, Equatable {
         }
     }
 
-    public struct Assignment: Sendable, Equatable {
+    public struct Assignment: Codable, Sendable, Equatable {
         public var column: Column
         public var expression: String
         public init(column: Column, expression: String) {
@@ -37,7 +37,7 @@ public struct Target: Sendable, Equatable {
         }
     }
 
-    public enum Change: Sendable, Equatable {
+    public enum Change: Codable, Sendable, Equatable {
         case set([Assignment])
         case compute(read: [Column], writes: [Column])
     }

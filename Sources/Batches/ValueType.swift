@@ -1,5 +1,5 @@
 /// What the values of a column are: its type behind all domains.
-public struct ValueType: Sendable, Equatable {
+public struct ValueType: Codable, Sendable, Equatable {
     /// OID of the type; of the type that a domain is over, through domains over domains.
     public var base: UInt32
     /// Its name with its schema, quoted and without modifiers: `pg_catalog.varchar`, `public.mood`, `pg_catalog._int4`.

@@ -4,6 +4,7 @@ import Ledger
 import Postgres
 import Preflight
 import Sharding
+import Specification
 
 // What a run is bound to when it is made, and whether that still holds when it is taken up again.
 extension RunOpening {
@@ -51,10 +52,15 @@ extension RunOpening {
 
     /// Binds a run that is taken up: one of an earlier version, or one whose columns have other types by now. Fixes the end of
     /// the key space, where it is still open.
-    static func bind(_ record: RunRecord, _ ownership: Ownership, _ target: Target, _ store: LedgerStore) throws -> Key?
-    {
+    static func bind(
+        _ record: RunRecord, _ ownership: Ownership, _ job: Job, _ target: Target, _ store: LedgerStore
+    ) throws -> Key? {
         let binding = try Binding.record(of: target, store.connection)
-        try store.bind(ownership, tableOID: target.oid, binding: binding)
+        let specification = RunSpecification(
+            target: target, batch: job.batch, retry: job.retry, lockPatience: job.lockPatience, timeZone: job.timeZone,
+            settings: record.definition.settings, searchPath: record.definition.searchPath, program: job.program)
+        try store.bind(
+            ownership, tableOID: target.oid, binding: binding, specification: try specification.json())
         if let end = record.definition.endKey { return end }
         guard let end = try RangePlanner.lastKey(target, store.connection) else { return nil }
         return try store.fixEnd(at: end, ownership) ? end : nil

@@ -213,7 +213,7 @@ public struct RunOpening: Sendable {
         let ownership = try store.takeOver(
             run, as: coordinator, host: host, pid: pid, text: resumed ? job.text : nil,
             directory: resumed ? job.directory : nil)
-        let end = try bind(before, ownership, findings.target, store)
+        let end = try bind(before, ownership, job, findings.target, store)
         let place = try DatabasePlace.read(store.connection)
         let record = try store.run(run)
         return Opened(

@@ -3,13 +3,17 @@ public import Sharding
 
 // What a coordinator notes of its run while it owns it.
 extension LedgerStore {
-    /// Notes what the run is bound to from now on.
-    public func bind(_ ownership: Ownership, tableOID: UInt32, binding: String) throws {
+    /// Notes what the run is bound to from now on, and what its workers do.
+    ///
+    /// - Parameters:
+    ///   - binding: what key and columns are, as JSON.
+    ///   - specification: the resolved job, as JSON.
+    public func bind(_ ownership: Ownership, tableOID: UInt32, binding: String, specification: String) throws {
         try connection.execute(
             """
-            UPDATE \(ledger).run SET table_oid = $4::oid, binding = $5::jsonb
+            UPDATE \(ledger).run SET table_oid = $4::oid, binding = $5::jsonb, specification = $6::jsonb
             WHERE id = $1::bigint AND coordinator = $2::uuid AND term = $3::bigint
-            """, ownership.parameters + ["\(tableOID)", binding])
+            """, ownership.parameters + ["\(tableOID)", binding, specification])
     }
 
     /// Gives the run's key space an end where it has none, as in runs of earlier versions.

@@ -166,13 +166,25 @@ extension LedgerStore {
         return Self.run(result, 0)
     }
 
-    /// What a worker needs of a run. Its figures cost far more to ask for.
-    /// - Throws: `LedgerError` with code `unknownRun`.
-    public func definition(of id: RunID) throws -> RunDefinition {
+    /// What a worker needs of a run.
+    public struct Assignment: Sendable, Equatable {
+        /// What key and columns were when the run's coordinator began, as JSON.
+        public var binding: String
+        /// The resolved job, as JSON.
+        public var specification: String
+    }
+
+    /// - Throws: `LedgerError` with code `unknownRun`; with `wrongState` where no coordinator of this version has taken the run up.
+    public func assignment(of id: RunID) throws -> Assignment {
         let result = try connection.execute(
-            "SELECT \(Self.definitionColumns) FROM \(ledger).run AS r WHERE r.id = $1::bigint", [id.description])
+            "SELECT binding, specification FROM \(ledger).run WHERE id = $1::bigint", [id.description])
         guard result.rows == 1 else { throw Self.unknown(id) }
-        return Self.definition(result, 0)
+        guard let binding = result.text(0, 0), let specification = result.text(0, 1) else {
+            throw LedgerError(
+                .wrongState("unresolved"), "run \(id) has no specification: its coordinator is of an older version",
+                mend: "run one version on all hosts, then: coord resume \(id)")
+        }
+        return Assignment(binding: binding, specification: specification)
     }
 
     static func unknown(_ id: RunID) -> LedgerError {

@@ -63,15 +63,6 @@ public enum Preflight {
             warnings: try warnings(job, target, connection))
     }
 
-    /// Resolves the job's names only, as a worker does whose coordinator has made the checks.
-    ///
-    /// - Parameter table: the table that they were made for, quoted with its schema.
-    public static func target(
-        _ job: Job, table: String, ledger: LedgerSchema = .standard, _ connection: PostgresConnection
-    ) throws -> Target {
-        try resolve(job, try Catalogue.read(job.table, resolved: table, ledger: ledger, connection), connection)
-    }
-
     /// Refuses a database in which this session cannot write.
     public static func checkWritable(_ connection: PostgresConnection) throws { try requireWritable(connection) }
 

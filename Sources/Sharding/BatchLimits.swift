@@ -1,5 +1,5 @@
 /// How much one transaction may hold. A batch ends at whichever limit it meets first.
-public struct BatchLimits: Sendable, Equatable {
+public struct BatchLimits: Codable, Sendable, Equatable {
     /// The most rows, 1 to 100,000. Default: 1000.
     public var rows: Int
     /// The most bytes of row data, 4 KiB to 256 MiB. Default: 4 MiB. A single larger row is a batch of its own.

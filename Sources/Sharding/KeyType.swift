@@ -1,5 +1,5 @@
 /// The types that a key column may have.
-public enum KeyType: String, Sendable, CaseIterable {
+public enum KeyType: String, Codable, Sendable, CaseIterable {
     case smallint = "int2"
     case integer = "int4"
     case bigint = "int8"

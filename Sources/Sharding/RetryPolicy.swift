@@ -1,5 +1,5 @@
 /// When a shard whose attempt failed is tried again.
-public struct RetryPolicy: Sendable, Equatable {
+public struct RetryPolicy: Codable, Sendable, Equatable {
     /// Attempts without progress before the shard counts as failed, the first included, 1 to 100. Default: 5.
     public var attempts: Int
     /// The wait before the second attempt, 1 ms to 1 h; it grows with each further one. Default: 1 s.

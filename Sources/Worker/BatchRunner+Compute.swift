@@ -1,7 +1,6 @@
 import Batches
 import Compute
 import CoordKit
-import Job
 import Ledger
 import Postgres
 import Sharding

@@ -2,11 +2,10 @@ import Batches
 import Compute
 import CoordKit
 import Host
-import Job
 import Ledger
 import Postgres
-import Preflight
 import Sharding
+import Specification
 import WorkerLoop
 
 /// What a batch's commit gave.
@@ -31,7 +30,8 @@ actor BatchRunner {
     /// This program, to start compute programs that end with it.
     private let leash: String?
     var run: RunID?
-    private var definition: RunDefinition?
+    /// What key and columns of the run's table were when its coordinator began.
+    private var binding: (record: String, table: String)?
     var connection: PostgresConnection?
     var statements: BatchStatements?
     var compute: (any BatchCompute)?
@@ -86,28 +86,28 @@ actor BatchRunner {
         self.run = run
         let connection = try connected(
             expecting: place ?? DatabasePlace(systemIdentifier: systemIdentifier, database: database))
-        let definition = try LedgerStore(connection, schema: ledger).definition(of: run)
-        self.definition = definition
+        let assigned = try LedgerStore(connection, schema: ledger).assignment(of: run)
+        let specification = try RunSpecification(json: assigned.specification)
+        let target = specification.target
+        binding = (assigned.binding, target.table)
         try checkBinding(connection, kind: .permanent)
-        let job = try Job.parse(text: definition.text, file: definition.name, directory: definition.directory)
-        let target = try Preflight.target(job, table: definition.table, ledger: ledger, connection)
         let statements = BatchStatements(target: target, ledger: ledger.quoted, mechanisms: Self.mechanisms)
         self.statements = statements
-        limits = job.batch
-        budget = min(budget, job.batch.rows)
-        lockPatience = job.lockPatience
-        searchPath = definition.searchPath
-        sessionSettings = try Self.sessionSettings(job, definition)
-        if case .set = target.change { setBased = try SetBasedLimits(job.batch, target, connection) }
+        limits = specification.batch
+        budget = min(budget, specification.batch.rows)
+        lockPatience = specification.lockPatience
+        searchPath = specification.searchPath
+        sessionSettings = Self.sessionSettings(specification)
+        if case .set = target.change { setBased = try SetBasedLimits(specification.batch, target, connection) }
         try setUp(connection)
         sessionSettings += try PlanSwitches.choose(statements, byBytes: setBased.bytes != nil, connection)
-        let retry = job.retry
-        switch (job.change, target.change) {
-        case (.compute(let wanted), .compute(let read, let writes)):
-            compute = try makeCompute(job, wanted, target: target, read: read, writes: writes)
-            computeTimeout = wanted.timeout
+        let retry = specification.retry
+        switch (specification.program, target.change) {
+        case (let program?, .compute(let read, let writes)):
+            compute = try makeCompute(program, specification, read: read, writes: writes)
+            computeTimeout = program.timeout
             reader = BatchReader(
-                statements: statements, limits: job.batch, columns: target.key.systemColumns + read.count)
+                statements: statements, limits: specification.batch, columns: target.key.systemColumns + read.count)
             writeBatch = WriteBatch(statements)
             try PlanSwitches.check(statements, byBytes: false, connection)
             return Assignment(mode: .rowBased, retry: retry, program: compute?.programMemory)
@@ -118,31 +118,34 @@ actor BatchRunner {
     }
 
     /// What a run's values depend on in a session, whatever its role or database say.
-    private static func sessionSettings(_ job: Job, _ definition: RunDefinition) throws -> [String] {
-        guard case .set = job.change else { return PostgresSession.values(timeZone: job.timeZone ?? "UTC") }
+    private static func sessionSettings(_ specification: RunSpecification) -> [String] {
+        guard specification.program == nil else {
+            return PostgresSession.values(timeZone: specification.timeZone ?? "UTC")
+        }
         // The job's expressions mean what they did in the session that made the run.
-        var settings = definition.settings
-        if let timeZone = job.timeZone { settings["TimeZone"] = timeZone }
+        var settings = specification.settings
+        if let timeZone = specification.timeZone { settings["TimeZone"] = timeZone }
         return settings.sorted { $0.key < $1.key }.map { name, value in
             "SELECT pg_catalog.set_config(\(BatchStatements.literal(name)), \(BatchStatements.literal(value)), false)"
         }
     }
 
     private func makeCompute(
-        _ job: Job, _ wanted: Job.Compute, target: Target, read: [Target.Column], writes: [Target.Column]
+        _ program: ProgramSpecification, _ specification: RunSpecification, read: [Target.Column],
+        writes: [Target.Column]
     ) throws -> any BatchCompute {
-        switch wanted.program {
+        switch program.program {
         case .transform(let name):
             guard let transform = transforms.first(where: { $0.name == name }) else {
                 throw StepError(.permanent, "this worker has no transform named \(name)")
             }
             return TransformCompute(
-                transform: transform, key: target.key, read: read.map(\.name), writes: writes.count)
-        case .command(let command):
+                transform: transform, key: specification.target.key, read: read.map(\.name), writes: writes.count)
+        case .command(let command, let directory):
             return CommandCompute(
-                command: command, directory: job.directory, timeout: wanted.timeout, target: target, read: read,
-                writes: writes, batchRows: job.batch.rows, batchBytes: job.batch.bytes,
-                quotesNumbers: wanted.numbers == .strings, applicationName: run.map { "coord program run \($0)" },
+                command: command, directory: directory, timeout: program.timeout, target: specification.target,
+                read: read, writes: writes, batchRows: specification.batch.rows, batchBytes: specification.batch.bytes,
+                quotesNumbers: program.quotesNumbers, applicationName: run.map { "coord program run \($0)" },
                 leash: leash)
         }
     }
@@ -208,8 +211,8 @@ actor BatchRunner {
 
     /// Stops the run where its table is not what it was.
     private func checkBinding(_ connection: PostgresConnection, kind: StepError.Kind) throws {
-        guard let run, let definition, let binding = definition.binding,
-            let fault = try Binding.fault(binding, table: definition.table, connection)
+        guard let run, let binding,
+            let fault = try Binding.fault(binding.record, table: binding.table, connection)
         else { return }
         throw StepError(kind, "\(fault.message)\n  \(fault.ways(run: run))")
     }

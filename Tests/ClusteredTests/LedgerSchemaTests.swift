@@ -65,6 +65,28 @@ import Testing
         }
     }
 
+    /// As version 3 of the ledger left it: no worker was told what the job means, and each found out for itself.
+    @Test(arguments: Items.Kind.allCases) func unfinishedRunOfTheVersionBeforeGoesOn(kind: Items.Kind) async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 1_000)
+            let gate = try await items.closeGate()
+            let coordinator = try scenario.coord("start", try items.job(kind), "--workers", "2")
+            try await gate.reached(by: 2)
+            coordinator.send(SIGTERM)
+            try await eventually("it drains") { coordinator.errors.contains("draining") }
+            await gate.open()
+            #expect(try await coordinator.ended().status == 130)
+            try await scenario.session.execute(
+                "ALTER TABLE coord.run DROP COLUMN specification", "DELETE FROM coord.migration WHERE version > 3")
+            let refused = try await scenario.run("resume", "1", "--workers", "2")
+            #expect(refused.status == 2 && refused.errors.contains("coord ledger install"), "\(refused.errors)")
+            #expect(try await scenario.run("ledger", "install").status == 0)
+            let resumed = try await scenario.run("resume", "1", "--workers", "2")
+            #expect(resumed.status == 0, "\(resumed.errors)")
+            #expect(try await items.violations(run: 1) == [])
+        }
+    }
+
     @Test func workerOfAnotherLedgerIsTurnedAwayBeforeItReadsAJobThere() async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 500)

@@ -43,7 +43,7 @@ import Testing
             ShardPlan.Part(range: KeyRange(after: nil, through: definition.endKey), rowsEstimated: 1)
         ])
         let run = try store.createRun(definition, plan: plan)
-        #expect(try store.definition(of: run) == definition)
+        #expect(try store.run(run).definition == definition)
         #expect(try store.run(run).definition == definition)
         #expect(try store.run(run).shardsPlanned == 1)
     }

@@ -100,7 +100,7 @@ import Testing
         try store.install()
         #expect(try store.value("SELECT current_setting('search_path')") == SearchPath.pinned)
         let run = try store.createRun(.sample(), plan: .cut(at: []))
-        #expect(try store.definition(of: run).searchPath == "app, \"Odd, one\", public")
+        #expect(try store.run(run).definition.searchPath == "app, \"Odd, one\", public")
     }
 
     @Test func pathIsSetBackAlsoAfterAnError() throws {

@@ -200,7 +200,7 @@ import Testing
             let job = try Job.parse(
                 text: "table: '\(table)'\nset: { v: 1 }\n", file: "job.yaml", directory: "/jobs")
             _ = try Preflight.check(job, file: "job.yaml", ledger: schema, fixture.connection)
-            _ = try Preflight.target(job, table: "\(table)", ledger: schema, fixture.connection)
+            _ = try Preflight.check(job, file: "job.yaml", table: table, ledger: schema, fixture.connection)
         }
         // Somebody else's, by another name of the ledger.
         try check("coord.run")
@@ -294,7 +294,6 @@ import Testing
             "CREATE TABLE items (id int PRIMARY KEY, v int)")
         let job = try Job.parse(text: "table: items\nset: { v: 1 }\n", file: "job.yaml", directory: "/")
         let connection = fixture.connection
-        #expect(try Preflight.target(job, table: "shop.items", connection).table == "shop.items")
         #expect(
             try Preflight.check(job, file: "job.yaml", table: "shop.items", connection).target.table == "shop.items")
         #expect(try Preflight.check(job, file: "job.yaml", connection).target.table == "public.items")

@@ -1,0 +1,10 @@
+extension Schema {
+    /// What workers do, resolved once for all of them.
+    static func version4(_ ledger: String) -> String {
+        """
+        ALTER TABLE \(ledger).run ADD COLUMN specification jsonb;
+        COMMENT ON COLUMN \(ledger).run.specification IS
+            'The job with every name resolved, as the newest coordinator made it; null: none has since version 4.';
+        """
+    }
+}

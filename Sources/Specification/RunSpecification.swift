@@ -1,0 +1,67 @@
+public import Batches
+import Foundation
+public import Sharding
+
+/// What the workers of a run do: its job with every name resolved and every limit set.
+///
+/// The coordinator that opens a run makes it, and the ledger keeps it. A worker needs neither the job file nor the catalogue.
+public struct RunSpecification: Codable, Sendable, Equatable {
+    /// What this build writes, and the newest form that it reads.
+    static let currentVersion = 1
+
+    var version = currentVersion
+    public var target: Target
+    public var batch: BatchLimits
+    public var retry: RetryPolicy
+    /// How long a batch may wait for a lock while it holds others.
+    public var lockPatience: Duration
+    /// The `TimeZone` of sessions that move values, where the job names one.
+    public var timeZone: String?
+    /// Settings of a session under which the job's expressions mean what they did when the run was made.
+    public var settings: [String: String]
+    /// Where names in the job's expressions are looked up.
+    public var searchPath: String
+    /// What computes the new values; nil where PostgreSQL does.
+    public var program: ProgramSpecification?
+
+    public init(
+        target: Target, batch: BatchLimits, retry: RetryPolicy, lockPatience: Duration, timeZone: String?,
+        settings: [String: String], searchPath: String, program: ProgramSpecification?
+    ) {
+        self.target = target
+        self.batch = batch
+        self.retry = retry
+        self.lockPatience = lockPatience
+        self.timeZone = timeZone
+        self.settings = settings
+        self.searchPath = searchPath
+        self.program = program
+    }
+
+    // MARK: - In the ledger
+
+    private struct Head: Decodable {
+        var version: Int
+    }
+
+    /// - Throws: `SpecificationError`.
+    public init(json text: String) throws(SpecificationError) {
+        let data = Data(text.utf8)
+        do {
+            let version = try JSONDecoder().decode(Head.self, from: data).version
+            guard version <= Self.currentVersion else { throw SpecificationError.newer(version: version) }
+            self = try JSONDecoder().decode(Self.self, from: data)
+        } catch let error as SpecificationError {
+            throw error
+        } catch {
+            throw SpecificationError.unreadable(reason: "\(error)")
+        }
+    }
+
+    /// One JSON object.
+    public func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+}
