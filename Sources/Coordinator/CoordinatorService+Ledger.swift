@@ -59,7 +59,7 @@ extension CoordinatorService {
 
     func carryOut(_ task: LedgerTask) async throws {
         switch task {
-        case .dispatch(let action): try await carryOut(action)
+        case .dispatch(let request): try await carryOut(request)
         case .renew:
             let (ownership, rate) = (opened.ownership, snapshot().rowsPerSecond)
             guard !isOver else { return }
@@ -86,9 +86,9 @@ extension CoordinatorService {
         }
     }
 
-    func carryOut(_ action: DispatchAction) async throws {
+    func carryOut(_ request: LedgerRequest) async throws {
         let ownership = opened.ownership
-        switch action {
+        switch request {
         case .recordLease(let shard, let worker, let epoch):
             let leased = try await ledger.lease(shard, to: worker, after: epoch, ownership)
             if let leased {
@@ -96,8 +96,7 @@ extension CoordinatorService {
             } else {
                 react { $0.leaseRefused(shard, worker: worker, now: $1) }
             }
-        case .recordAttempt(let lease, let worker, let end):
-            let attempts = end.outcome.countsAgainstShard ? opened.job.retry.attempts : 0
+        case .recordAttempt(let lease, let worker, let end, let attempts):
             let recorded = try await ledger.with {
                 try $0.recordAttempt(
                     lease, worker: worker, outcome: end.outcome.rawValue, error: end.error, permanent: end.permanent,
@@ -130,7 +129,6 @@ extension CoordinatorService {
                 $0.runConcluded(
                     done: counts.done, failed: counts.failed, open: counts.pending + counts.running, now: $1)
             }
-        case .assign, .revoke, .rejoin, .drain, .dismiss, .finish: break
         }
     }
 

@@ -83,7 +83,7 @@ public actor CoordinatorService: Service {
     static let farewell = Duration.seconds(5)
 
     enum LedgerTask {
-        case dispatch(DispatchAction)
+        case dispatch(LedgerRequest)
         case renew
         case note
         case left(WorkerID)
@@ -323,17 +323,8 @@ public actor CoordinatorService: Service {
 
     func perform(_ action: DispatchAction) {
         switch action {
-        case .assign(let worker, let lease):
-            var message = Coord_Wire_V1_Assign()
-            message.lease = .init(lease)
-            message.batchRows = UInt32(batchRows)
-            send(.assign(message), to: worker)
-        case .revoke(let worker, let lease):
-            var message = Coord_Wire_V1_Revoke()
-            message.lease = .init(lease)
-            send(.revoke(message), to: worker)
-        case .rejoin(let worker): send(.rejoin(.init()), to: worker)
-        case .drain(let worker): send(.drain(.init()), to: worker)
+        case .ledger(let request): enqueue(.dispatch(request))
+        case .tell(let worker, let instruction): tell(worker, instruction)
         case .dismiss(let worker):
             if let person = people[worker] {
                 notify(.workerGone("worker \(person.host) pid \(person.pid) is silent: its shard goes to another"))
@@ -341,8 +332,23 @@ public actor CoordinatorService: Service {
                 if person.host == HostName.current { local?.kill(person.pid) }
             }
             forget(worker)
-        case .recordLease, .recordAttempt, .confirm, .reload, .conclude: enqueue(.dispatch(action))
         case .finish(let result): conclude(result)
+        }
+    }
+
+    func tell(_ worker: WorkerID, _ instruction: DispatchAction.Instruction) {
+        switch instruction {
+        case .assign(let lease):
+            var message = Coord_Wire_V1_Assign()
+            message.lease = .init(lease)
+            message.batchRows = UInt32(batchRows)
+            send(.assign(message), to: worker)
+        case .revoke(let lease):
+            var message = Coord_Wire_V1_Revoke()
+            message.lease = .init(lease)
+            send(.revoke(message), to: worker)
+        case .rejoin: send(.rejoin(.init()), to: worker)
+        case .drain: send(.drain(.init()), to: worker)
         }
     }
 

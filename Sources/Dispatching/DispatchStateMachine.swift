@@ -139,7 +139,7 @@ public struct DispatchStateMachine: Sendable {
                 open += 1
             } else {
                 if case .leased(let holding)? = before[record.id]?.phase, workers[holding.worker] != nil {
-                    actions.append(.revoke(holding.worker, holding.lease))
+                    actions.append(.tell(holding.worker, .revoke(holding.lease)))
                 }
                 shards[record.id] = ShardEntry(phase: .asking, epoch: record.epoch)
                 open += 1
@@ -160,11 +160,11 @@ public struct DispatchStateMachine: Sendable {
         guard let entry = workers[worker], entry.shards.contains(lease.shard), phase == .dispatching else {
             shards[lease.shard]?.phase = .recording(lease, worker)
             workers[worker]?.shards.remove(lease.shard)
-            return [.recordAttempt(lease, worker: worker, AttemptEnd(.released))]
+            return [record(lease, of: worker, AttemptEnd(.released))]
         }
         shards[lease.shard]?.phase = .leased(
             Holding(worker: worker, lease: lease, sequence: sequence, advancedAt: now, listedAt: now))
-        return [.assign(worker, lease)]
+        return [.tell(worker, .assign(lease))]
     }
 
     /// The ledger has another epoch or state for the shard than the machine thought.
@@ -172,7 +172,7 @@ public struct DispatchStateMachine: Sendable {
         guard case .granting(worker)? = shards[shard]?.phase else { return [] }
         workers[worker]?.shards.remove(shard)
         shards[shard]?.phase = .asking
-        return [.confirm(shard)]
+        return [.ledger(.confirm(shard))]
     }
 
     /// The ledger closed the attempt, and says what becomes of the shard.
@@ -199,7 +199,7 @@ public struct DispatchStateMachine: Sendable {
                 // The worker does not list a lease that the ledger says it has: the assignment was lost.
                 holding.listedAt = now
                 shards[record.id]?.phase = .leased(holding)
-                return [.assign(holding.worker, holding.lease)]
+                return [.tell(holding.worker, .assign(holding.lease))]
             }
             workers[holding.worker]?.shards.remove(record.id)
             adopt(record, now: now)
@@ -216,10 +216,10 @@ public struct DispatchStateMachine: Sendable {
         guard phase == .concluding else { return [] }
         guard open == 0 else {
             phase = .loading
-            return [.reload]
+            return [.ledger(.reload)]
         }
         phase = .finished
-        return workers.keys.map { .drain($0) } + [.finish(.concluded(done: done, failed: failed))]
+        return workers.keys.map { .tell($0, .drain) } + [.finish(.concluded(done: done, failed: failed))]
     }
 
     /// The connection to the ledger broke; actions under way are void. The shell reconnects, then reloads.
@@ -238,7 +238,7 @@ public struct DispatchStateMachine: Sendable {
             workers[worker]?.credit = max(credit, 1)
             workers[worker]?.seenAt = now
         }
-        if phase == .draining || phase == .finished { return [.drain(worker)] }
+        if phase == .draining || phase == .finished { return [.tell(worker, .drain)] }
         return proceed(now: now)
     }
 
@@ -248,14 +248,14 @@ public struct DispatchStateMachine: Sendable {
     public mutating func workerReported(
         _ worker: WorkerID, held: [HeldLease], excused: Bool = false, now: Duration
     ) -> [DispatchAction] {
-        guard let entry = workers[worker] else { return [.rejoin(worker)] }
+        guard let entry = workers[worker] else { return [.tell(worker, .rejoin)] }
         workers[worker]?.seenAt = now
         var actions: [DispatchAction] = []
         for item in held {
             guard case .leased(var holding)? = shards[item.lease.shard]?.phase, holding.worker == worker,
                 holding.lease == item.lease
             else {
-                if isSettled(item.lease) { actions.append(.revoke(worker, item.lease)) }
+                if isSettled(item.lease) { actions.append(.tell(worker, .revoke(item.lease))) }
                 continue
             }
             holding.listedAt = now
@@ -274,9 +274,9 @@ public struct DispatchStateMachine: Sendable {
             // Ask once a grace period, not once a heartbeat.
             holding.listedAt = now
             shards[shard]?.phase = .leased(holding)
-            actions.append(.confirm(shard))
+            actions.append(.ledger(.confirm(shard)))
         }
-        if entry.draining || phase == .draining || phase == .finished { actions.append(.drain(worker)) }
+        if entry.draining || phase == .draining || phase == .finished { actions.append(.tell(worker, .drain)) }
         return actions + proceed(now: now)
     }
 
@@ -287,7 +287,7 @@ public struct DispatchStateMachine: Sendable {
         else { return [] }
         workers[worker]?.shards.remove(lease.shard)
         shards[lease.shard]?.phase = .asking
-        return [.confirm(lease.shard)] + proceed(now: now)
+        return [.ledger(.confirm(lease.shard))] + proceed(now: now)
     }
 
     /// A worker says that its attempt has ended early: an error, or a lease given back.
@@ -344,7 +344,7 @@ public struct DispatchStateMachine: Sendable {
                     now - holding.advancedAt > configuration.stallAfter
                 else { continue }
                 let stall = "no batch committed for \(configuration.stallAfter)"
-                actions.append(.revoke(holding.worker, holding.lease))
+                actions.append(.tell(holding.worker, .revoke(holding.lease)))
                 actions += end(holding, with: AttemptEnd(.stalled, error: stall))
             }
         }
@@ -358,7 +358,7 @@ public struct DispatchStateMachine: Sendable {
         // What is asked of the ledger already may have ended the run: its answer decides.
         if phase == .dispatching { phase = .draining }
         for worker in workers.keys { workers[worker]?.draining = true }
-        return workers.keys.map { .drain($0) } + proceed(now: now)
+        return workers.keys.map { .tell($0, .drain) } + proceed(now: now)
     }
 
     /// No shard can go on: finish what is in hand and stop; the run can be resumed once the reason is gone.
@@ -415,7 +415,7 @@ public struct DispatchStateMachine: Sendable {
         case .dispatching:
             guard open > 0 else {
                 phase = .concluding
-                return [.conclude]
+                return [.ledger(.conclude)]
             }
             return grant(now: now)
         }
@@ -435,7 +435,7 @@ public struct DispatchStateMachine: Sendable {
                 guard let shard = ready.popFirst(), let epoch = shards[shard]?.epoch else { return actions }
                 shards[shard]?.phase = .granting(worker)
                 workers[worker]?.shards.insert(shard)
-                actions.append(.recordLease(shard, worker: worker, after: epoch))
+                actions.append(.ledger(.recordLease(shard, worker: worker, after: epoch)))
             }
         }
         return actions
@@ -465,7 +465,7 @@ public struct DispatchStateMachine: Sendable {
     private mutating func end(_ holding: Holding, with end: AttemptEnd) -> [DispatchAction] {
         workers[holding.worker]?.shards.remove(holding.lease.shard)
         shards[holding.lease.shard]?.phase = .recording(holding.lease, holding.worker)
-        return [.recordAttempt(holding.lease, worker: holding.worker, end)]
+        return [record(holding.lease, of: holding.worker, end)]
     }
 
     private mutating func take(back entry: WorkerEntry, with end: AttemptEnd) -> [DispatchAction] {
@@ -474,6 +474,11 @@ public struct DispatchStateMachine: Sendable {
             guard case .leased(let holding)? = shards[shard]?.phase else { return [] }
             return self.end(holding, with: end)
         }
+    }
+
+    private func record(_ lease: Lease, of worker: WorkerID, _ end: AttemptEnd) -> DispatchAction {
+        let attempts = end.outcome.countsAgainstShard ? configuration.retry.attempts : 0
+        return .ledger(.recordAttempt(lease, worker: worker, end, attempts: attempts))
     }
 
     private mutating func heard(_ worker: WorkerID, now: Duration) {

@@ -14,7 +14,7 @@ import Testing
 
     @Test func doneReportAloneConcludesNothing() {
         var bench = Bench.dispatching(1, [alice])
-        #expect(bench.machine.shardReportedDone(lease(0), worker: alice, now: .zero) == [.confirm(shard(0))])
+        #expect(bench.machine.shardReportedDone(lease(0), worker: alice, now: .zero) == [.ledger(.confirm(shard(0)))])
         #expect(bench.machine.phase == .dispatching)
         #expect(bench.machine.timePassed(now: .seconds(1)) == [])
     }
@@ -24,36 +24,36 @@ import Testing
         #expect(bench.machine.phase == .concluding)
         #expect(
             bench.machine.runConcluded(done: 1, failed: 0, open: 0, now: .zero)
-                == [.drain(alice), .finish(.concluded(done: 1, failed: 0))])
+                == [.tell(alice, .drain), .finish(.concluded(done: 1, failed: 0))])
         #expect(bench.machine.phase == .finished)
     }
 
     @Test func openShardInTheLedgerKeepsTheRunGoing() {
         var bench = Self.concluding()
-        #expect(bench.machine.runConcluded(done: 0, failed: 0, open: 1, now: .zero) == [.reload])
+        #expect(bench.machine.runConcluded(done: 0, failed: 0, open: 1, now: .zero) == [.ledger(.reload)])
         #expect(
             bench.machine.shardsLoaded([record(0, .pending, epoch: 1)], now: .zero)
-                == [.recordLease(shard(0), worker: alice, after: Epoch(1))])
+                == [.ledger(.recordLease(shard(0), worker: alice, after: Epoch(1)))])
     }
 
     @Test func runOfFinishedShardsConcludesRightAfterItsLoad() {
         var machine = DispatchStateMachine(seed: 1)
-        #expect(machine.shardsLoaded([record(0, .done), record(1, .failed)], now: .zero) == [.conclude])
+        #expect(machine.shardsLoaded([record(0, .done), record(1, .failed)], now: .zero) == [.ledger(.conclude)])
     }
 
     @Test func drainDuringTheConclusionLeavesTheLedgersAnswerToDecide() {
         var bench = Self.concluding()
-        #expect(bench.machine.cancelRequested(now: .zero) == [.drain(alice)])
+        #expect(bench.machine.cancelRequested(now: .zero) == [.tell(alice, .drain)])
         #expect(bench.machine.phase == .concluding)
         #expect(
             bench.machine.runConcluded(done: 1, failed: 0, open: 0, now: .zero)
-                == [.drain(alice), .finish(.concluded(done: 1, failed: 0))])
+                == [.tell(alice, .drain), .finish(.concluded(done: 1, failed: 0))])
     }
 
     @Test func drainDuringAConclusionThatFindsOpenShardsDrains() {
         var bench = Self.concluding()
         _ = bench.machine.drainRequested(now: .zero)
-        #expect(bench.machine.runConcluded(done: 0, failed: 0, open: 1, now: .zero) == [.reload])
+        #expect(bench.machine.runConcluded(done: 0, failed: 0, open: 1, now: .zero) == [.ledger(.reload)])
         #expect(
             bench.machine.shardsLoaded([record(0, .pending, epoch: 1)], now: .zero) == [.finish(.drained)])
     }
@@ -62,10 +62,10 @@ import Testing
         var bench = Self.concluding()
         _ = bench.machine.runConcluded(done: 1, failed: 0, open: 0, now: .zero)
         // The drain was lost.
-        #expect(bench.machine.workerReported(alice, held: [], now: .zero) == [.drain(alice)])
-        #expect(bench.machine.workerReported(bob, held: [], now: .zero) == [.rejoin(bob)])
-        #expect(bench.machine.workerJoined(bob, credit: 1, now: .zero) == [.drain(bob)])
-        #expect(bench.machine.workerReported(bob, held: [], now: .zero) == [.drain(bob)])
+        #expect(bench.machine.workerReported(alice, held: [], now: .zero) == [.tell(alice, .drain)])
+        #expect(bench.machine.workerReported(bob, held: [], now: .zero) == [.tell(bob, .rejoin)])
+        #expect(bench.machine.workerJoined(bob, credit: 1, now: .zero) == [.tell(bob, .drain)])
+        #expect(bench.machine.workerReported(bob, held: [], now: .zero) == [.tell(bob, .drain)])
         #expect(bench.machine.timePassed(now: .seconds(100)) == [])
         #expect(bench.machine.drainRequested(now: .zero) == [])
         #expect(bench.machine.shardsLoaded([record(0)], now: .zero) == [])
@@ -77,28 +77,28 @@ import Testing
 @Suite struct DrainTests {
     @Test func drainWaitsForTheLeasesAndThenFinishes() {
         var bench = Bench.dispatching(3, [alice, bob])
-        #expect(bench.machine.drainRequested(now: .zero) == [.drain(alice), .drain(bob)])
+        #expect(bench.machine.drainRequested(now: .zero) == [.tell(alice, .drain), .tell(bob, .drain)])
         #expect(bench.machine.drainRequested(now: .zero) == [])
         #expect(bench.machine.phase == .draining)
         let released = AttemptEnd(.released)
         #expect(
             bench.machine.attemptReported(lease(0), worker: alice, released, now: .zero)
-                == [.recordAttempt(lease(0), worker: alice, released)])
+                == [.ledger(.recordAttempt(lease(0), worker: alice, released, attempts: 0))])
         #expect(bench.machine.attemptRecorded(lease(0), state: .pending, failures: 0, now: .zero) == [])
-        #expect(bench.machine.shardReportedDone(lease(1), worker: bob, now: .zero).first == .confirm(shard(1)))
+        #expect(bench.machine.shardReportedDone(lease(1), worker: bob, now: .zero).first == .ledger(.confirm(shard(1))))
         #expect(bench.machine.phase == .finished)
     }
 
     @Test func drainThatWasLostIsRepeatedWithEachHeartbeat() {
         var bench = Bench.dispatching(1, [alice])
         _ = bench.machine.drainRequested(now: .zero)
-        #expect(bench.machine.workerReported(alice, held: [held(lease(0))], now: .seconds(1)) == [.drain(alice)])
+        #expect(bench.machine.workerReported(alice, held: [held(lease(0))], now: .seconds(1)) == [.tell(alice, .drain)])
     }
 
     @Test func workerThatJoinsADrainIsSentAwayAndGetsNothing() {
         var bench = Bench.dispatching(2, [alice])
         _ = bench.machine.drainRequested(now: .zero)
-        #expect(bench.machine.workerJoined(bob, credit: 1, now: .zero) == [.drain(bob)])
+        #expect(bench.machine.workerJoined(bob, credit: 1, now: .zero) == [.tell(bob, .drain)])
     }
 
     @Test func drainEndsThoughAWorkerDiesInIt() {
@@ -118,10 +118,10 @@ import Testing
     @Test func leaseThatWasBeingRecordedAtTheDrainIsGivenBack() {
         var bench = Bench.dispatching(1)
         _ = bench.machine.workerJoined(alice, credit: 1, now: .zero)
-        #expect(bench.machine.drainRequested(now: .zero) == [.drain(alice)])
+        #expect(bench.machine.drainRequested(now: .zero) == [.tell(alice, .drain)])
         #expect(
             bench.machine.leaseRecorded(lease(0), worker: alice, sequence: 0, now: .zero)
-                == [.recordAttempt(lease(0), worker: alice, AttemptEnd(.released))])
+                == [.ledger(.recordAttempt(lease(0), worker: alice, AttemptEnd(.released), attempts: 0))])
         #expect(
             bench.machine.attemptRecorded(lease(0), state: .pending, failures: 0, now: .zero)
                 == [.finish(.drained)])
@@ -130,7 +130,7 @@ import Testing
     @Test func drainThatIsAskedForBeforeTheLedgerIsLoadedIsObeyedAfterIt() {
         var machine = DispatchStateMachine(seed: 1)
         _ = machine.workerJoined(alice, credit: 1, now: .zero)
-        #expect(machine.drainRequested(now: .zero) == [.drain(alice)])
+        #expect(machine.drainRequested(now: .zero) == [.tell(alice, .drain)])
         #expect(machine.phase == .loading)
         #expect(machine.shardsLoaded([record(0)], now: .zero) == [.finish(.drained)])
     }
@@ -138,14 +138,14 @@ import Testing
     @Test func drainThatIsAskedForWhileTheLedgerIsAwayWaitsForItsLeases() {
         var bench = Bench.dispatching(1, [alice])
         bench.machine.ledgerLost()
-        #expect(bench.machine.drainRequested(now: .zero) == [.drain(alice)])
+        #expect(bench.machine.drainRequested(now: .zero) == [.tell(alice, .drain)])
         #expect(bench.machine.shardsLoaded([record(0, .running, epoch: 1, owner: alice)], now: .zero) == [])
         #expect(bench.machine.phase == .draining)
     }
 
     @Test func cancelDrainsAndSaysSo() {
         var bench = Bench.dispatching(1, [alice])
-        #expect(bench.machine.cancelRequested(now: .zero) == [.drain(alice)])
+        #expect(bench.machine.cancelRequested(now: .zero) == [.tell(alice, .drain)])
         _ = bench.machine.workerLeft(alice, now: .zero)
         #expect(
             bench.machine.attemptRecorded(lease(0), state: .pending, failures: 0, now: .zero)

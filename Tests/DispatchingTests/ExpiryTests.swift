@@ -9,7 +9,7 @@ import Testing
         #expect(bench.machine.timePassed(now: .seconds(10)) == [])
         let actions = bench.machine.timePassed(now: .seconds(11))
         #expect(actions.first == .dismiss(alice))
-        guard case .recordAttempt(lease(0), worker: alice, let end)? = actions.last else {
+        guard case .ledger(.recordAttempt(lease(0), worker: alice, let end, attempts: 3))? = actions.last else {
             Issue.record("\(actions)")
             return
         }
@@ -20,7 +20,9 @@ import Testing
         #expect(bench.machine.workerJoined(bob, credit: 1, now: .seconds(11)) == [])
         #expect(bench.machine.attemptRecorded(lease(0), state: .pending, failures: 1, now: .seconds(11)) == [])
         #expect(
-            bench.machine.timePassed(now: .seconds(13)) == [.recordLease(shard(0), worker: bob, after: Epoch(1))])
+            bench.machine.timePassed(now: .seconds(13)) == [
+                .ledger(.recordLease(shard(0), worker: bob, after: Epoch(1)))
+            ])
     }
 
     @Test func anythingThatAWorkerSaysKeepsItAlive() {
@@ -43,8 +45,8 @@ import Testing
             #expect(bench.machine.timePassed(now: .seconds(second)) == [])
         }
         let actions = bench.machine.timePassed(now: .seconds(116))
-        #expect(actions.first == .revoke(alice, lease(0)))
-        guard case .recordAttempt(lease(0), worker: alice, let end)? = actions.last else {
+        #expect(actions.first == .tell(alice, .revoke(lease(0))))
+        guard case .ledger(.recordAttempt(lease(0), worker: alice, let end, attempts: 3))? = actions.last else {
             Issue.record("\(actions)")
             return
         }
@@ -65,7 +67,7 @@ import Testing
             #expect(bench.machine.workerReported(alice, held: [held(lease(0))], now: .seconds(second)) == [])
             #expect(bench.machine.timePassed(now: .seconds(second)) == [])
         }
-        #expect(bench.machine.timePassed(now: .seconds(661)).first == .revoke(alice, lease(0)))
+        #expect(bench.machine.timePassed(now: .seconds(661)).first == .tell(alice, .revoke(lease(0))))
     }
 
     @Test func aRevokeThatWasLostIsRepeatedWhileTheWorkerListsTheLease() {
@@ -76,31 +78,32 @@ import Testing
         _ = bench.machine.timePassed(now: .seconds(61))
         #expect(
             bench.machine.workerReported(alice, held: [held(lease(0))], now: .seconds(62))
-                == [.revoke(alice, lease(0))])
+                == [.tell(alice, .revoke(lease(0)))])
     }
 
     @Test func assignmentThatWasLostIsSentAgainAfterTheLedgerConfirmsIt() {
         var bench = Bench.dispatching(1, [alice])
         #expect(bench.machine.workerReported(alice, held: [], now: .seconds(2)) == [])
-        #expect(bench.machine.workerReported(alice, held: [], now: .seconds(4)) == [.confirm(shard(0))])
+        #expect(bench.machine.workerReported(alice, held: [], now: .seconds(4)) == [.ledger(.confirm(shard(0)))])
         // Once a grace period, not once a heartbeat.
         #expect(bench.machine.workerReported(alice, held: [], now: .seconds(5)) == [])
         #expect(
             bench.machine.shardRead(record(0, .running, epoch: 1, owner: alice), now: .seconds(5))
-                == [.assign(alice, lease(0))])
+                == [.tell(alice, .assign(lease(0)))])
         #expect(bench.holder(of: 0) == alice)
     }
 
     @Test func doneReportThatWasLostIsFoundInTheLedger() {
         var bench = Bench.dispatching(1, [alice])
-        #expect(bench.machine.workerReported(alice, held: [], now: .seconds(4)) == [.confirm(shard(0))])
-        #expect(bench.machine.shardRead(record(0, .done, epoch: 1, owner: alice), now: .seconds(4)) == [.conclude])
+        #expect(bench.machine.workerReported(alice, held: [], now: .seconds(4)) == [.ledger(.confirm(shard(0)))])
+        #expect(
+            bench.machine.shardRead(record(0, .done, epoch: 1, owner: alice), now: .seconds(4)) == [.ledger(.conclude)])
         #expect(bench.phase(of: 0) == .done)
     }
 
     @Test func unknownWorkerIsAskedToJoinAgain() {
         var bench = Bench.dispatching(1)
-        #expect(bench.machine.workerReported(alice, held: [], now: .zero) == [.rejoin(alice)])
+        #expect(bench.machine.workerReported(alice, held: [], now: .zero) == [.tell(alice, .rejoin)])
         #expect(bench.machine.leases.isEmpty)
     }
 
@@ -116,9 +119,12 @@ import Testing
         var bench = Bench.dispatching(2, [alice])
         bench.join(alice, credit: 2)
         let end = AttemptEnd(outcome)
+        let attempts = [.released, .unfit].contains(outcome) ? 0 : Bench.configuration.retry.attempts
         #expect(
             bench.machine.workerLeft(alice, as: end, now: .zero)
-                == [.recordAttempt(lease(0), worker: alice, end), .recordAttempt(lease(1), worker: alice, end)])
+                == [lease(0), lease(1)].map {
+                    .ledger(.recordAttempt($0, worker: alice, end, attempts: attempts))
+                })
         #expect(bench.machine.workerLeft(alice, as: end, now: .zero) == [])
     }
 
@@ -132,6 +138,6 @@ import Testing
         let listed = [lease(0, 3), lease(1, 3), lease(2, 3), lease(2, 2), lease(9, 1)]
         #expect(
             bench.machine.workerReported(alice, held: listed.map { held($0) }, now: .zero)
-                == [lease(0, 3), lease(1, 3), lease(2, 3), lease(2, 2)].map { .revoke(alice, $0) })
+                == [lease(0, 3), lease(1, 3), lease(2, 3), lease(2, 2)].map { .tell(alice, .revoke($0)) })
     }
 }

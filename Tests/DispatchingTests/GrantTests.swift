@@ -9,7 +9,7 @@ import Testing
         #expect(machine.workerJoined(alice, credit: 1, now: .zero) == [])
         #expect(machine.phase == .loading)
         let actions = machine.shardsLoaded([record(1), record(0)], now: .zero)
-        #expect(actions == [.recordLease(shard(0), worker: alice, after: Epoch(0))])
+        #expect(actions == [.ledger(.recordLease(shard(0), worker: alice, after: Epoch(0)))])
         #expect(machine.phase == .dispatching)
     }
 
@@ -17,10 +17,12 @@ import Testing
         var bench = Bench.dispatching(1)
         #expect(
             bench.machine.workerJoined(alice, credit: 1, now: .zero)
-                == [.recordLease(shard(0), worker: alice, after: Epoch(0))])
+                == [.ledger(.recordLease(shard(0), worker: alice, after: Epoch(0)))])
         #expect(bench.phase(of: 0) == .granting(alice))
         #expect(
-            bench.machine.leaseRecorded(lease(0), worker: alice, sequence: 0, now: .zero) == [.assign(alice, lease(0))])
+            bench.machine.leaseRecorded(lease(0), worker: alice, sequence: 0, now: .zero) == [
+                .tell(alice, .assign(lease(0)))
+            ])
         #expect(bench.holder(of: 0) == alice)
     }
 
@@ -34,7 +36,8 @@ import Testing
     @Test func aWorkerThatFinishesItsShardGetsTheNext() {
         var bench = Bench.dispatching(2, [alice])
         let actions = bench.machine.shardReportedDone(lease(0), worker: alice, now: .seconds(1))
-        #expect(actions == [.confirm(shard(0)), .recordLease(shard(1), worker: alice, after: Epoch(0))])
+        #expect(
+            actions == [.ledger(.confirm(shard(0))), .ledger(.recordLease(shard(1), worker: alice, after: Epoch(0)))])
         #expect(bench.phase(of: 0) == .asking)
         #expect(bench.machine.shardRead(record(0, .done, epoch: 1), now: .seconds(1)) == [])
         #expect(bench.phase(of: 0) == .done)
@@ -50,10 +53,10 @@ import Testing
     @Test func aRefusedLeaseIsReadAgainAndGrantedAfterItsNewEpoch() {
         var bench = Bench.dispatching(1)
         _ = bench.machine.workerJoined(alice, credit: 1, now: .zero)
-        #expect(bench.machine.leaseRefused(shard(0), worker: alice, now: .zero) == [.confirm(shard(0))])
+        #expect(bench.machine.leaseRefused(shard(0), worker: alice, now: .zero) == [.ledger(.confirm(shard(0)))])
         #expect(
             bench.machine.shardRead(record(0, .running, epoch: 4, owner: bob), now: .zero)
-                == [.recordLease(shard(0), worker: alice, after: Epoch(4))])
+                == [.ledger(.recordLease(shard(0), worker: alice, after: Epoch(4)))])
     }
 
     @Test func aWorkerThatLeftWhileItsLeaseWasRecordedGivesItBack() {
@@ -62,7 +65,7 @@ import Testing
         #expect(bench.machine.workerLeft(alice, now: .zero) == [])
         #expect(
             bench.machine.leaseRecorded(lease(0), worker: alice, sequence: 0, now: .zero)
-                == [.recordAttempt(lease(0), worker: alice, AttemptEnd(.released))])
+                == [.ledger(.recordAttempt(lease(0), worker: alice, AttemptEnd(.released), attempts: 0))])
     }
 
     /// Found by the simulator: the lease was nobody's, and was lost for good with the message that assigned it.
@@ -72,13 +75,13 @@ import Testing
         #expect(bench.machine.timePassed(now: .seconds(11)) == [.dismiss(alice)])
         #expect(
             bench.machine.workerJoined(alice, credit: 1, now: .seconds(12))
-                == [.recordLease(shard(1), worker: alice, after: Epoch(0))])
+                == [.ledger(.recordLease(shard(1), worker: alice, after: Epoch(0)))])
         #expect(
             bench.machine.leaseRecorded(lease(0), worker: alice, sequence: 0, now: .seconds(12))
-                == [.recordAttempt(lease(0), worker: alice, AttemptEnd(.released))])
+                == [.ledger(.recordAttempt(lease(0), worker: alice, AttemptEnd(.released), attempts: 0))])
         #expect(
             bench.machine.leaseRecorded(lease(1), worker: alice, sequence: 0, now: .seconds(12))
-                == [.assign(alice, lease(1))])
+                == [.tell(alice, .assign(lease(1)))])
         #expect(bench.machine.leases.count == 1)
     }
 

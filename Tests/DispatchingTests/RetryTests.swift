@@ -9,13 +9,15 @@ import Testing
         let end = AttemptEnd(.failed, error: "deadlock")
         #expect(
             bench.machine.attemptReported(lease(0), worker: alice, end, now: .seconds(1))
-                == [.recordAttempt(lease(0), worker: alice, end)])
+                == [.ledger(.recordAttempt(lease(0), worker: alice, end, attempts: 3))])
         #expect(bench.phase(of: 0) == .recording(lease(0), alice))
         // A backoff of two failures lasts one to two seconds.
         #expect(bench.machine.attemptRecorded(lease(0), state: .pending, failures: 2, now: .seconds(1)) == [])
         #expect(bench.machine.timePassed(now: .milliseconds(1999)) == [])
         #expect(
-            bench.machine.timePassed(now: .seconds(3)) == [.recordLease(shard(0), worker: alice, after: Epoch(1))])
+            bench.machine.timePassed(now: .seconds(3)) == [
+                .ledger(.recordLease(shard(0), worker: alice, after: Epoch(1)))
+            ])
     }
 
     @Test func releasedShardIsGrantedAtOnceButNotToTheWorkerThatLeaves() {
@@ -24,7 +26,7 @@ import Testing
         #expect(bench.machine.attemptRecorded(lease(0), state: .pending, failures: 0, now: .zero) == [])
         #expect(
             bench.machine.workerJoined(bob, credit: 1, now: .zero)
-                == [.recordLease(shard(0), worker: bob, after: Epoch(1))])
+                == [.ledger(.recordLease(shard(0), worker: bob, after: Epoch(1)))])
     }
 
     @Test func shardThatWaitsForItsBackoffDoesNotHoldUpOthers() {
@@ -38,8 +40,9 @@ import Testing
         let end = AttemptEnd(.failed, error: "no such column", permanent: true)
         #expect(
             bench.machine.attemptReported(lease(0), worker: alice, end, now: .zero)
-                == [.recordAttempt(lease(0), worker: alice, end)])
-        #expect(bench.machine.attemptRecorded(lease(0), state: .failed, failures: 1, now: .zero) == [.conclude])
+                == [.ledger(.recordAttempt(lease(0), worker: alice, end, attempts: 3))])
+        #expect(
+            bench.machine.attemptRecorded(lease(0), state: .failed, failures: 1, now: .zero) == [.ledger(.conclude)])
         #expect(bench.phase(of: 0) == .failed)
         #expect(bench.machine.counts == (0, 0, 0, 1))
     }
@@ -47,16 +50,16 @@ import Testing
     @Test func attemptThatTheLedgerDoesNotKnowAnyMoreLeavesTheShardAsTheLedgerHasIt() {
         var bench = Bench.dispatching(1, [alice])
         _ = bench.machine.attemptReported(lease(0), worker: alice, AttemptEnd(.failed), now: .zero)
-        #expect(bench.machine.shardRead(record(0, .done, epoch: 1), now: .zero) == [.conclude])
+        #expect(bench.machine.shardRead(record(0, .done, epoch: 1), now: .zero) == [.ledger(.conclude)])
         #expect(bench.machine.attemptRecorded(lease(0), state: .pending, failures: 1, now: .zero) == [])
     }
 
     @Test func lostLeaseIsReadFromTheLedgerAndGrantedAnew() {
         var bench = Bench.dispatching(1, [alice])
-        #expect(bench.machine.leaseReportedLost(lease(0), worker: alice, now: .zero) == [.confirm(shard(0))])
+        #expect(bench.machine.leaseReportedLost(lease(0), worker: alice, now: .zero) == [.ledger(.confirm(shard(0)))])
         #expect(
             bench.machine.shardRead(record(0, .running, epoch: 1, owner: alice), now: .zero)
-                == [.recordLease(shard(0), worker: alice, after: Epoch(1))])
+                == [.ledger(.recordLease(shard(0), worker: alice, after: Epoch(1)))])
     }
 }
 
@@ -82,16 +85,16 @@ import Testing
     static let reloads = [
         Reloaded(
             name: "a failover lost the lease", record: record(0),
-            actions: [.revoke(alice, lease(0)), .recordLease(shard(0), worker: alice, after: Epoch(0))]),
+            actions: [.tell(alice, .revoke(lease(0))), .ledger(.recordLease(shard(0), worker: alice, after: Epoch(0)))]),
         Reloaded(
             name: "somebody else has it", record: record(0, .running, epoch: 2, owner: bob),
-            actions: [.revoke(alice, lease(0)), .recordLease(shard(0), worker: alice, after: Epoch(2))]),
+            actions: [.tell(alice, .revoke(lease(0))), .ledger(.recordLease(shard(0), worker: alice, after: Epoch(2)))]),
         Reloaded(
             name: "it is done", record: record(0, .done, epoch: 1, owner: alice),
-            actions: [.revoke(alice, lease(0)), .conclude]),
+            actions: [.tell(alice, .revoke(lease(0))), .ledger(.conclude)]),
         Reloaded(
             name: "it has failed", record: record(0, .failed, epoch: 1),
-            actions: [.revoke(alice, lease(0)), .conclude]),
+            actions: [.tell(alice, .revoke(lease(0))), .ledger(.conclude)]),
     ]
 
     @Test(arguments: reloads) func theLedgerBeatsMemory(reload: Reloaded) {
@@ -103,11 +106,11 @@ import Testing
     @Test func doneShardsAreOpenAgainWhenAFailoverLostThem() {
         var bench = Bench.dispatching(1, [alice])
         _ = bench.machine.shardReportedDone(lease(0), worker: alice, now: .zero)
-        #expect(bench.machine.shardRead(record(0, .done, epoch: 1), now: .zero) == [.conclude])
+        #expect(bench.machine.shardRead(record(0, .done, epoch: 1), now: .zero) == [.ledger(.conclude)])
         bench.machine.ledgerLost()
         #expect(
             bench.machine.shardsLoaded([record(0, .pending, epoch: 1)], now: .zero)
-                == [.recordLease(shard(0), worker: alice, after: Epoch(1))])
+                == [.ledger(.recordLease(shard(0), worker: alice, after: Epoch(1)))])
     }
 
     @Test func leaseThatWasBeingRecordedIsRaisedOnceMoreWhenTheLedgerHasIt() {
@@ -116,7 +119,7 @@ import Testing
         bench.machine.ledgerLost()
         #expect(
             bench.machine.shardsLoaded([record(0, .running, epoch: 1, owner: alice)], now: .zero)
-                == [.recordLease(shard(0), worker: alice, after: Epoch(1))])
+                == [.ledger(.recordLease(shard(0), worker: alice, after: Epoch(1)))])
     }
 
     @Test func workersAreDismissedWhileTheLedgerIsAway() {
@@ -127,7 +130,7 @@ import Testing
             bench.machine.shardsLoaded([record(0, .running, epoch: 1, owner: alice)], now: .seconds(12)) == [])
         #expect(
             bench.machine.workerJoined(bob, credit: 1, now: .seconds(12))
-                == [.recordLease(shard(0), worker: bob, after: Epoch(1))])
+                == [.ledger(.recordLease(shard(0), worker: bob, after: Epoch(1)))])
     }
 
     @Test func nothingIsGrantedWhileTheLedgerIsAway() {

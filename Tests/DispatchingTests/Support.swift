@@ -40,7 +40,7 @@ struct Bench {
 
     /// Answers each `recordLease` among `actions` as the ledger would.
     mutating func grant(_ actions: [DispatchAction], now: Duration = .zero) {
-        for case .recordLease(let shard, let worker, let epoch) in actions {
+        for case .ledger(.recordLease(let shard, let worker, let epoch)) in actions {
             _ = machine.leaseRecorded(
                 Lease(shard: shard, epoch: epoch.next), worker: worker, sequence: 0, now: now)
         }

@@ -8,7 +8,7 @@ final class SimulatedCoordinator: SimulatedProcess {
     private enum Work {
         case takeOver
         case renew
-        case action(DispatchAction)
+        case request(LedgerRequest)
         case release(SimulatedDatabase.RunState)
     }
 
@@ -77,26 +77,37 @@ final class SimulatedCoordinator: SimulatedProcess {
     private func perform(_ action: DispatchAction) {
         simulation.audit.note("\(name): \(action)")
         switch action {
-        case .recordLease, .reload, .conclude: enqueue(.action(action))
-        case .recordAttempt(_, _, let end):
-            note(end)
-            guard !isLoading || simulation.scenario.keepsWorkWhileLoading else { return }
-            enqueue(.action(action))
-        case .confirm:
-            guard !isLoading || simulation.scenario.keepsWorkWhileLoading else { return }
-            enqueue(.action(action))
-        case .assign(let worker, let lease):
-            let held = machine.leases.filter { $0.worker == worker }.map(\.lease.shard).sorted()
-            if held.count > 1 { simulation.audit.report(.contract, "\(worker) with credit 1 has shards \(held)") }
-            send(.assign(lease), to: worker)
-        case .revoke(let worker, let lease): send(.revoke(lease), to: worker)
-        case .rejoin(let worker): send(.rejoin, to: worker)
-        case .drain(let worker): send(.drain, to: worker)
+        case .ledger(let request): ask(request)
+        case .tell(let worker, let instruction): tell(worker, instruction)
         case .dismiss(let worker):
             simulation.audit.count(.workerDismissed)
             if simulation.scenario.killsDismissed { addresses[worker]?.kill() }
             addresses[worker] = nil
         case .finish(let outcome): finish(outcome)
+        }
+    }
+
+    private func tell(_ worker: WorkerID, _ instruction: DispatchAction.Instruction) {
+        switch instruction {
+        case .assign(let lease):
+            let held = machine.leases.filter { $0.worker == worker }.map(\.lease.shard).sorted()
+            if held.count > 1 { simulation.audit.report(.contract, "\(worker) with credit 1 has shards \(held)") }
+            send(.assign(lease), to: worker)
+        case .revoke(let lease): send(.revoke(lease), to: worker)
+        case .rejoin: send(.rejoin, to: worker)
+        case .drain: send(.drain, to: worker)
+        }
+    }
+
+    private func ask(_ request: LedgerRequest) {
+        switch request {
+        case .recordLease, .reload, .conclude: enqueue(.request(request))
+        case .recordAttempt(_, _, let end, _):
+            note(end)
+            fallthrough
+        case .confirm:
+            guard !isLoading || simulation.scenario.keepsWorkWhileLoading else { return }
+            enqueue(.request(request))
         }
     }
 
@@ -176,7 +187,7 @@ extension SimulatedCoordinator {
                     machine.ledgerLost()
                     isLoading = machine.phase == .loading
                     queue = [.renew]
-                    if isLoading { queue.append(.action(.reload)) }
+                    if isLoading { queue.append(.request(.reload)) }
                     if case .release = work { queue.append(work) }
                 }
                 pump()
@@ -202,7 +213,7 @@ extension SimulatedCoordinator {
             ownership = taken
             isLoading = true
             simulation.endpoint = self
-            queue.append(.action(.reload))
+            queue.append(.request(.reload))
             tick(every: .milliseconds(500)) { [self] in perform(machine.timePassed(now: simulation.now)) }
             tick(every: Scenario.renewal) { [self] in enqueue(.renew) }
         }
@@ -222,12 +233,12 @@ extension SimulatedCoordinator {
             simulation.database.release(ownership, as: state)
             if state == .cancelled, simulation.database.run.state == .cancelled { simulation.audit.count(.cancelled) }
             return {}
-        case .action(let action): return execute(action, ownership)
+        case .request(let request): return execute(request, ownership)
         }
     }
 
-    private func execute(_ action: DispatchAction, _ ownership: SimulatedOwnership) -> () -> Void {
-        switch action {
+    private func execute(_ request: LedgerRequest, _ ownership: SimulatedOwnership) -> () -> Void {
+        switch request {
         case .recordLease(let shard, let worker, let epoch):
             let leased = simulation.database.lease(shard, to: worker, after: epoch, ownership)
             if leased == nil { simulation.audit.count(.leaseRefused) }
@@ -237,10 +248,9 @@ extension SimulatedCoordinator {
                     leased.map { machine.leaseRecorded($0.lease, worker: worker, sequence: $0.sequence, now: now) }
                         ?? machine.leaseRefused(shard, worker: worker, now: now))
             }
-        case .recordAttempt(let lease, let worker, let end):
+        case .recordAttempt(let lease, let worker, let end, let attempts):
             let ended = simulation.database.recordAttempt(
-                lease, worker: worker, permanent: end.permanent,
-                attempts: end.outcome.countsAgainstShard ? simulation.scenario.attempts : 0, ownership)
+                lease, worker: worker, permanent: end.permanent, attempts: attempts, ownership)
             let record = simulation.database.shards[Int(lease.shard.rawValue)].record
             return { [self] in
                 let now = simulation.now
@@ -253,7 +263,7 @@ extension SimulatedCoordinator {
             if trusts, believedDone[shard] != nil { record.state = .done }
             return { [self] in
                 let answers = machine.shardRead(record, now: simulation.now)
-                for case .assign in answers { simulation.audit.count(.assignedAgain) }
+                for case .tell(_, .assign) in answers { simulation.audit.count(.assignedAgain) }
                 perform(answers)
             }
         case .reload:
@@ -269,7 +279,6 @@ extension SimulatedCoordinator {
                     machine.runConcluded(
                         done: counts.done, failed: counts.failed, open: counts.open, now: simulation.now))
             }
-        case .assign, .revoke, .rejoin, .drain, .dismiss, .finish: return {}
         }
     }
 }
