@@ -49,6 +49,7 @@ let package = Package(
         module("Sharding"),
         // Not named Dispatch, which is libdispatch's module.
         module("Dispatching", ["Sharding", collections]),
+        module("LedgerQueueing", ["Dispatching", "Sharding", collections]),
         module("WorkerLoop", ["Sharding"]),
         module("Progress", ["Sharding"]),
 
@@ -68,8 +69,8 @@ let package = Package(
         module(
             "Coordinator",
             [
-                "Batches", "Dispatching", "Host", "Job", "Ledger", "Postgres", "Preflight", "Progress", "Sharding",
-                "Specification", "Wire", "ZeroMQ", log,
+                "Batches", "Dispatching", "Host", "Job", "Ledger", "LedgerQueueing", "Postgres", "Preflight", "Progress",
+                "Sharding", "Specification", "Wire", "ZeroMQ", log,
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
@@ -98,10 +99,11 @@ let package = Package(
         tests("JobTests", ["Job", "Sharding"]),
         tests("ShardingTests", ["Sharding"]),
         tests("DispatchingTests", ["Dispatching", "Sharding"]),
+        tests("LedgerQueueingTests", ["LedgerQueueing", "Dispatching", "Sharding"]),
         tests("WorkerLoopTests", ["WorkerLoop", "Sharding"]),
         // Optimized, since it runs thousands of seeds.
         .testTarget(
-            name: "SimulationTests", dependencies: ["Dispatching", "WorkerLoop", "Sharding"],
+            name: "SimulationTests", dependencies: ["Dispatching", "LedgerQueueing", "WorkerLoop", "Sharding"],
             swiftSettings: settings + [.unsafeFlags(["-O"])]),
         tests("ProgressTests", ["Progress", "Sharding"]),
         tests("PostgresTests", ["Postgres", "Host", "Sharding", "Support"]),

@@ -1,5 +1,6 @@
 import Dispatching
 import Ledger
+import LedgerQueueing
 import Logging
 import Progress
 import Sharding
@@ -14,30 +15,19 @@ extension CoordinatorService {
         guard finishing == nil else { return }
         finishing = now
         for address in addresses.values { send(.drain(.init()), to: address) }
-        let ownership = opened.ownership
-        let state: RunRecord.State?
         switch result {
-        case .concluded(let done, let failed):
-            // Written with the last shard, by the ledger's own count.
-            written = failed == 0 ? .complete : done > 0 ? .partial : .failed
-            state = nil
-        case .drained: state = .paused
-        case .cancelled: state = .cancelled
-        case .stopped(let reason):
-            state = .paused
-            stopped = .cannotGoOn(reason)
+        // Written with the last shard, by the ledger's own count.
+        case .concluded(let done, let failed): written = failed == 0 ? .complete : done > 0 ? .partial : .failed
+        case .drained, .cancelled: break
+        case .stopped(let reason): stopped = .cannotGoOn(reason)
         }
-        Task {
-            do {
-                if let state, let released = try await ledger.with({ try $0.release(ownership, as: state) }) {
-                    written = released
-                }
-            } catch {
-                log.error("the run's state could not be written: \(error)")
-            }
-            isConcluded = true
-            finishTick(self.now)
-        }
+        reactToLedger { $0.runEnded(result) }
+    }
+
+    /// The run's state is written, as far as it can be.
+    func leave() {
+        isConcluded = true
+        finishTick(now)
     }
 
     /// The run was cancelled, and its leases were taken back: whatever workers still have in hand the fence refuses.

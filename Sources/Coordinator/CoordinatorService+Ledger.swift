@@ -1,53 +1,81 @@
 import Dispatching
 import Job
 import Ledger
+import LedgerQueueing
 import Logging
 import Metrics
 import Postgres
 import Progress
 import Sharding
 
-// The actions that touch the ledger, one after another.
+// What the ledger's queue says.
 extension CoordinatorService {
-    func enqueue(_ task: LedgerTask) {
-        queue.append(task)
-        guard !ledgerBusy else { return }
-        ledgerBusy = true
-        Task { await workQueue() }
+    func enqueue(_ task: LedgerTask) { reactToLedger { $0.requested(task) } }
+
+    func reactToLedger(_ event: (inout LedgerQueueStateMachine) -> [LedgerQueueAction]) {
+        for action in event(&queue) { perform(action) }
     }
 
-    func workQueue() async {
-        while !queue.isEmpty, continuation != nil {
-            let task = queue.removeFirst()
-            do {
-                try await attempt(task)
-            } catch let error as PostgresError {
-                guard await ledgerFailed(error) else { break }
-            } catch {
-                end(.failure(error))
-            }
-        }
-        ledgerBusy = false
-    }
-
-    /// Deadlocks and lock timeouts pass; a lease that waits for its row's lock ends the session that holds it.
-    func attempt(_ task: LedgerTask) async throws {
-        var tries = 0
-        while true {
-            do {
-                return try await carryOut(task)
-            } catch let error as PostgresError where error.recovery == .retry && tries < Self.ledgerRetries {
-                tries += 1
-                log.info("the ledger is busy, trying again: \(error)")
-                if case .dispatch(.recordLease(let shard, _, _)) = task { await endHolder(of: shard) }
+    private func perform(_ action: LedgerQueueAction) {
+        switch action {
+        case .ask(let task): Task { await ask(task) }
+        case .inquire: Task { await inquire() }
+        case .pause(let pause):
+            Task {
                 // A cancelled task only shortens the pause.
-                try? await Task.sleep(for: .milliseconds(50 * tries))
+                try? await Task.sleep(for: pause)
+                reactToLedger { $0.pauseEnded() }
             }
+        case .endHolder(let shard): Task { await endHolder(of: shard) }
+        case .suspendDispatch: machine.ledgerLost()
+        case .announceLoss(let failure): notify(.ledgerLost(failure.description))
+        case .noteAway(let failure): noteAway(failure)
+        case .obeyCancel: obeyCancel()
+        case .conclude(let done, let failed): conclude(.concluded(done: done, failed: failed))
+        case .giveUp(.release, let failure): log.error("the run's state could not be written: \(failure)")
+        case .giveUp(let task, let failure): log.info("left undone at the end: \(task): \(failure)")
+        case .leave: leave()
+        case .stop(let stop): end(.failure(reason(of: stop)))
         }
+    }
+
+    private func ask(_ task: LedgerTask) async {
+        do {
+            let isOurs = try await carryOut(task)
+            reactToLedger { isOurs ? $0.answered() : $0.refused() }
+        } catch {
+            failed(error)
+        }
+    }
+
+    /// The run is not this process's any more. It may be cancelled, or this process may have ended it, in a commit whose
+    /// answer was lost.
+    private func inquire() async {
+        let ownership = opened.ownership
+        do {
+            let standing: LedgerStanding =
+                switch try await ledger.with({ try $0.standing(ownership) }) {
+                case .owned: .owned
+                case .cancelled: .cancelled
+                case .ended(let counts): .ended(done: counts.done, failed: counts.failed)
+                case .taken: .taken
+                }
+            log.info("asked what has become of the run: \(standing)")
+            reactToLedger { $0.standingRead(standing) }
+        } catch {
+            failed(error)
+        }
+    }
+
+    private func failed(_ error: any Error) {
+        let failure = LedgerFailure(error)
+        if failure.kind == .busy { log.info("the ledger is busy: \(error)") }
+        let now = now
+        reactToLedger { $0.failed(failure, now: now) }
     }
 
     /// The row of a shard that is to be leased is locked: its last worker's session may be stuck in a statement.
-    func endHolder(of shard: ShardID) async {
+    private func endHolder(of shard: ShardID) async {
         let run = opened.ownership.run
         do {
             try await ledger.with { try $0.terminateHolder(of: shard, run: run) }
@@ -57,15 +85,33 @@ extension CoordinatorService {
         }
     }
 
-    func carryOut(_ task: LedgerTask) async throws {
+    /// Why the database cannot be reached now, which may be another reason than that of the loss.
+    private func noteAway(_ failure: LedgerFailure?) {
+        let reason = failure?.description.split(whereSeparator: \.isNewline).joined(separator: "; ")
+        progress.noted(reason.map { "the database is away, trying again: \($0)" }, from: .database)
+    }
+
+    private func reason(of stop: LedgerStop) -> any Error {
+        switch stop {
+        case .ousted: CoordinatorError.ousted
+        case .away(let failure): CoordinatorError.ledgerAway(reason: failure.description)
+        case .failed(let failure): failure.error
+        }
+    }
+}
+
+// The tasks, each on the ledger's thread.
+extension CoordinatorService {
+    /// - Returns: false where the run is not this coordinator's any more.
+    private func carryOut(_ task: LedgerTask) async throws -> Bool {
+        let ownership = opened.ownership
         switch task {
-        case .dispatch(let request): try await carryOut(request)
+        case .dispatch(let request): return try await carryOut(request)
         case .renew:
-            let (ownership, rate) = (opened.ownership, snapshot().rowsPerSecond)
-            guard !isOver else { return }
+            let rate = snapshot().rowsPerSecond
             let answer = try await ledger.with { try $0.renew(ownership, rowsPerSecond: rate) }
-            guard let renewal = answer else { return try await ownershipLost() }
-            if renewal.cancelAsked {
+            guard let renewal = answer else { return false }
+            if renewal.cancelAsked, !isOver {
                 progress.noted("cancelling: each worker finishes its batch", from: .draining)
                 react { $0.cancelRequested(now: $1) }
             }
@@ -75,18 +121,17 @@ extension CoordinatorService {
                     id: worker.id, host: worker.host, pid: worker.pid, shard: worker.shard, rowsDone: worker.rowsDone,
                     rowsPerSecond: worker.rowsPerSecond, rssBytes: worker.rssBytes, peakRSSBytes: worker.peakRSSBytes)
             }
-            let run = opened.ownership.run
-            try await ledger.with { try $0.note(records, of: run) }
-        case .left(let worker):
-            let run = opened.ownership.run
-            try await ledger.with { try $0.noteLeft(worker, of: run) }
-        case .batchRows(let rows):
-            let ownership = opened.ownership
-            try await ledger.with { try $0.noteBatchRows(rows, ownership) }
+            try await ledger.with { try $0.note(records, of: ownership.run) }
+        case .left(let worker): try await ledger.with { try $0.noteLeft(worker, of: ownership.run) }
+        case .batchRows(let rows): try await ledger.with { try $0.noteBatchRows(rows, ownership) }
+        case .release(let cancelled):
+            let released = try await ledger.with { try $0.release(ownership, as: cancelled ? .cancelled : .paused) }
+            if let released { written = released }
         }
+        return true
     }
 
-    func carryOut(_ request: LedgerRequest) async throws {
+    private func carryOut(_ request: LedgerRequest) async throws -> Bool {
         let ownership = opened.ownership
         switch request {
         case .recordLease(let shard, let worker, let epoch):
@@ -107,11 +152,8 @@ extension CoordinatorService {
                 notify(
                     .attemptEnded(lease.shard, end.error ?? end.outcome.rawValue, failed: recorded?.state == .failed))
             }
-            if let recorded {
-                react { $0.attemptRecorded(lease, state: recorded.state, failures: recorded.failures, now: $1) }
-            } else {
-                try await carryOut(.confirm(lease.shard))
-            }
+            guard let recorded else { return try await carryOut(.confirm(lease.shard)) }
+            react { $0.attemptRecorded(lease, state: recorded.state, failures: recorded.failures, now: $1) }
         case .confirm(let shard):
             let record = try await ledger.shard(shard, of: ownership.run)
             progress.shardRowsKnown(shard, rowsDone: record.rowsDone, by: record.owner)
@@ -122,90 +164,25 @@ extension CoordinatorService {
             for record in records { progress.shardRowsKnown(record.id, rowsDone: record.rowsDone) }
             react { $0.shardsLoaded(records, now: $1) }
         case .conclude:
-            guard let counts = try await ledger.with({ try $0.conclude(ownership) }) else {
-                return try await ownershipLost()
-            }
+            guard let counts = try await ledger.with({ try $0.conclude(ownership) }) else { return false }
             react {
                 $0.runConcluded(
                     done: counts.done, failed: counts.failed, open: counts.pending + counts.running, now: $1)
             }
         }
+        return true
     }
+}
 
-    /// Waits until the ledger can be reached again, then reads it anew.
-    /// - Returns: false when the coordinator has ended meanwhile.
-    func ledgerFailed(_ error: PostgresError) async -> Bool {
-        queue.removeAll()
-        machine.ledgerLost()
-        guard error.recovery == .reconnect || error.recovery == .retry else {
-            end(.failure(await reason(of: error)))
-            return false
-        }
-        notify(.ledgerLost(error.description))
-        noteAway(error)
-        let lostAt = now
-        var pause = Duration.milliseconds(100)
-        while continuation != nil {
-            let ownership = opened.ownership
-            do {
-                guard try await ledger.with({ try $0.renew(ownership, rowsPerSecond: 0) }) != nil else {
-                    try await ownershipLost()
-                    return false
-                }
-                progress.noted(nil, from: .database)
-                queue.insert(.dispatch(.reload), at: 0)
-                return true
-            } catch let error as LedgerError {
-                end(.failure(error))
-                return false
-            } catch {
-                guard now - lostAt < configuration.ledgerPatience else {
-                    end(.failure(CoordinatorError.ledgerAway(reason: "\(error)")))
-                    return false
-                }
-                noteAway(error)
-                // A cancelled task only shortens the pause.
-                try? await Task.sleep(for: pause)
-                pause = min(pause * 2, .seconds(2))
+extension LedgerFailure {
+    fileprivate init(_ error: any Error) {
+        let kind: Kind =
+            switch (error as? PostgresError)?.recovery {
+            case .retry: .busy
+            case .reconnect: .away
+            case .authorize, .permanent: .lasting
+            case nil: .damage
             }
-        }
-        return false
-    }
-
-    /// Why the database cannot be reached now, which may be another reason than that of the loss.
-    private func noteAway(_ error: any Error) {
-        let reason = "\(error)".split(whereSeparator: \.isNewline).joined(separator: "; ")
-        progress.noted("the database is away, trying again: \(reason)", from: .database)
-    }
-
-    /// What the server refuses for good may follow from rows that are gone: that says more than a violated foreign key.
-    private func reason(of error: PostgresError) async -> any Error {
-        let ownership = opened.ownership
-        do {
-            _ = try await ledger.with { try $0.standing(ownership) }
-        } catch let damage as LedgerError {
-            return damage
-        } catch {
-            log.info("the run could not be looked up: \(error)")
-        }
-        return error
-    }
-
-    /// The run is not this process's any more. It may be cancelled, or this process may have ended it, in a commit whose
-    /// answer was lost.
-    func ownershipLost() async throws {
-        // While this process gives the run back, it is nobody's.
-        if isOver { return }
-        let ownership = opened.ownership
-        switch try await ledger.with({ try $0.standing(ownership) }) {
-        case .owned:
-            // Somebody changed the row and changed it back: whatever was refused is asked for again.
-            log.info("the ledger refused this coordinator, and then did not")
-            machine.ledgerLost()
-            queue.append(.dispatch(.reload))
-        case .cancelled: obeyCancel()
-        case .ended(let counts): conclude(.concluded(done: counts.done, failed: counts.failed))
-        case .taken: end(.failure(CoordinatorError.ousted))
-        }
+        self.init(kind, error)
     }
 }

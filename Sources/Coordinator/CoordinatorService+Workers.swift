@@ -2,6 +2,7 @@ import Dispatching
 import Host
 import Job
 import Ledger
+import LedgerQueueing
 import Logging
 import Progress
 import Sharding

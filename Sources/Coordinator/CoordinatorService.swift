@@ -3,6 +3,7 @@ import Glibc
 import Host
 import Job
 public import Ledger
+import LedgerQueueing
 public import Logging
 import Metrics
 import Postgres
@@ -13,10 +14,11 @@ public import Sharding
 import Wire
 import ZeroMQ
 
-/// One run's coordinator: links a `DispatchStateMachine` to a ROUTER socket, to the ledger and to local workers.
+/// One run's coordinator: links a `DispatchStateMachine` to a ROUTER socket and to local workers, and by a
+/// `LedgerQueueStateMachine` to the ledger.
 ///
-/// The actor runs on the socket loop's thread and owns the machine. Actions that touch the ledger are done one after
-/// another on the ledger's own thread; everything else at once.
+/// The actor runs on the socket loop's thread and owns the machines. What touches the ledger is done on the ledger's own
+/// thread, everything else at once.
 public actor CoordinatorService: Service {
     public struct Configuration: Sendable {
         /// Local worker processes to keep at their number; nil to wait for workers that join.
@@ -25,8 +27,6 @@ public actor CoordinatorService: Service {
         public var listen: String?
         public var heartbeatInterval = Duration.seconds(1)
         public var leaseDuration = Duration.seconds(10)
-        /// How long the ledger may be away before the coordinator stops. The run can be resumed.
-        public var ledgerPatience = Duration.seconds(600)
 
         public init(workers: LocalWorkers?, listen: String? = nil) {
             self.workers = workers
@@ -77,18 +77,8 @@ public actor CoordinatorService: Service {
     static let renewInterval = Duration.seconds(1)
     static let noteInterval = Duration.seconds(2)
     static let progressInterval = Duration.milliseconds(200)
-    /// Times that a ledger action is tried again after a deadlock or a lock timeout.
-    static let ledgerRetries = 10
     /// How long workers may take to leave once the run is over.
     static let farewell = Duration.seconds(5)
-
-    enum LedgerTask {
-        case dispatch(LedgerRequest)
-        case renew
-        case note
-        case left(WorkerID)
-        case batchRows(Int)
-    }
 
     /// What is written about the workers once the run is over.
     enum LastFigures {
@@ -108,6 +98,7 @@ public actor CoordinatorService: Service {
     var paused = Duration.zero
     var tickedAt = Duration.zero
     var machine: DispatchStateMachine
+    var queue = LedgerQueueStateMachine()
     var progress: ProgressModel
     var local: LocalWorkers?
     var folder: String?
@@ -118,8 +109,6 @@ public actor CoordinatorService: Service {
     var greeted: [WorkerID: Duration] = [:]
     /// Workers that this process has spawned, whose ends it sees.
     var locals: Set<WorkerID> = []
-    var queue: [LedgerTask] = []
-    var ledgerBusy = false
     var renewedAt = Duration.zero
     var notedAt = Duration.zero
     var shownAt = Duration.zero
@@ -299,6 +288,7 @@ public actor CoordinatorService: Service {
     func end(_ result: Result<Void, any Error>) {
         guard let continuation else { return }
         self.continuation = nil
+        queue.serviceEnded()
         local?.killAll()
         if let socket {
             // What is still queued is a farewell; workers whose farewell is lost notice the silence.

@@ -35,7 +35,8 @@ enum Happening: String, Sendable, CaseIterable {
     // What the machines make of them.
     case leaseExpired, leaseStalled, leaseReleased, attemptFailed, fenceRefused, openRefused, leaseRefused
     case staleTermRefused, commitAnswerRecovered, rowsDeferred, lockingRead, pipelinedRead, tookOver, resumed
-    case ledgerReloaded, rejoined, workerDismissed, workerAbandoned, workerDrained, shardFailed, revoked, assignedAgain
+    case ledgerReloaded, ledgerBusy, holderEnded, ousted, ledgerGivenUp, rejoined, workerDismissed, workerAbandoned,
+        workerDrained, shardFailed, revoked, assignedAgain
     case concludedPartly, completed, cancelled
 }
 

@@ -1,4 +1,5 @@
 import Dispatching
+import LedgerQueueing
 import Sharding
 import WorkerLoop
 
@@ -40,6 +41,10 @@ struct Scenario: Sendable, Equatable {
     /// What the coordinator decides while it has no ledger is done after it has loaded, or is dropped.
     var keepsWorkWhileLoading: Bool
     var deferralLimit: Int
+    /// The chance, a statement of the coordinator, that it meets a lock.
+    var busyLedger: Double
+    /// How long the ledger may be away before a coordinator gives up.
+    var ledgerPatience: Duration
 
     init(seed: UInt64) {
         var random = SeededGenerator(seed: seed ^ 0x5CE0_A210)
@@ -75,6 +80,8 @@ struct Scenario: Sendable, Equatable {
         killsDismissed = flag(0.4)
         keepsWorkWhileLoading = flag(0.5)
         deferralLimit = int(1...4)
+        busyLedger = rate(0.1)
+        ledgerPatience = .seconds(int(3...60))
     }
 
     static let leaseDuration: Duration = .seconds(5)
@@ -98,6 +105,10 @@ struct Scenario: Sendable, Equatable {
         DispatchStateMachine.Configuration(
             leaseDuration: Self.leaseDuration, stallAfter: Self.stallAfter, assignGrace: .milliseconds(2500),
             retry: retry)
+    }
+
+    var ledgerQueue: LedgerQueueStateMachine.Configuration {
+        LedgerQueueStateMachine.Configuration(patience: ledgerPatience)
     }
 
     var workerLoop: WorkerLoopStateMachine.Configuration {

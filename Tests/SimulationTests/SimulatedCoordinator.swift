@@ -1,24 +1,16 @@
 import Dispatching
+import LedgerQueueing
 import Sharding
 import WorkerLoop
 
-/// A coordinator process: the real state machine, with a shell that runs its actions one after another on one
-/// connection to the ledger.
+/// A coordinator process: the real state machines, with a shell that carries out what they say on one connection to the
+/// ledger.
 final class SimulatedCoordinator: SimulatedProcess {
-    private enum Work {
-        case takeOver
-        case renew
-        case request(LedgerRequest)
-        case release(SimulatedDatabase.RunState)
-    }
-
     let id: WorkerID
     private(set) var machine: DispatchStateMachine
+    private var queue: LedgerQueueStateMachine
     private(set) var outcome: DispatchOutcome?
     private var ownership: SimulatedOwnership?
-    private var queue: [Work] = []
-    private var isBusy = false
-    private var isLoading = false
     private var addresses: [WorkerID: SimulatedWorker] = [:]
     /// Leases that workers reported as done: what a coordinator would believe that trusts reports.
     private var believedDone: [ShardID: Lease] = [:]
@@ -26,12 +18,13 @@ final class SimulatedCoordinator: SimulatedProcess {
     init(_ simulation: Simulation, number: Int) {
         id = WorkerID("coordinator-\(number)")
         machine = DispatchStateMachine(configuration: simulation.scenario.dispatch, seed: simulation.random.next())
+        queue = LedgerQueueStateMachine(configuration: simulation.scenario.ledgerQueue)
         super.init(simulation, name: "coordinator-\(number)")
     }
 
     private var trusts: Bool { !simulation.mechanisms.contains(.ledgerDecides) }
 
-    func start() { enqueue(.takeOver) }
+    func start() { takeOver() }
 
     /// Whether it has taken the run over and not let go of it.
     var isServing: Bool { isAlive && ownership != nil }
@@ -61,7 +54,9 @@ final class SimulatedCoordinator: SimulatedProcess {
         case .leaseReleased(let lease):
             perform(machine.attemptReported(lease, worker: worker.id, AttemptEnd(.released), now: now))
         case .leaseLost(let lease): perform(machine.leaseReportedLost(lease, worker: worker.id, now: now))
-        case .goodbye: perform(machine.workerLeft(worker.id, now: now))
+        case .goodbye:
+            enqueue(.left(worker.id))
+            perform(machine.workerLeft(worker.id, now: now))
         }
     }
 
@@ -83,6 +78,7 @@ final class SimulatedCoordinator: SimulatedProcess {
             simulation.audit.count(.workerDismissed)
             if simulation.scenario.killsDismissed { addresses[worker]?.kill() }
             addresses[worker] = nil
+            enqueue(.left(worker))
         case .finish(let outcome): finish(outcome)
         }
     }
@@ -100,14 +96,12 @@ final class SimulatedCoordinator: SimulatedProcess {
     }
 
     private func ask(_ request: LedgerRequest) {
+        if case .recordAttempt(_, _, let end, _) = request { note(end) }
         switch request {
-        case .recordLease, .reload, .conclude: enqueue(.request(request))
-        case .recordAttempt(_, _, let end, _):
-            note(end)
-            fallthrough
-        case .confirm:
-            guard !isLoading || simulation.scenario.keepsWorkWhileLoading else { return }
-            enqueue(.request(request))
+        case .recordLease, .reload, .conclude: enqueue(.dispatch(request))
+        case .recordAttempt, .confirm:
+            guard machine.phase != .loading || simulation.scenario.keepsWorkWhileLoading else { return }
+            enqueue(.dispatch(request))
         }
     }
 
@@ -126,118 +120,158 @@ final class SimulatedCoordinator: SimulatedProcess {
     private func finish(_ outcome: DispatchOutcome) {
         if self.outcome != nil { simulation.audit.report(.contract, "\(name) finishes twice") }
         self.outcome = outcome
-        switch outcome {
-        case .concluded(let done, let failed):
-            if done + failed != simulation.database.shards.count {
-                simulation.audit.report(.i5, "\(name) concludes with \(done) shards done and \(failed) failed")
-            }
-        case .drained, .stopped: enqueue(.release(.paused))
-        case .cancelled: enqueue(.release(.cancelled))
+        if case .concluded(let done, let failed) = outcome, done + failed != simulation.database.shards.count {
+            simulation.audit.report(.i5, "\(name) concludes with \(done) shards done and \(failed) failed")
         }
-        // It answers its workers for a while, then leaves.
-        simulation.after(.seconds(6)) { self.deliver { self.kill() } }
+        perform(queue.runEnded(outcome))
     }
 }
 
 // MARK: - The ledger
 
 extension SimulatedCoordinator {
-    private func enqueue(_ work: Work) {
-        queue.append(work)
-        pump()
+    private func enqueue(_ task: LedgerTask) { perform(queue.requested(task)) }
+
+    private func perform(_ actions: [LedgerQueueAction]) {
+        for action in actions { perform(action) }
     }
 
-    private func pump() {
-        guard !isBusy, let work = queue.first else { return }
-        queue.removeFirst()
-        isBusy = true
-        let fate = simulation.drawFate(isBatch: false, isInTransaction: false)
-        let session = session
-        simulation.after(simulation.upTo(simulation.ledgerLatency)) { [self] in
-            guard simulation.isUp(session), fate != .lostBefore else { return lose(work) }
-            let answer = execute(work)
-            if fate == .lostAfter || fate == .runsLater {
-                simulation.audit.count(.commitAnswerLost)
-                return lose(work)
+    private func perform(_ action: LedgerQueueAction) {
+        simulation.audit.note("\(name): \(action)")
+        switch action {
+        case .ask(let task): ask(task)
+        case .inquire: inquire()
+        case .pause(let pause):
+            simulation.after(pause) { self.deliver { [self] in perform(queue.pauseEnded()) } }
+        case .endHolder(let shard):
+            simulation.audit.count(.holderEnded)
+            let owner = simulation.database.shards[Int(shard.rawValue)].owner
+            if let worker = simulation.workers.first(where: { $0.id == owner }) { simulation.close(worker.session) }
+        case .suspendDispatch:
+            if machine.phase != .loading { simulation.audit.count(.ledgerReloaded) }
+            machine.ledgerLost()
+        case .announceLoss, .noteAway: break
+        case .obeyCancel:
+            perform(machine.cancelRequested(now: simulation.now))
+            if outcome == nil { finish(.cancelled) }
+        case .conclude(let done, let failed): if outcome == nil { finish(.concluded(done: done, failed: failed)) }
+        case .giveUp(let task, let failure):
+            if case .release = task {
+                simulation.audit.report(.contract, "\(name) gives its release up: \(failure)")
             }
-            simulation.after(simulation.upTo(simulation.ledgerLatency)) { [self] in
-                deliver { [self] in
-                    isBusy = false
-                    answer()
-                    pump()
-                }
+        // It answers its workers for a while, then leaves.
+        case .leave: simulation.after(.seconds(6)) { self.deliver { self.kill() } }
+        case .stop(let stop):
+            switch stop {
+            case .ousted: simulation.audit.count(.ousted)
+            case .away: simulation.audit.count(.ledgerGivenUp)
+            case .failed: break
             }
+            kill()
         }
     }
 
+    /// Carries a statement to the server and its answer back; either may be lost.
+    ///
+    /// - Parameter execute: runs at the server; what it returns, at the coordinator when the answer has arrived.
+    private func send(_ execute: @escaping () -> () -> Void, failed: @escaping (LedgerFailure) -> Void) {
+        let fate = simulation.drawFate(isBatch: false, isInTransaction: false)
+        let isBusy = simulation.chance(simulation.scenario.busyLedger)
+        let session = session
+        simulation.after(simulation.upTo(simulation.ledgerLatency)) { [self] in
+            guard simulation.isUp(session), fate != .lostBefore else { return lose(failed) }
+            let answer = isBusy ? { failed(LedgerFailure(.busy, Trouble.locked)) } : execute()
+            if fate == .lostAfter || fate == .runsLater {
+                simulation.audit.count(.commitAnswerLost)
+                return lose(failed)
+            }
+            simulation.after(simulation.upTo(simulation.ledgerLatency)) { self.deliver(answer) }
+        }
+    }
+
+    private enum Trouble: Error { case connection, locked, damage }
+
     /// The connection is gone, and with it what was under way.
-    private func lose(_ work: Work) {
+    private func lose(_ failed: @escaping (LedgerFailure) -> Void) {
         simulation.close(session)
         simulation.after(simulation.upTo(.seconds(1))) { [self] in
             deliver { [self] in
                 reconnect()
-                isBusy = false
                 simulation.audit.note("\(name) has lost its ledger")
-                if ownership == nil {
-                    queue = [.takeOver]
-                } else if trusts {
-                    queue.insert(work, at: 0)
-                } else {
-                    if !isLoading { simulation.audit.count(.ledgerReloaded) }
-                    machine.ledgerLost()
-                    isLoading = machine.phase == .loading
-                    queue = [.renew]
-                    if isLoading { queue.append(.request(.reload)) }
-                    if case .release = work { queue.append(work) }
+                failed(LedgerFailure(.away, Trouble.connection))
+            }
+        }
+    }
+
+    private func takeOver() {
+        send { [self] in
+            let taken = simulation.database.takeOver(id, now: simulation.now)
+            let state = simulation.database.run.state
+            return { [self] in
+                guard let taken else {
+                    guard state != .complete, state != .cancelled else { return kill() }
+                    simulation.after(.seconds(1)) { self.deliver { self.takeOver() } }
+                    return
                 }
-                pump()
+                simulation.audit.note("\(name) owns the run in term \(taken.term)")
+                ownership = taken
+                simulation.endpoint = self
+                enqueue(.dispatch(.reload))
+                tick(every: .milliseconds(500)) { [self] in perform(machine.timePassed(now: simulation.now)) }
+                tick(every: Scenario.renewal) { [self] in enqueue(.renew) }
             }
+        } failed: { [self] _ in
+            takeOver()
         }
     }
 
-    /// Runs at the server; what it returns, at the coordinator when the answer has arrived.
-    private func execute(_ work: Work) -> () -> Void {
-        guard case .takeOver = work else {
-            guard let ownership else { return {} }
-            return execute(work, ownership)
-        }
-        let taken = simulation.database.takeOver(id, now: simulation.now)
-        let state = simulation.database.run.state
-        return { [self] in
-            guard let taken else {
-                guard state != .complete, state != .cancelled else { return kill() }
-                simulation.after(.seconds(1)) { self.deliver { self.enqueue(.takeOver) } }
-                return
+    private func ask(_ task: LedgerTask) {
+        guard let ownership else { return }
+        send { [self] in
+            let answer = execute(task, ownership)
+            return { [self] in
+                let isOurs = answer()
+                perform(isOurs ? queue.answered() : queue.refused())
             }
-            simulation.audit.note("\(name) owns the run in term \(taken.term)")
-            ownership = taken
-            isLoading = true
-            simulation.endpoint = self
-            queue.append(.request(.reload))
-            tick(every: .milliseconds(500)) { [self] in perform(machine.timePassed(now: simulation.now)) }
-            tick(every: Scenario.renewal) { [self] in enqueue(.renew) }
+        } failed: { [self] failure in
+            if failure.kind == .busy { simulation.audit.count(.ledgerBusy) }
+            // The negative control asks again, as if nothing had happened.
+            if trusts { return ask(task) }
+            perform(queue.failed(failure, now: simulation.now))
         }
     }
 
-    private func execute(_ work: Work, _ ownership: SimulatedOwnership) -> () -> Void {
-        switch work {
-        case .takeOver: return {}
+    private func inquire() {
+        guard let ownership else { return }
+        send { [self] in
+            let standing = simulation.database.standing(ownership)
+            return { [self] in
+                perform(
+                    standing.map { queue.standingRead($0) }
+                        ?? queue.failed(LedgerFailure(.damage, Trouble.damage), now: simulation.now))
+            }
+        } failed: { [self] failure in
+            perform(queue.failed(failure, now: simulation.now))
+        }
+    }
+
+    /// Runs at the server; what it returns, at the coordinator when the answer has arrived. That says whether the run still
+    /// is the coordinator's.
+    private func execute(_ task: LedgerTask, _ ownership: SimulatedOwnership) -> () -> Bool {
+        switch task {
+        case .dispatch(let request): return execute(request, ownership)
         case .renew:
             let owns = simulation.database.renew(ownership, now: simulation.now)
-            return { [self] in
-                guard !owns, outcome == nil else { return }
-                simulation.audit.note("\(name) does not own the run any more")
-                kill()
-            }
-        case .release(let state):
-            simulation.database.release(ownership, as: state)
-            if state == .cancelled, simulation.database.run.state == .cancelled { simulation.audit.count(.cancelled) }
-            return {}
-        case .request(let request): return execute(request, ownership)
+            return { owns }
+        case .release(let cancelled):
+            simulation.database.release(ownership, as: cancelled ? .cancelled : .paused)
+            if cancelled, simulation.database.run.state == .cancelled { simulation.audit.count(.cancelled) }
+            return { true }
+        case .note, .left, .batchRows: return { true }
         }
     }
 
-    private func execute(_ request: LedgerRequest, _ ownership: SimulatedOwnership) -> () -> Void {
+    private func execute(_ request: LedgerRequest, _ ownership: SimulatedOwnership) -> () -> Bool {
         switch request {
         case .recordLease(let shard, let worker, let epoch):
             let leased = simulation.database.lease(shard, to: worker, after: epoch, ownership)
@@ -247,6 +281,7 @@ extension SimulatedCoordinator {
                 perform(
                     leased.map { machine.leaseRecorded($0.lease, worker: worker, sequence: $0.sequence, now: now) }
                         ?? machine.leaseRefused(shard, worker: worker, now: now))
+                return true
             }
         case .recordAttempt(let lease, let worker, let end, let attempts):
             let ended = simulation.database.recordAttempt(
@@ -257,6 +292,7 @@ extension SimulatedCoordinator {
                 perform(
                     ended.map { machine.attemptRecorded(lease, state: $0.state, failures: $0.failures, now: now) }
                         ?? machine.shardRead(record, now: now))
+                return true
             }
         case .confirm(let shard):
             var record = simulation.database.shards[Int(shard.rawValue)].record
@@ -265,19 +301,21 @@ extension SimulatedCoordinator {
                 let answers = machine.shardRead(record, now: simulation.now)
                 for case .tell(_, .assign) in answers { simulation.audit.count(.assignedAgain) }
                 perform(answers)
+                return true
             }
         case .reload:
             let records = simulation.database.shards.map(\.record)
             return { [self] in
-                isLoading = false
                 perform(machine.shardsLoaded(records, now: simulation.now))
+                return true
             }
         case .conclude:
-            let counts = simulation.database.conclude(ownership)
+            guard let counts = simulation.database.conclude(ownership) else { return { false } }
             return { [self] in
                 perform(
                     machine.runConcluded(
                         done: counts.done, failed: counts.failed, open: counts.open, now: simulation.now))
+                return true
             }
         }
     }

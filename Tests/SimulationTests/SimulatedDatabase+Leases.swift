@@ -1,4 +1,5 @@
 import Dispatching
+import LedgerQueueing
 import Sharding
 import WorkerLoop
 
@@ -33,6 +34,20 @@ extension SimulatedDatabase {
         guard isOwner(ownership) else { return false }
         run.ownedUntil = now + Scenario.ownership
         return true
+    }
+
+    /// What has become of the coordinator's run; nil where no coordinator can have left it so.
+    func standing(_ ownership: SimulatedOwnership) -> LedgerStanding? {
+        if run.state == .cancelled { return .cancelled }
+        if run.term != ownership.term { return .taken }
+        if isOwner(ownership), run.state == .running { return .owned }
+        let done = shards.count { $0.state == .done }
+        let failed = shards.count { $0.state == .failed }
+        guard run.coordinator == nil, done + failed == shards.count else { return nil }
+        switch run.state {
+        case .complete where failed == 0, .partial, .failed: return .ended(done: done, failed: failed)
+        case .planned, .running, .paused, .complete, .cancelled: return nil
+        }
     }
 
     mutating func release(_ ownership: SimulatedOwnership, as state: RunState) {
@@ -84,13 +99,14 @@ extension SimulatedDatabase {
         return (shard.state, attempts == 0 ? 0 : shard.failures)
     }
 
-    /// Ends the run when no shard is open.
-    mutating func conclude(_ ownership: SimulatedOwnership) -> (open: Int, done: Int, failed: Int) {
+    /// Ends the run when no shard is open. Nil when it is not this coordinator's any more.
+    mutating func conclude(_ ownership: SimulatedOwnership) -> (open: Int, done: Int, failed: Int)? {
         let done = shards.count { $0.state == .done }
         let failed = shards.count { $0.state == .failed }
         let open = shards.count - done - failed
         let trusts = !mechanisms.contains(.ledgerDecides)
-        guard isOwner(ownership), open == 0 || trusts else { return (open, done, failed) }
+        guard isOwner(ownership) else { return nil }
+        guard open == 0 || trusts else { return (open, done, failed) }
         run.state = failed == 0 ? .complete : done > 0 ? .partial : .failed
         run.coordinator = nil
         if open > 0 { audit.report(.i5, "the run was concluded with \(open) shards open") }

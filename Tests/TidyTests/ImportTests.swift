@@ -15,7 +15,7 @@ import Testing
     ]
     /// Modules of the product Collections.
     private static let collections: Set<String> = ["Collections", "DequeModule", "OrderedCollections"]
-    private static let pure = ["Sharding", "Dispatching", "WorkerLoop", "Progress"]
+    private static let pure = ["Sharding", "Dispatching", "LedgerQueueing", "WorkerLoop", "Progress"]
 
     private struct File {
         var name: String

@@ -1,0 +1,248 @@
+import DequeModule
+package import Dispatching
+
+/// What a coordinator asks of the ledger, one task after another, on a connection that may break.
+///
+/// Methods are events; each returns the actions that follow. The machine does no I/O and never reads a clock: `now` is
+/// the time since any fixed moment, and never goes back.
+///
+/// A task that met a lock is tried again before the next. After a lost connection the ownership is renewed until that
+/// works, and then everything is read again, since the ledger beats memory. Where the ownership is refused, the ledger is
+/// asked why.
+package struct LedgerQueueStateMachine: Sendable {
+    package struct Configuration: Sendable {
+        /// How long the ledger may be away before the coordinator stops. The run can be resumed.
+        package var patience: Duration
+        /// Times that a task is tried again after a deadlock or a lock timeout.
+        package var retries: Int
+        /// The pause before the first of them; the n-th is n times as long.
+        package var retryPause: Duration
+        /// The pauses between two attempts to reach the ledger: the first, and the longest. Each is twice the one before.
+        package var reconnectPauses: ClosedRange<Duration>
+
+        package init(
+            patience: Duration = .seconds(600), retries: Int = 10, retryPause: Duration = .milliseconds(50),
+            reconnectPauses: ClosedRange<Duration> = .milliseconds(100) ... .seconds(2)
+        ) {
+            self.patience = patience
+            self.retries = retries
+            self.retryPause = retryPause
+            self.reconnectPauses = reconnectPauses
+        }
+    }
+
+    /// What the machine waits for.
+    ///
+    /// - `idle`: leaves by `requested` or `runEnded`, to `asking`.
+    /// - `asking`: leaves by `answered`, to the next task or `idle`; by `refused`, to `inquiring`; by `failed`, to
+    ///   `retrying`, `reconnecting`, `explaining` or `stopped`, and at the end of the run also to the next task.
+    /// - `retrying`: leaves by `pauseEnded`, to `asking`.
+    /// - `reconnecting`: leaves by `answered`, to the next task; by `refused`, to `inquiring`; by `failed`, to `away` or
+    ///   `stopped`.
+    /// - `away`: leaves by `pauseEnded`, to `reconnecting`.
+    /// - `inquiring`: leaves by `standingRead`, to `idle`, the next task or `stopped`; by `failed`, to `away` where the
+    ///   ledger was lost before, to `reconnecting` or to `stopped`.
+    /// - `explaining`: leaves by `standingRead` or `failed`, to `stopped`.
+    /// - `stopped`: never left. `serviceEnded` leads here from every state.
+    enum Phase: Equatable, Sendable {
+        case idle
+        case asking(LedgerTask, tries: Int)
+        case retrying(LedgerTask, tries: Int)
+        case reconnecting(Outage)
+        case away(Outage)
+        case inquiring(Outage?)
+        case explaining(LedgerFailure)
+        case stopped
+    }
+
+    struct Outage: Equatable, Sendable {
+        var since: Duration
+        /// The next pause.
+        var pause: Duration
+    }
+
+    package let configuration: Configuration
+    private(set) var phase: Phase = .idle
+    /// In the order in which they were requested. There is one `renew` and one `note` at the most, and of the rest what
+    /// the dispatching machine asks for: a few for each worker, and one for each shard that its worker leaves.
+    private(set) var waiting: Deque<LedgerTask> = []
+    /// Nothing is dispatched any more: what is left to do is the end of the run.
+    private var isOver = false
+
+    package init(configuration: Configuration = Configuration()) {
+        self.configuration = configuration
+    }
+
+    // MARK: - The coordinator's events
+
+    /// The coordinator has a task for the ledger.
+    package mutating func requested(_ task: LedgerTask) -> [LedgerQueueAction] {
+        guard phase != .stopped, !isOver || task.isLasting else { return [] }
+        if task.isPeriodic, waiting.contains(task) { return [] }
+        waiting.append(task)
+        return phase == .idle ? next() : []
+    }
+
+    /// The run is over here, whoever ended it. Unless the ledger has concluded it, it is given back.
+    package mutating func runEnded(_ outcome: DispatchOutcome) -> [LedgerQueueAction] {
+        guard phase != .stopped, !isOver else { return [] }
+        isOver = true
+        waiting.removeAll { !$0.isLasting }
+        let release: LedgerTask? =
+            switch outcome {
+            case .concluded: nil
+            case .drained, .stopped: .release(cancelled: false)
+            case .cancelled: .release(cancelled: true)
+            }
+        if let release { waiting.append(release) }
+        return (release == nil ? [.leave] : []) + (phase == .idle ? next() : [])
+    }
+
+    /// The coordinator has ended, for whatever reason.
+    package mutating func serviceEnded() {
+        phase = .stopped
+        waiting.removeAll()
+    }
+
+    // MARK: - The ledger's events
+
+    /// The task was done.
+    package mutating func answered() -> [LedgerQueueAction] {
+        switch phase {
+        case .asking(let task, _): return next(after: task)
+        case .reconnecting:
+            if !isOver { waiting.prepend(.dispatch(.reload)) }
+            return [.noteAway(nil)] + next()
+        case .idle, .retrying, .away, .inquiring, .explaining, .stopped: return []
+        }
+    }
+
+    /// The ledger says that the run is not this coordinator's any more.
+    package mutating func refused() -> [LedgerQueueAction] {
+        switch phase {
+        // While this coordinator gives the run back, it is nobody's.
+        case .asking where isOver, .reconnecting where isOver: return answered()
+        case .asking:
+            phase = .inquiring(nil)
+            return [.inquire]
+        case .reconnecting(let outage):
+            phase = .inquiring(outage)
+            return [.inquire]
+        case .idle, .retrying, .away, .inquiring, .explaining, .stopped: return []
+        }
+    }
+
+    /// The ledger says what has become of the run.
+    package mutating func standingRead(_ standing: LedgerStanding) -> [LedgerQueueAction] {
+        switch phase {
+        case .inquiring(let outage):
+            phase = .idle
+            let back: [LedgerQueueAction] = outage == nil ? [] : [.noteAway(nil)]
+            switch standing {
+            case .owned where isOver, .cancelled where isOver, .ended where isOver: return back + next()
+            case .owned:
+                // Somebody changed the row and changed it back: whatever was refused is asked for again.
+                waiting.append(.dispatch(.reload))
+                return back + [.suspendDispatch] + next()
+            case .cancelled: return back + [.obeyCancel]
+            case .ended(let done, let failed): return back + [.conclude(done: done, failed: failed)]
+            case .taken: return stop(.ousted)
+            }
+        case .explaining(let failure): return stop(.failed(failure))
+        case .idle, .asking, .retrying, .reconnecting, .away, .stopped: return []
+        }
+    }
+
+    /// The ledger, or the connection to it, failed in what was asked last.
+    package mutating func failed(_ failure: LedgerFailure, now: Duration) -> [LedgerQueueAction] {
+        switch phase {
+        case .asking(let task, let tries):
+            if failure.kind == .busy, tries < configuration.retries, !isOver || task.isLasting {
+                return retry(task, tries: tries + 1)
+            }
+            if isOver { return failedAtTheEnd(task, failure, now: now) }
+            switch failure.kind {
+            case .busy, .away: return lose(task, failure, now: now)
+            case .lasting:
+                phase = .explaining(failure)
+                return [.inquire]
+            case .damage: return stop(.failed(failure))
+            }
+        case .reconnecting(let outage): return stayAway(outage, failure, now: now)
+        case .inquiring(let outage?): return stayAway(outage, failure, now: now)
+        case .inquiring(nil):
+            switch failure.kind {
+            case .busy, .away: return lose(nil, failure, now: now)
+            case .lasting, .damage: return stop(.failed(failure))
+            }
+        case .explaining(let first):
+            // What is wrong with the run says more than what followed from it.
+            return stop(.failed(failure.kind == .damage ? failure : first))
+        case .idle, .retrying, .away, .stopped: return []
+        }
+    }
+
+    /// A pause is over.
+    package mutating func pauseEnded() -> [LedgerQueueAction] {
+        switch phase {
+        case .retrying(let task, let tries):
+            phase = .asking(task, tries: tries)
+            return [.ask(task)]
+        case .away(let outage):
+            phase = .reconnecting(outage)
+            return [.ask(.renew)]
+        case .idle, .asking, .reconnecting, .inquiring, .explaining, .stopped: return []
+        }
+    }
+
+    // MARK: - Private
+
+    private mutating func next(after task: LedgerTask? = nil) -> [LedgerQueueAction] {
+        var actions: [LedgerQueueAction] = []
+        if case .release? = task { actions.append(.leave) }
+        guard let next = waiting.popFirst() else {
+            phase = .idle
+            return actions
+        }
+        phase = .asking(next, tries: 0)
+        return actions + [.ask(next)]
+    }
+
+    private mutating func retry(_ task: LedgerTask, tries: Int) -> [LedgerQueueAction] {
+        phase = .retrying(task, tries: tries)
+        var actions: [LedgerQueueAction] = [.pause(configuration.retryPause * tries)]
+        if case .dispatch(.recordLease(let shard, _, _)) = task { actions.insert(.endHolder(shard), at: 0) }
+        return actions
+    }
+
+    /// The connection is gone, and what was asked on it is void.
+    private mutating func lose(_ task: LedgerTask?, _ failure: LedgerFailure, now: Duration) -> [LedgerQueueAction] {
+        waiting.removeAll { !$0.isLasting }
+        if let task, task.isLasting { waiting.prepend(task) }
+        phase = .reconnecting(Outage(since: now, pause: configuration.reconnectPauses.lowerBound))
+        return [.suspendDispatch, .announceLoss(failure), .noteAway(failure), .ask(.renew)]
+    }
+
+    private mutating func stayAway(_ outage: Outage, _ failure: LedgerFailure, now: Duration) -> [LedgerQueueAction] {
+        if failure.kind == .damage { return stop(.failed(failure)) }
+        guard now - outage.since < configuration.patience else { return stop(.away(failure)) }
+        let longer = min(outage.pause * 2, configuration.reconnectPauses.upperBound)
+        phase = .away(Outage(since: outage.since, pause: longer))
+        return [.noteAway(failure), .pause(outage.pause)]
+    }
+
+    /// At the end of the run only its release is worth waiting for.
+    private mutating func failedAtTheEnd(_ task: LedgerTask, _ failure: LedgerFailure, now: Duration)
+        -> [LedgerQueueAction]
+    {
+        if case .release = task, failure.kind == .busy || failure.kind == .away {
+            return lose(task, failure, now: now)
+        }
+        return [.giveUp(task, failure)] + next(after: task)
+    }
+
+    private mutating func stop(_ stop: LedgerStop) -> [LedgerQueueAction] {
+        serviceEnded()
+        return [.stop(stop)]
+    }
+}

@@ -1,0 +1,70 @@
+import Dispatching
+import Testing
+
+@testable import LedgerQueueing
+
+@Suite struct OwnershipTests {
+    @Test func refusedCoordinatorAsksWhatHasBecomeOfTheRun() {
+        var queue = LedgerQueueStateMachine.asking(.renew, confirm(0))
+        #expect(queue.refused() == [.inquire])
+        #expect(queue.requested(confirm(1)) == [])
+    }
+
+    @Test func ousterEndsIt() {
+        var queue = LedgerQueueStateMachine.asking(.renew, confirm(0))
+        _ = queue.refused()
+        #expect(queue.standingRead(.taken) == [.stop(.ousted)])
+        #expect(queue.answered() == [])
+        #expect(queue.requested(.renew) == [])
+    }
+
+    @Test func ousterIsSeenAfterALostConnection() {
+        var queue = LedgerQueueStateMachine.lost(confirm(0))
+        #expect(queue.refused() == [.inquire])
+        #expect(queue.standingRead(.taken) == [.stop(.ousted)])
+    }
+
+    @Test func runThatIsItsOwnAfterAllIsReadAgain() {
+        var queue = LedgerQueueStateMachine.asking(.renew)
+        _ = queue.refused()
+        #expect(queue.standingRead(.owned) == [.suspendDispatch, .ask(reload)])
+        // After an outage the note must go, too.
+        var lost = LedgerQueueStateMachine.lost(confirm(0))
+        _ = lost.refused()
+        #expect(lost.standingRead(.owned) == [.noteAway(nil), .suspendDispatch, .ask(reload)])
+    }
+
+    @Test func cancelIsObeyed() {
+        var queue = LedgerQueueStateMachine.asking(.renew, confirm(0))
+        _ = queue.refused()
+        #expect(queue.standingRead(.cancelled) == [.obeyCancel])
+        // It is the ledger's already, which refuses this.
+        #expect(queue.runEnded(.cancelled) == [.ask(.release(cancelled: true))])
+        #expect(queue.answered() == [.leave])
+    }
+
+    @Test func endInACommitWhoseAnswerWasLostIsFound() {
+        var queue = LedgerQueueStateMachine.lost(.dispatch(.conclude))
+        _ = queue.refused()
+        #expect(queue.standingRead(.ended(done: 2, failed: 1)) == [.noteAway(nil), .conclude(done: 2, failed: 1)])
+        #expect(queue.runEnded(.concluded(done: 2, failed: 1)) == [.leave])
+    }
+
+    @Test func connectionThatBreaksInTheInquiryIsMadeAgain() {
+        var queue = LedgerQueueStateMachine.asking(.renew)
+        _ = queue.refused()
+        let away = failure(.away)
+        #expect(
+            queue.failed(away, now: .zero) == [.suspendDispatch, .announceLoss(away), .noteAway(away), .ask(.renew)])
+        // And again: the outage goes on.
+        _ = queue.refused()
+        #expect(queue.failed(away, now: .seconds(1)) == [.noteAway(away), .pause(.milliseconds(100))])
+        #expect(queue.failed(away, now: .seconds(1)) == [])
+    }
+
+    @Test func inquiryThatFailsForGoodEndsIt() {
+        var queue = LedgerQueueStateMachine.asking(.renew)
+        _ = queue.refused()
+        #expect(queue.failed(failure(.lasting), now: .zero) == [.stop(.failed(failure(.lasting)))])
+    }
+}
