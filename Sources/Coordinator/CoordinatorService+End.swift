@@ -9,24 +9,19 @@ import ZeroMQ
 
 // From the machine's last action to the end of the service.
 extension CoordinatorService {
-    var isOver: Bool { finishing != nil || isConcluded }
-
     func conclude(_ result: DispatchOutcome) {
-        guard finishing == nil else { return }
-        finishing = now
+        let reason: CoordinatorError? = if case .stopped(let reason) = result { .cannotGoOn(reason) } else { nil }
+        guard ending.begun(reason, now: now) else { return }
         for address in addresses.values { send(.drain(.init()), to: address) }
-        switch result {
         // Written with the last shard, by the ledger's own count.
-        case .concluded(let done, let failed): written = failed == 0 ? .complete : done > 0 ? .partial : .failed
-        case .drained, .cancelled: break
-        case .stopped(let reason): stopped = .cannotGoOn(reason)
+        if case .concluded(let done, let failed) = result {
+            written = failed == 0 ? .complete : done > 0 ? .partial : .failed
         }
         reactToLedger { $0.runEnded(result) }
     }
 
-    /// The run's state is written, as far as it can be.
     func leave() {
-        isConcluded = true
+        ending.released()
         finishTick(now)
     }
 
@@ -41,17 +36,18 @@ extension CoordinatorService {
 
     /// Workers leave by themselves; the ones that do not are ended. Meanwhile their last figures are written.
     func finishTick(_ now: Duration) {
-        guard let finishing, isConcluded else { return }
+        guard let since = ending.since else { return }
+        // The database may be away.
+        if case .releasing = ending { return show(now) }
         reapLocalWorkers()
-        let isLate = now - finishing > Self.farewell
         let processesAreGone = local?.children.isEmpty ?? true
         // A worker that has not read its farewell when the connection closes would never read it, and look for a
         // coordinator for minutes.
-        let areGone = processesAreGone && !addresses.keys.contains { isWaitedFor($0, since: finishing) }
-        switch lastFigures {
-        case .due where addresses.isEmpty || areGone || isLate: writeLastFigures()
-        case .written where areGone || isLate: end(stopped.map { .failure($0) } ?? .success(()))
-        case .due, .underWay, .written: break
+        let areGone = processesAreGone && !addresses.keys.contains { isWaitedFor($0, since: since) }
+        switch ending.workersLookedAfter(haveSaidGoodbye: addresses.isEmpty, areGone: areGone, now: now) {
+        case .writeFigures: writeLastFigures()
+        case .end(let error): end(error.map { .failure($0) } ?? .success(()))
+        case nil: break
         }
     }
 
@@ -63,7 +59,6 @@ extension CoordinatorService {
 
     /// For `coord status` after the end; the run's own state is written already.
     private func writeLastFigures() {
-        lastFigures = .underWay
         let records = progress.peaks.map { worker in
             WorkerRecord(
                 id: worker.id, host: worker.host, pid: worker.pid, rowsDone: worker.rowsDone,
@@ -76,7 +71,7 @@ extension CoordinatorService {
             } catch {
                 log.warning("the workers' last figures could not be written: \(error)")
             }
-            lastFigures = .written
+            ending.figuresWritten()
             finishTick(self.now)
         }
     }

@@ -111,7 +111,7 @@ extension CoordinatorService {
             let rate = snapshot().rowsPerSecond
             let answer = try await ledger.with { try $0.renew(ownership, rowsPerSecond: rate) }
             guard let renewal = answer else { return false }
-            if renewal.cancelAsked, !isOver {
+            if renewal.cancelAsked, ending == .ahead {
                 progress.noted("cancelling: each worker finishes its batch", from: .draining)
                 react { $0.cancelRequested(now: $1) }
             }

@@ -163,7 +163,7 @@ extension CoordinatorService {
         locals.remove(worker)
         progress.workerLeft(worker, now: now)
         // At the end, one statement is written for all of them.
-        if isOver { finishTick(now) } else { enqueue(.left(worker)) }
+        if ending == .ahead { enqueue(.left(worker)) } else { finishTick(now) }
     }
 
     func send(_ body: FromCoordinator.OneOf_Body, to address: [UInt8]) {

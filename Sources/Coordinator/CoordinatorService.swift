@@ -77,13 +77,6 @@ public actor CoordinatorService: Service {
     static let renewInterval = Duration.seconds(1)
     static let noteInterval = Duration.seconds(2)
     static let progressInterval = Duration.milliseconds(200)
-    /// How long workers may take to leave once the run is over.
-    static let farewell = Duration.seconds(5)
-
-    /// What is written about the workers once the run is over.
-    enum LastFigures {
-        case due, underWay, written
-    }
 
     nonisolated let loop = SocketLoop(name: "coordinator")
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -117,14 +110,11 @@ public actor CoordinatorService: Service {
     var stall = StallWatch()
     /// Rows that a batch may have, when a timeout has made batches smaller; 0 otherwise.
     var batchRows = 0
-    /// Why the run could not go on.
-    var stopped: CoordinatorError?
-    var finishing: Duration?
-    var lastFigures: LastFigures = .due
+    var ending = Ending.ahead
     /// The run's state as this process has last written it.
     var written: RunRecord.State = .running
-    var isConcluded = false
-    var continuation: CheckedContinuation<Void, any Error>?
+    /// What `run` waits for.
+    private var continuation: CheckedContinuation<Void, any Error>?
     let shardsDone: Counter
     let attemptsEnded: Counter
     let rowsGauge: Gauge
@@ -286,8 +276,8 @@ public actor CoordinatorService: Service {
     }
 
     func end(_ result: Result<Void, any Error>) {
-        guard let continuation else { return }
-        self.continuation = nil
+        guard ending != .over else { return }
+        ending.ended()
         queue.serviceEnded()
         local?.killAll()
         if let socket {
@@ -299,7 +289,8 @@ public actor CoordinatorService: Service {
         socket = nil
         loop.terminate()
         removeFolder()
-        continuation.resume(with: result)
+        continuation?.resume(with: result)
+        continuation = nil
     }
 
     // MARK: - The machine
@@ -346,7 +337,7 @@ public actor CoordinatorService: Service {
         if now - tickedAt > Self.pauseLimit { paused += now - tickedAt }
         let now = now
         tickedAt = now
-        guard finishing == nil else { return finishTick(now) }
+        guard ending == .ahead else { return finishTick(now) }
         reportRefusals()
         reapLocalWorkers()
         if let local, local.failures >= LocalWorkers.failureLimit {
@@ -369,11 +360,14 @@ public actor CoordinatorService: Service {
             notedAt = now
             enqueue(.note)
         }
-        if now - shownAt >= Self.progressInterval {
-            shownAt = now
-            progress.noted(stall.words(now: now), from: .stall)
-            notify(.progressed(snapshot()))
-        }
+        show(now)
+    }
+
+    func show(_ now: Duration) {
+        guard now - shownAt >= Self.progressInterval else { return }
+        shownAt = now
+        progress.noted(stall.words(now: now), from: .stall)
+        notify(.progressed(snapshot()))
     }
 
     /// Has `tick` called as soon as a local worker's process has ended.
@@ -386,7 +380,7 @@ public actor CoordinatorService: Service {
     func reapLocalWorkers() {
         for exit in local?.reap(now: now) ?? [] {
             loop.unwatch(descriptor: exit.descriptor)
-            if !isOver { exited(exit) }
+            if ending == .ahead { exited(exit) }
         }
     }
 
