@@ -12,7 +12,7 @@ extension CoordinatorService {
     func conclude(_ result: DispatchOutcome) {
         let reason: CoordinatorError? = if case .stopped(let reason) = result { .cannotGoOn(reason) } else { nil }
         guard ending.begun(reason, now: now) else { return }
-        for address in addresses.values { send(.drain(.init()), to: address) }
+        for address in peers.addresses { send(.drain(.init()), to: address) }
         // Written with the last shard, by the ledger's own count.
         if case .concluded(let done, let failed) = result {
             written = failed == 0 ? .complete : done > 0 ? .partial : .failed
@@ -43,18 +43,12 @@ extension CoordinatorService {
         let processesAreGone = local?.children.isEmpty ?? true
         // A worker that has not read its farewell when the connection closes would never read it, and look for a
         // coordinator for minutes.
-        let areGone = processesAreGone && !addresses.keys.contains { isWaitedFor($0, since: since) }
-        switch ending.workersLookedAfter(haveSaidGoodbye: addresses.isEmpty, areGone: areGone, now: now) {
+        let areGone = processesAreGone && !peers.hasForeign(within: configuration.leaseDuration, of: since)
+        switch ending.workersLookedAfter(haveSaidGoodbye: peers.isEmpty, areGone: areGone, now: now) {
         case .writeFigures: writeLastFigures()
         case .end(let error): end(error.map { .failure($0) } ?? .success(()))
         case nil: break
         }
-    }
-
-    /// Whether a worker of another's is likely to be there still: it works, or was about to.
-    private func isWaitedFor(_ worker: WorkerID, since end: Duration) -> Bool {
-        guard !locals.contains(worker) else { return false }
-        return people[worker] != nil || end - (greeted[worker] ?? .zero) < configuration.leaseDuration
     }
 
     /// For `coord status` after the end; the run's own state is written already.

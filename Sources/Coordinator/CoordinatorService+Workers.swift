@@ -31,8 +31,7 @@ extension CoordinatorService {
         switch message.body {
         case .hello(let hello): greet(worker, hello, at: address)
         case .heartbeat(let heartbeat):
-            guard addresses[worker] != nil else { return send(.rejoin(.init()), to: address) }
-            addresses[worker] = address
+            guard peers.heard(worker, at: address) else { return send(.rejoin(.init()), to: address) }
             report(worker, heartbeat)
             send(.alive(.init()), to: address)
             let held = heartbeat.held.map {
@@ -61,13 +60,8 @@ extension CoordinatorService {
         let outcome: AttemptEnd.Outcome = failed.stopsRun ? .released : failed.unfit ? .unfit : .failed
         let end = AttemptEnd(outcome, error: failed.error, permanent: failed.permanent)
         react { $0.attemptReported(failed.lease.value, worker: worker, end, now: $1) }
-        if failed.unfit { notify(.workerUnfit(name(of: worker), failed.error)) }
+        if failed.unfit { notify(.workerUnfit(peers.name(of: worker), failed.error)) }
         if failed.stopsRun { react { $0.stopRequested(reason: failed.error, now: $1) } }
-    }
-
-    /// A worker for people.
-    func name(of worker: WorkerID) -> String {
-        people[worker].map { "worker \($0.host) pid \($0.pid)" } ?? "a worker"
     }
 
     func greet(_ worker: WorkerID, _ hello: Hello, at address: [UInt8]) {
@@ -90,15 +84,13 @@ extension CoordinatorService {
             refused.mend = "start the worker again"
             return send(.refused(refused), to: address)
         }
-        addresses[worker] = address
-        greeted[worker] = now
+        let isLocal = hello.host == HostName.current && local?.contains(hello.pid) == true
+        peers.greeted(worker, at: address, isLocal: isLocal, now: now)
         if !hello.problem.isEmpty {
             progress.noted(
                 "worker \(hello.host) pid \(hello.pid) cannot begin: \(hello.problem)", from: .beginning(worker))
             if local?.contains(hello.pid) == true { lastGoodbye = hello.problem }
         }
-        let isLocal = hello.host == HostName.current && local?.contains(hello.pid) == true
-        if isLocal { locals.insert(worker) }
         var welcome = Coord_Wire_V1_Welcome()
         welcome.protocol = protocolVersion
         welcome.run = opened.ownership.run.rawValue
@@ -108,7 +100,7 @@ extension CoordinatorService {
         welcome.heartbeatMs = UInt32(configuration.heartbeatInterval / .milliseconds(1))
         send(.welcome(welcome), to: address)
         guard hello.ready else { return }
-        people[worker] = (hello.host, hello.pid)
+        peers.joined(worker, as: PeerDirectory.Process(host: hello.host, pid: hello.pid))
         progress.noted(nil, from: .beginning(worker))
         if isLocal { local?.joined(hello.pid) }
         progress.workerJoined(worker, host: hello.host, pid: hello.pid, local: isLocal, now: now)
@@ -119,11 +111,8 @@ extension CoordinatorService {
 
     /// Forgets those that asked to join, never did, and are not heard of any more.
     func forgetSilentGuests() {
-        for (worker, heardAt) in greeted where people[worker] == nil && now - heardAt > configuration.leaseDuration {
+        for worker in peers.timePassed(configuration.leaseDuration, now: now) {
             progress.noted(nil, from: .beginning(worker))
-            addresses[worker] = nil
-            greeted[worker] = nil
-            locals.remove(worker)
         }
     }
 
@@ -137,7 +126,7 @@ extension CoordinatorService {
             stall.heard(
                 from: worker, sequence: held.sequence, rowsDone: held.rowsDone,
                 words:
-                    "\(name(of: worker)) is at shard \(held.lease.shard), \(heartbeat.step) for \(heartbeat.stepSeconds) s",
+                    "\(peers.name(of: worker)) is at shard \(held.lease.shard), \(heartbeat.step) for \(heartbeat.stepSeconds) s",
                 now: now)
             batchRowsReported(Int(held.batchRows))
         } else {
@@ -157,10 +146,7 @@ extension CoordinatorService {
         stall.left(worker)
         progress.noted(nil, from: .worker(worker))
         progress.noted(nil, from: .beginning(worker))
-        addresses[worker] = nil
-        people[worker] = nil
-        greeted[worker] = nil
-        locals.remove(worker)
+        peers.left(worker)
         progress.workerLeft(worker, now: now)
         // At the end, one statement is written for all of them.
         if ending == .ahead { enqueue(.left(worker)) } else { finishTick(now) }
@@ -180,7 +166,7 @@ extension CoordinatorService {
     }
 
     func send(_ body: FromCoordinator.OneOf_Body, to worker: WorkerID) {
-        guard let address = addresses[worker] else { return }
+        guard let address = peers[worker]?.address else { return }
         send(body, to: address)
     }
 }

@@ -96,12 +96,7 @@ public actor CoordinatorService: Service {
     var local: LocalWorkers?
     var folder: String?
     var socket: ZeroMQSocket?
-    var addresses: [WorkerID: [UInt8]] = [:]
-    var people: [WorkerID: (host: String, pid: Int32)] = [:]
-    /// When each worker said HELLO last: one that never gets ready may be gone.
-    var greeted: [WorkerID: Duration] = [:]
-    /// Workers that this process has spawned, whose ends it sees.
-    var locals: Set<WorkerID> = []
+    var peers = PeerDirectory()
     var renewedAt = Duration.zero
     var notedAt = Duration.zero
     var shownAt = Duration.zero
@@ -307,10 +302,10 @@ public actor CoordinatorService: Service {
         case .ledger(let request): enqueue(.dispatch(request))
         case .tell(let worker, let instruction): tell(worker, instruction)
         case .dismiss(let worker):
-            if let person = people[worker] {
-                notify(.workerGone("worker \(person.host) pid \(person.pid) is silent: its shard goes to another"))
+            if let peer = peers[worker], let process = peer.process {
+                notify(.workerGone("\(process) is silent: its shard goes to another"))
                 // A process of ours that is frozen or stuck is replaced.
-                if person.host == HostName.current { local?.kill(person.pid) }
+                if peer.isLocal { local?.kill(process.pid) }
             }
             forget(worker)
         case .finish(let result): conclude(result)
@@ -389,8 +384,7 @@ public actor CoordinatorService: Service {
             notify(.workerGone("worker pid \(exit.pid) ended (\(exit.reason)): starting another"))
         }
         if !exit.joined, lastGoodbye.isEmpty { lastGoodbye = exit.reason }
-        guard let worker = people.first(where: { $0.value.pid == exit.pid && $0.value.host == HostName.current })?.key
-        else { return }
+        guard let worker = peers.local(pid: exit.pid) else { return }
         forget(worker)
         react {
             $0.workerLeft(worker, as: AttemptEnd(.failed, error: "the worker's process ended: \(exit.reason)"), now: $1)

@@ -1,0 +1,93 @@
+import Sharding
+import Testing
+
+@testable import Coordinator
+
+@Suite struct PeerDirectoryTests {
+    private static let alice = WorkerID("alice")
+    private static let bob = WorkerID("bob")
+    private static let process = PeerDirectory.Process(host: "north", pid: 7)
+
+    private static func greeted(isLocal: Bool = false) -> PeerDirectory {
+        var peers = PeerDirectory()
+        peers.greeted(alice, at: [1], isLocal: isLocal, now: .seconds(1))
+        return peers
+    }
+
+    @Test func workerIsReachedWhereItWasHeardLast() {
+        var peers = Self.greeted()
+        #expect(peers[Self.alice]?.address == [1])
+        #expect(peers.heard(Self.alice, at: [2]) == true)
+        #expect(peers[Self.alice]?.address == [2])
+        peers.greeted(Self.alice, at: [3], isLocal: false, now: .seconds(2))
+        #expect(peers.addresses == [[3]])
+    }
+
+    @Test func workerThatIsNotKnownIsNotTakenInByBeingHeard() {
+        var peers = PeerDirectory()
+        #expect(peers.heard(Self.alice, at: [1]) == false)
+        #expect(peers.isEmpty)
+        // Nor by getting ready.
+        peers.joined(Self.alice, as: Self.process)
+        #expect(peers.isEmpty)
+    }
+
+    @Test func workerThatLeftIsForgottenWholly() {
+        var peers = Self.greeted(isLocal: true)
+        peers.joined(Self.alice, as: Self.process)
+        peers.left(Self.alice)
+        #expect(peers.isEmpty)
+        #expect(peers.local(pid: 7) == nil)
+        peers.greeted(Self.alice, at: [1], isLocal: false, now: .seconds(2))
+        #expect(peers[Self.alice]?.process == nil)
+        #expect(peers[Self.alice]?.isLocal == false)
+    }
+
+    @Test func workerThatSaysHelloAgainStaysWhatItIs() {
+        var peers = Self.greeted(isLocal: true)
+        peers.joined(Self.alice, as: Self.process)
+        peers.greeted(Self.alice, at: [1], isLocal: false, now: .seconds(2))
+        #expect(
+            peers[Self.alice]
+                == PeerDirectory.Peer(
+                    address: [1], greetedAt: .seconds(2), isLocal: true, process: Self.process))
+    }
+
+    @Test func guestThatNeverGetsReadyIsForgottenAndAWorkerIsNot() {
+        var peers = Self.greeted()
+        peers.greeted(Self.bob, at: [2], isLocal: false, now: .seconds(1))
+        peers.joined(Self.bob, as: Self.process)
+        #expect(peers.timePassed(.seconds(10), now: .seconds(11)) == [])
+        #expect(peers.timePassed(.seconds(10), now: .seconds(12)) == [Self.alice])
+        #expect(peers.timePassed(.seconds(10), now: .seconds(12)) == [])
+        #expect(peers[Self.bob] != nil)
+    }
+
+    /// Processes of another host may have the same number.
+    @Test func onlyALocalWorkerIsFoundByItsProcess() {
+        var peers = Self.greeted()
+        peers.joined(Self.alice, as: Self.process)
+        peers.greeted(Self.bob, at: [2], isLocal: true, now: .seconds(1))
+        #expect(peers.local(pid: 7) == nil)
+        peers.joined(Self.bob, as: PeerDirectory.Process(host: "south", pid: 7))
+        #expect(peers.local(pid: 7) == Self.bob)
+    }
+
+    @Test func workersAreNamedByTheirProcess() {
+        var peers = Self.greeted()
+        #expect(peers.name(of: Self.alice) == "a worker")
+        peers.joined(Self.alice, as: Self.process)
+        #expect(peers.name(of: Self.alice) == "worker north pid 7")
+    }
+
+    /// A foreign worker that has not read its farewell would look for its coordinator for minutes.
+    @Test func foreignWorkersAreWaitedForAtTheEndUnlessTheyFellSilentBeforeTheyJoined() {
+        #expect(!PeerDirectory().hasForeign(within: .seconds(10), of: .seconds(5)))
+        #expect(!Self.greeted(isLocal: true).hasForeign(within: .seconds(10), of: .seconds(5)))
+        var peers = Self.greeted()
+        #expect(peers.hasForeign(within: .seconds(10), of: .seconds(10)))
+        #expect(!peers.hasForeign(within: .seconds(10), of: .seconds(11)))
+        peers.joined(Self.alice, as: Self.process)
+        #expect(peers.hasForeign(within: .seconds(10), of: .seconds(11)))
+    }
+}
