@@ -69,7 +69,8 @@ let package = Package(
         module(
             "Coordinator",
             [
-                "Batches", "Dispatching", "Host", "Job", "Ledger", "LedgerQueueing", "Postgres", "Preflight", "Progress",
+                "Batches", "Dispatching", "Host", "Job", "Ledger", "LedgerQueueing", "Postgres", "Preflight",
+                "Progress",
                 "Sharding", "Specification", "Wire", "ZeroMQ", log,
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
