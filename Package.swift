@@ -104,7 +104,7 @@ let package = Package(
         tests("WorkerLoopTests", ["WorkerLoop", "Sharding"]),
         // Optimized, since it runs thousands of seeds.
         .testTarget(
-            name: "SimulationTests", dependencies: ["Dispatching", "LedgerQueueing", "WorkerLoop", "Sharding"],
+            name: "SimulationTests", dependencies: ["Dispatching", "LedgerQueueing", "WorkerLoop", "Sharding", "Wire"],
             swiftSettings: settings + [.unsafeFlags(["-O"])]),
         tests("ProgressTests", ["Progress", "Sharding"]),
         tests("PostgresTests", ["Postgres", "Host", "Sharding", "Support"]),

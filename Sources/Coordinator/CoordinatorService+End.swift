@@ -12,7 +12,7 @@ extension CoordinatorService {
     func conclude(_ result: DispatchOutcome) {
         let reason: CoordinatorError? = if case .stopped(let reason) = result { .cannotGoOn(reason) } else { nil }
         guard ending.begun(reason, now: now) else { return }
-        for address in peers.addresses { send(.drain(.init()), to: address) }
+        for address in peers.addresses { send(.drain, to: address) }
         // Written with the last shard, by the ledger's own count.
         if case .concluded(let done, let failed) = result {
             written = failed == 0 ? .complete : done > 0 ? .partial : .failed

@@ -314,17 +314,10 @@ public actor CoordinatorService: Service {
 
     func tell(_ worker: WorkerID, _ instruction: DispatchAction.Instruction) {
         switch instruction {
-        case .assign(let lease):
-            var message = Coord_Wire_V1_Assign()
-            message.lease = .init(lease)
-            message.batchRows = UInt32(batchRows)
-            send(.assign(message), to: worker)
-        case .revoke(let lease):
-            var message = Coord_Wire_V1_Revoke()
-            message.lease = .init(lease)
-            send(.revoke(message), to: worker)
-        case .rejoin: send(.rejoin(.init()), to: worker)
-        case .drain: send(.drain(.init()), to: worker)
+        case .assign(let lease): send(.assign(lease, batchRows: batchRows), to: worker)
+        case .revoke(let lease): send(.revoke(lease), to: worker)
+        case .rejoin: send(.rejoin, to: worker)
+        case .drain: send(.drain, to: worker)
         }
     }
 

@@ -142,7 +142,7 @@ public actor WorkerService: Service {
     public func drain() {
         draining = true
         guard prepared else {
-            if greetedAt != nil { send(.goodbye(.init())) }
+            if greetedAt != nil { send(.goodbye(reason: "")) }
             return finish(.success(.drained))
         }
         react { $0.drainRequested(now: $1) }
@@ -183,12 +183,9 @@ public actor WorkerService: Service {
         socket = fresh
     }
 
-    private func send(_ body: FromWorker.OneOf_Body) {
-        var message = FromWorker()
-        message.worker = id.rawValue
-        message.body = body
+    private func send(_ message: WorkerMessage) {
         do {
-            try socket?.send([message.encoded()])
+            try socket?.send([message.encoded(by: id)])
         } catch let error as ZeroMQError where error.isFull {
             // No coordinator is connected. Heartbeats repeat what matters.
             log.debug("not sent: \(error)")
@@ -202,7 +199,7 @@ public actor WorkerService: Service {
             while let frames = try socket?.receive() {
                 guard let frame = frames.last else { continue }
                 do {
-                    take(try FromCoordinator.decode(frame))
+                    take(try CoordinatorMessage.decode(frame))
                 } catch {
                     log.warning("a message was dropped: \(error)")
                 }
@@ -212,25 +209,22 @@ public actor WorkerService: Service {
         }
     }
 
-    private func take(_ message: FromCoordinator) {
+    private func take(_ message: CoordinatorMessage) {
         guard ended == nil else { return }
-        switch message.body {
+        switch message {
         case .welcome(let welcome): welcomed(welcome)
-        case .refused(let refused):
-            let reason = [refused.reason, refused.mend].filter { !$0.isEmpty }.joined(separator: "; ")
+        case .refused(let refusal):
+            let reason = [refusal.reason, refusal.mend].filter { !$0.isEmpty }.joined(separator: "; ")
             finish(.success(.refused(reason: reason)))
-        case .assign(let assign):
-            react { $0.leaseAssigned(assign.lease.value, batchRows: Int(assign.batchRows), now: $1) }
-        case .revoke(let revoke): react { $0.leaseRevoked(revoke.lease.value, now: $1) }
+        case .assign(let lease, let batchRows): react { $0.leaseAssigned(lease, batchRows: batchRows, now: $1) }
+        case .revoke(let lease): react { $0.leaseRevoked(lease, now: $1) }
         case .drain: drain()
-        case .rejoin:
-            react { $0.rejoinRequested(now: $1) }
+        case .rejoin: react { $0.rejoinRequested(now: $1) }
         case .alive:
             react {
                 $0.heard(now: $1)
                 return []
             }
-        case nil: break
         }
     }
 
@@ -242,21 +236,13 @@ public actor WorkerService: Service {
     }
 
     private func hello(ready: Bool) -> Hello {
-        var hello = Hello()
-        hello.protocol = protocolVersion
-        hello.build = configuration.build
-        hello.host = HostName.current
-        hello.pid = getpid()
-        hello.credit = 1
-        hello.transforms = transforms.map(\.name)
-        hello.ready = ready
-        hello.run = run?.rawValue ?? 0
-        hello.problem = ready ? "" : problem ?? ""
-        return hello
+        Hello(
+            build: configuration.build, host: HostName.current, pid: getpid(), transforms: transforms.map(\.name),
+            isReady: ready, run: run, problem: ready ? nil : problem)
     }
 
-    private func welcomed(_ welcome: Coord_Wire_V1_Welcome) {
-        let run = RunID(welcome.run)
+    private func welcomed(_ welcome: Welcome) {
+        let run = welcome.run
         if prepared {
             guard run == self.run else { return leave("the coordinator leads run \(run) now") }
             return react { $0.welcomed(now: $1) }
@@ -264,7 +250,7 @@ public actor WorkerService: Service {
         guard !preparing else { return }
         // Another ledger of the database has runs of the same numbers. It is not simply taken: what a job says is carried out
         // with this worker's rights, and its own configuration says whose job it may be.
-        let theirs = welcome.ledgerSchema.isEmpty ? LedgerSchema.standard.name : welcome.ledgerSchema
+        let theirs = welcome.ledgerSchema
         guard theirs.isExactly(configuration.ledgerSchema.name) else {
             return leave(
                 "this worker's ledger is in the schema \(configuration.ledgerSchema), and the run's in "
@@ -273,12 +259,11 @@ public actor WorkerService: Service {
         }
         preparing = true
         self.run = run
-        let interval = Duration.milliseconds(Int64(welcome.heartbeatMs))
         Task {
             do {
                 let assignment = try await runner.prepare(
                     run: run, systemIdentifier: welcome.systemIdentifier, database: welcome.database)
-                prepared(assignment, heartbeatInterval: interval)
+                prepared(assignment, heartbeatInterval: welcome.heartbeatInterval)
             } catch let error as PostgresError where error.recovery == .reconnect || error.recovery == .retry {
                 log.warning("cannot prepare for run \(run), trying again: \(error)")
                 problem = "\(error)"
@@ -295,9 +280,7 @@ public actor WorkerService: Service {
 
     /// Tells the coordinator why this worker cannot work for it, and ends.
     private func leave(_ reason: String) {
-        var goodbye = Coord_Wire_V1_Goodbye()
-        goodbye.reason = reason
-        send(.goodbye(goodbye))
+        send(.goodbye(reason: reason))
         finish(.failure(WorkerError(.unfit, description: reason)))
     }
 
@@ -341,59 +324,35 @@ public actor WorkerService: Service {
             log.warning("the coordinator is silent: connecting anew")
             do { try openSocket() } catch { finish(.failure(error)) }
         case .openLease, .apply, .read, .compute, .write, .discard: preconditionFailure("\(action) is a step")
-        case .reportDone(let lease):
-            var message = Coord_Wire_V1_ShardDone()
-            message.lease = .init(lease)
-            send(.shardDone(message))
+        case .reportDone(let lease): send(.shardDone(lease))
         case .reportFailed(let lease, let error):
-            var message = Coord_Wire_V1_ShardFailed()
-            message.lease = .init(lease)
-            message.error = error.message
-            message.permanent = error.kind == .permanent
-            message.unfit = error.kind == .unfit
-            message.stopsRun = error.kind == .stopsRun
-            send(.shardFailed(message))
-        case .reportReleased(let lease):
-            var message = Coord_Wire_V1_LeaseReleased()
-            message.lease = .init(lease)
-            send(.leaseReleased(message))
-        case .reportLost(let lease):
-            var message = Coord_Wire_V1_LeaseLost()
-            message.lease = .init(lease)
-            send(.leaseLost(message))
+            send(.shardFailed(ShardFailure(lease: lease, error: error.message, scope: error.kind.scope)))
+        case .reportReleased(let lease): send(.leaseReleased(lease))
+        case .reportLost(let lease): send(.leaseLost(lease))
         case .sayGoodbye:
             // With the memory's peak, for the summary.
             send(.heartbeat(heartbeat(nil)))
-            send(.goodbye(Coord_Wire_V1_Goodbye()))
+            send(.goodbye(reason: ""))
         case .stop(let stop): finish(.success(stop))
         }
     }
 
     private func heartbeat(_ held: HeldLease?) -> Heartbeat {
-        var message = Heartbeat()
-        message.credit = 1
-        if let held {
-            var item = Held()
-            item.lease = .init(held.lease)
-            item.sequence = held.sequence
-            item.rowsDone = held.rowsDone
-            item.batchRows = UInt32(clamping: held.batchRows)
-            message.held = [item]
-        }
+        var message = Heartbeat(held: held.map { [$0] } ?? [])
         shared.withLock { shared in
             guard let machine = shared.machine else { return }
             message.waitsFor = String((machine.waitsFor ?? "").prefix(Self.wordsLimit))
-            message.excused = machine.isExcused
+            message.isExcused = machine.isExcused
             message.step = machine.step
         }
         // As a heartbeat comes once a second, that is how exact this is.
         let mark = StepMark(step: message.step, sequence: held?.sequence ?? 0)
         if stepMark?.mark != mark { stepMark = (mark, now) }
-        message.stepSeconds = UInt32(clamping: (now - (stepMark?.since ?? now)).components.seconds)
+        message.stepSeconds = Int((now - (stepMark?.since ?? now)).components.seconds)
         let memory = ProcessMemory.read()
         message.rssBytes = memory.rss
-        message.peakRssBytes = memory.peak
-        message.programRssBytes = program?.residentBytes ?? 0
+        message.peakRSSBytes = memory.peak
+        message.programRSSBytes = program?.residentBytes ?? 0
         return message
     }
 

@@ -63,6 +63,16 @@ public struct StepError: Error, Equatable, Sendable {
         case permanent
         /// No shard of the run can go on, such as when the table is another one.
         case stopsRun
+
+        /// What the coordinator must know of it once the attempt has ended.
+        public var scope: FailureScope {
+            switch self {
+            case .permanent: .shard
+            case .unfit: .worker
+            case .stopsRun: .run
+            case .leaseLost, .fenced, .retryable, .held, .tooLong, .connectionLost, .program: .attempt
+            }
+        }
     }
 
     public var kind: Kind

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Sharding
 import Testing
 import Wire
 import ZeroMQ
@@ -16,23 +17,19 @@ import ZeroMQ
 
             let stranger = Peer()
             try await stranger.open(.dealer, connect: endpoint)
-            var hello = Hello()
-            hello.protocol = version
-            hello.host = "elsewhere"
-            hello.pid = 1
-            hello.credit = 1
-            var message = FromWorker()
-            message.worker = UUID().uuidString.lowercased()
-            message.hello = hello
-            let greeting = try message.encoded()
+            let hello = Hello(version: version, host: "elsewhere", pid: 1)
+            let greeting = try WorkerMessage.hello(hello).encoded(by: WorkerID(UUID().uuidString.lowercased()))
             let answer = try await first("the coordinator answers") {
                 // Nothing leaves before the connection stands.
                 try? await stranger.send([greeting])
                 return try await stranger.receive()
             }
-            let refused = try FromCoordinator.decode(try #require(answer.last)).refused
-            #expect(refused.reason == "it speaks protocol \(version), the coordinator \(protocolVersion)")
-            #expect(refused.mend.contains("same version of coord"))
+            guard case .refused(let refusal) = try CoordinatorMessage.decode(try #require(answer.last)) else {
+                Issue.record("no refusal: \(answer)")
+                return
+            }
+            #expect(refusal.reason == "it speaks protocol \(version), the coordinator \(protocolVersion)")
+            #expect(refusal.mend.contains("same version of coord"))
             await stranger.close()
 
             // It goes on for workers of its own version.
@@ -50,14 +47,15 @@ import ZeroMQ
             try await coordinator.open(.router, bind: endpoint)
             let worker = try scenario.coord("worker", "--connect", endpoint, "--json")
             let frames = try await first("it says hello") { try await coordinator.receive() }
-            let hello = try FromWorker.decode(try #require(frames.last)).hello
-            #expect(hello.protocol == protocolVersion)
+            guard case .hello(let hello) = try WorkerMessage.decode(try #require(frames.last)).message else {
+                Issue.record("no HELLO: \(frames)")
+                return
+            }
+            #expect(hello.version == protocolVersion)
             #expect(hello.pid == worker.pid)
-            var message = FromCoordinator()
-            let reason = "it speaks protocol \(hello.protocol), the coordinator 7"
-            message.refused.reason = reason
-            message.refused.mend = "install the same version of coord on both hosts"
-            try await coordinator.send([frames[0], message.encoded()])
+            let reason = "it speaks protocol \(hello.version), the coordinator 7"
+            let refusal = Refusal(reason: reason, mend: "install the same version of coord on both hosts")
+            try await coordinator.send([frames[0], CoordinatorMessage.refused(refusal).encoded()])
 
             let ended = try await worker.ended(within: .seconds(10))
             #expect(ended.status == 1)

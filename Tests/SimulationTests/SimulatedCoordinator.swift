@@ -1,7 +1,7 @@
 import Dispatching
 import LedgerQueueing
 import Sharding
-import WorkerLoop
+import Wire
 
 /// A coordinator process: the real state machines, with a shell that carries out what they say on one connection to the
 /// ledger.
@@ -33,24 +33,24 @@ final class SimulatedCoordinator: SimulatedProcess {
 
     func cancel() { deliver { [self] in perform(machine.cancelRequested(now: simulation.now)) } }
 
-    func receive(_ message: FromWorkerMessage, from worker: SimulatedWorker) {
+    func receive(_ message: WorkerMessage, from worker: SimulatedWorker) {
         let now = simulation.now
         simulation.audit.note("\(name) hears \(message) from \(worker.name)")
         addresses[worker.id] = worker
         switch message {
-        case .hello:
-            send(.welcome, to: worker.id)
-            perform(machine.workerJoined(worker.id, credit: 1, now: now))
-        case .heartbeat(let held):
+        case .hello(let hello):
+            send(.welcome(Self.welcome), to: worker.id)
+            perform(machine.workerJoined(worker.id, credit: hello.credit, now: now))
+        case .heartbeat(let heartbeat):
             send(.alive, to: worker.id)
-            let leases = held.map { [$0] } ?? []
-            perform(machine.workerReported(worker.id, held: leases, now: now))
+            perform(machine.workerReported(worker.id, held: heartbeat.held, now: now))
         case .shardDone(let lease):
             believedDone[lease.shard] = lease
             perform(machine.shardReportedDone(lease, worker: worker.id, now: now))
-        case .shardFailed(let lease, let error):
-            let end = AttemptEnd(.failed, error: error.message, permanent: error.kind == .permanent)
-            perform(machine.attemptReported(lease, worker: worker.id, end, now: now))
+        case .shardFailed(let failure):
+            let end = AttemptEnd(failedBy: failure.scope, error: failure.error)
+            perform(machine.attemptReported(failure.lease, worker: worker.id, end, now: now))
+            if failure.scope == .run { perform(machine.stopRequested(reason: failure.error, now: now)) }
         case .leaseReleased(let lease):
             perform(machine.attemptReported(lease, worker: worker.id, AttemptEnd(.released), now: now))
         case .leaseLost(let lease): perform(machine.leaseReportedLost(lease, worker: worker.id, now: now))
@@ -60,7 +60,12 @@ final class SimulatedCoordinator: SimulatedProcess {
         }
     }
 
-    private func send(_ message: FromCoordinatorMessage, to id: WorkerID) {
+    /// The one run, in the one ledger.
+    private static let welcome = Welcome(
+        run: RunID(1), systemIdentifier: "1", database: "simulated", heartbeatInterval: .seconds(1),
+        ledgerSchema: "coord")
+
+    private func send(_ message: CoordinatorMessage, to id: WorkerID) {
         guard let worker = addresses[id], !worker.isPartitioned else { return }
         simulation.transmit { worker.deliver { worker.receive(message) } }
     }
@@ -88,7 +93,7 @@ final class SimulatedCoordinator: SimulatedProcess {
         case .assign(let lease):
             let held = machine.leases.filter { $0.worker == worker }.map(\.lease.shard).sorted()
             if held.count > 1 { simulation.audit.report(.contract, "\(worker) with credit 1 has shards \(held)") }
-            send(.assign(lease), to: worker)
+            send(.assign(lease, batchRows: 0), to: worker)
         case .revoke(let lease): send(.revoke(lease), to: worker)
         case .rejoin: send(.rejoin, to: worker)
         case .drain: send(.drain, to: worker)

@@ -1,5 +1,6 @@
 import Dispatching
 import Sharding
+import Wire
 import WorkerLoop
 
 /// A worker process: the real state machine, with a shell that runs its actions against the simulated world.
@@ -33,13 +34,15 @@ final class SimulatedWorker: SimulatedProcess {
         }
     }
 
-    func receive(_ message: FromCoordinatorMessage) {
+    func receive(_ message: CoordinatorMessage) {
         simulation.audit.note("\(name) hears \(message)")
         let now = simulation.now
         switch message {
         case .welcome: perform(machine.welcomed(now: now))
         case .alive: machine.heard(now: now)
-        case .assign(let lease): perform(machine.leaseAssigned(lease, now: now))
+        case .refused(let refusal): perform(machine.refused(reason: refusal.reason))
+        case .assign(let lease, let batchRows):
+            perform(machine.leaseAssigned(lease, batchRows: batchRows, now: now))
         case .revoke(let lease):
             simulation.audit.count(.revoked)
             perform(machine.leaseRevoked(lease, now: now))
@@ -58,8 +61,8 @@ final class SimulatedWorker: SimulatedProcess {
         simulation.audit.note("\(name): \(action)")
         checkContract(action)
         switch action {
-        case .sayHello: send(.hello)
-        case .sayHeartbeat(let held): send(.heartbeat(held))
+        case .sayHello: send(.hello(Hello(host: name, pid: Int32(slot), isReady: true)))
+        case .sayHeartbeat(let held): send(.heartbeat(Heartbeat(held: held.map { [$0] } ?? [])))
         case .reconnect: link = simulation.endpoint
         case .openLease(let lease, _): open(lease)
         case .apply(let lease, let position): write(order(lease, position), nil, readNext: false)
@@ -71,10 +74,11 @@ final class SimulatedWorker: SimulatedProcess {
             (read, computed) = (nil, nil)
             simulation.endTransaction(session)
         case .reportDone(let lease): send(.shardDone(lease))
-        case .reportFailed(let lease, let error): send(.shardFailed(lease, error))
+        case .reportFailed(let lease, let error):
+            send(.shardFailed(ShardFailure(lease: lease, error: error.message, scope: error.kind.scope)))
         case .reportReleased(let lease): send(.leaseReleased(lease))
         case .reportLost(let lease): send(.leaseLost(lease))
-        case .sayGoodbye: send(.goodbye)
+        case .sayGoodbye: send(.goodbye(reason: ""))
         case .stop(let reason):
             simulation.audit.count(reason == .drained ? .workerDrained : .workerAbandoned)
             kill()
@@ -98,7 +102,7 @@ final class SimulatedWorker: SimulatedProcess {
         }
     }
 
-    private func send(_ message: FromWorkerMessage) {
+    private func send(_ message: WorkerMessage) {
         // The socket finds a coordinator that was started in the place of a dead one.
         if link?.isAlive != true { link = simulation.endpoint }
         guard let link, !isPartitioned else { return }

@@ -1,70 +1,128 @@
 import Sharding
 import Testing
+import Wire
 
-@testable import Wire
+@Suite struct CodecTests {
+    /// A frame of a worker, from the bytes behind the field `worker`.
+    private func fromWorker(_ hex: String) -> [UInt8] { bytes(FrameTests.head + hex) }
 
-struct CodecTests {
-    @Test func aLeaseSurvivesTheWire() throws {
-        let lease = Lease(shard: ShardID(77), epoch: Epoch(1 << 40))
-        var assign = Coord_Wire_V1_Assign()
-        assign.lease = .init(lease)
-        var message = FromCoordinator()
-        message.body = .assign(assign)
-        let decoded = try FromCoordinator.decode(try message.encoded())
-        guard case .assign(let back)? = decoded.body else {
-            Issue.record("another body came back")
+    @Test func framesThatAreNotMessagesAreRefused() throws {
+        #expect(throws: WireError.self) { try WorkerMessage.decode([0xFF, 0xFF, 0xFF]) }
+        #expect(throws: WireError.self) { try WorkerMessage.decode([]) }
+        #expect(throws: WireError.self) { try CoordinatorMessage.decode([]) }
+        // Nobody's goodbye, and a worker that says nothing.
+        #expect(throws: WireError.self) { try WorkerMessage.decode(bytes("4200")) }
+        #expect(throws: WireError.self) { try WorkerMessage.decode(fromWorker("")) }
+        for name in [String(repeating: "w", count: 36), "6f9b2a00-1122-4344-8566-778899aabbccd", "'; --"] {
+            let frame = try WorkerMessage.goodbye(reason: "").encoded(by: WorkerID(name))
+            #expect(throws: WireError.self) { try WorkerMessage.decode(frame) }
+        }
+    }
+
+    /// What is missing or cannot be, and the words for it.
+    static let malformed = [
+        ("2200", "a ShardDone without a lease"),
+        ("22020a00", "a ShardDone with shard 0 epoch 0, which is no lease"),
+        ("2a021801", "a ShardFailed without a lease"),
+        ("2a0a0a04084d100218012001", "a ShardFailed that blames more than one of shard, worker and run"),
+        ("3200", "a LeaseReleased without a lease"),
+        ("3a00", "a LeaseLost without a lease"),
+        ("220f0a0d08ffffffffffffffffff011001", "a ShardDone with shard -1 epoch 1, which is no lease"),
+        ("1a020a00", "a Heartbeat without a lease"),
+        (
+            "1a110a0f0a02100110ffffffffffffffffff01",
+            "a Heartbeat with -1 batches and 0 rows of shard 0 epoch 1"
+        ),
+        ("120408013801", "a Hello that is ready for no run"),
+    ]
+
+    @Test(arguments: malformed) func aWorkersMessageThatMakesNoSenseIsRefusedWithTheReason(hex: String, reason: String)
+    {
+        let error = #expect(throws: WireError.self) { try WorkerMessage.decode(fromWorker(hex)) }
+        #expect(error?.description == reason)
+    }
+
+    @Test(
+        arguments: [
+            ("1a021005", "an Assign without a lease"),
+            ("2200", "a Revoke without a lease"),
+            ("0a1108011a0437343231220473686f7028e807", "a Welcome to no run"),
+            ("0a05100728e807", "a Welcome to run 7 of no database"),
+            ("0a0e10071a0437343231220473686f70", "a Welcome with a heartbeat every 0 ms"),
+        ])
+    func aCoordinatorsMessageThatMakesNoSenseIsRefusedWithTheReason(hex: String, reason: String) {
+        let error = #expect(throws: WireError.self) { try CoordinatorMessage.decode(bytes(hex)) }
+        #expect(error?.description == reason)
+    }
+
+    /// It must be answered, so that both sides learn why they do not work together.
+    @Test func aHelloOfAnotherVersionIsReadWhateverElseItSays() throws {
+        let (_, message) = try WorkerMessage.decode(fromWorker("120408023801"))
+        guard case .hello(let hello) = message else {
+            Issue.record("\(message)")
             return
         }
-        #expect(back.lease.value == lease)
+        #expect(hello.version == 2)
+        #expect(hello.run == nil)
     }
 
-    @Test func aHeartbeatCarriesProgressAndMemory() throws {
-        var held = Held()
-        held.lease = .init(Lease(shard: ShardID(1), epoch: Epoch(2)))
-        held.sequence = 3
-        held.rowsDone = 4
-        var heartbeat = Heartbeat()
-        heartbeat.held = [held]
-        heartbeat.rssBytes = 5
-        heartbeat.peakRssBytes = 6
-        var message = FromWorker()
-        message.worker = "6f9b2a00-1122-4344-8566-778899aabbcc"
-        message.body = .heartbeat(heartbeat)
-        #expect(try FromWorker.decode(try message.encoded()) == message)
-    }
-
-    @Test func framesThatAreNotMessagesAreRefused() {
-        #expect(throws: WireError.self) { try FromWorker.decode([0xFF, 0xFF, 0xFF]) }
-        #expect(throws: WireError.self) { try FromWorker.decode([]) }
-        #expect(throws: WireError.self) { try FromCoordinator.decode([]) }
-        var nobody = FromWorker()
-        nobody.body = .goodbye(.init())
-        #expect(throws: WireError.self) { try FromWorker.decode(try nobody.encoded()) }
-        var silent = FromWorker()
-        silent.worker = "6f9b2a00-1122-4344-8566-778899aabbcc"
-        #expect(throws: WireError.self) { try FromWorker.decode(try silent.encoded()) }
-        for name in [String(repeating: "w", count: 36), "6f9b2a00-1122-4344-8566-778899aabbccd", "'; --"] {
-            var stranger = nobody
-            stranger.worker = name
-            #expect(throws: WireError.self) { try FromWorker.decode(try stranger.encoded()) }
+    /// Before the schema had a name of its own it was always this one.
+    @Test func aWelcomeWithoutASchemaMeansTheStandardOne() throws {
+        let frame = bytes("0a1110071a0437343231220473686f7028e807")
+        guard case .welcome(let welcome) = try CoordinatorMessage.decode(frame) else {
+            Issue.record("no welcome")
+            return
         }
+        #expect(welcome.ledgerSchema == LedgerSchema.standard.name)
     }
 
-    @Test func everyPrefixAndEveryChangedByteOfAMessageIsReadOrRefusedWithoutATrap() throws {
-        var hello = Hello()
-        hello.protocol = protocolVersion
-        hello.host = "host"
-        hello.transforms = ["a", "b"]
-        var message = FromWorker()
-        message.worker = "6f9b2a00-1122-4344-8566-778899aabbcc"
-        message.body = .hello(hello)
-        let bytes = try message.encoded()
-        for count in bytes.indices { _ = try? FromWorker.decode(Array(bytes[..<count])) }
+    @Test(arguments: FrameTests.workerFrames)
+    func everyPrefixAndEveryChangedByteOfAMessageIsReadOrRefusedWithoutATrap(frame: FrameTests.WorkerFrame) throws {
+        let bytes = try frame.message.encoded(by: FrameTests.worker)
+        for count in bytes.indices { _ = try? WorkerMessage.decode(Array(bytes[..<count])) }
         for index in bytes.indices {
-            var changed = bytes
-            changed[index] ^= 0x55
-            _ = try? FromWorker.decode(changed)
+            for mask: UInt8 in [0x55, 0x01, 0x80, 0xFF] {
+                var changed = bytes
+                changed[index] ^= mask
+                // What can be read can also be said again.
+                if let (worker, message) = try? WorkerMessage.decode(changed) {
+                    #expect(try WorkerMessage.decode(try message.encoded(by: worker)).message == message)
+                }
+            }
         }
-        #expect(try FromWorker.decode(bytes) == message)
+    }
+
+    @Test(arguments: FrameTests.coordinatorFrames)
+    func everyPrefixAndEveryChangedByteOfAnAnswerIsReadOrRefusedWithoutATrap(frame: FrameTests.CoordinatorFrame) throws
+    {
+        let bytes = try frame.message.encoded()
+        for count in bytes.indices { _ = try? CoordinatorMessage.decode(Array(bytes[..<count])) }
+        for index in bytes.indices {
+            for mask: UInt8 in [0x55, 0x01, 0x80, 0xFF] {
+                var changed = bytes
+                changed[index] ^= mask
+                if let message = try? CoordinatorMessage.decode(changed) {
+                    #expect(try CoordinatorMessage.decode(try message.encoded()) == message)
+                }
+            }
+        }
+    }
+
+    @Test func numbersThatTheWireCannotHoldAreCutAndTrapNowhere() throws {
+        let held = HeldLease(lease: lease(1, 1), sequence: .max, rowsDone: .max, batchRows: .max)
+        let heartbeat = Heartbeat(held: [held], credit: -1, rssBytes: .min, stepSeconds: -1)
+        guard
+            case .heartbeat(let back) = try WorkerMessage.decode(
+                try WorkerMessage.heartbeat(heartbeat).encoded(by: FrameTests.worker)
+            ).message
+        else {
+            Issue.record("no heartbeat")
+            return
+        }
+        #expect(back.held.first?.batchRows == Int(UInt32.max))
+        #expect(back.credit == 0)
+        #expect(back.stepSeconds == 0)
+        let frame = try CoordinatorMessage.assign(lease(1, 1), batchRows: -1).encoded()
+        #expect(try CoordinatorMessage.decode(frame) == .assign(lease(1, 1), batchRows: 0))
     }
 }

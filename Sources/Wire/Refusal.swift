@@ -1,0 +1,11 @@
+/// The answer to the HELLO of a worker that cannot work for this coordinator.
+package struct Refusal: Equatable, Sendable {
+    package var reason: String
+    /// What a person can do about it.
+    package var mend: String
+
+    package init(reason: String, mend: String) {
+        self.reason = reason
+        self.mend = mend
+    }
+}

@@ -1,0 +1,26 @@
+package import Sharding
+
+/// The answer to HELLO: which run there is work for, and where its ledger is.
+package struct Welcome: Equatable, Sendable {
+    package var version: UInt32
+    package var run: RunID
+    /// The database that the run is on, so that a worker that reaches another one stops before it writes.
+    package var systemIdentifier: String
+    package var database: String
+    /// In whole milliseconds, at least one.
+    package var heartbeatInterval: Duration
+    /// Name of the ledger's schema, so that a worker that looks into another ledger stops before it reads a job there.
+    package var ledgerSchema: String
+
+    package init(
+        version: UInt32 = protocolVersion, run: RunID, systemIdentifier: String, database: String,
+        heartbeatInterval: Duration, ledgerSchema: String
+    ) {
+        self.version = version
+        self.run = run
+        self.systemIdentifier = systemIdentifier
+        self.database = database
+        self.heartbeatInterval = heartbeatInterval
+        self.ledgerSchema = ledgerSchema
+    }
+}

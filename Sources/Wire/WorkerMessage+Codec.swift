@@ -1,0 +1,152 @@
+package import Sharding
+
+extension WorkerMessage {
+    package func encoded(by worker: WorkerID) throws(WireError) -> [UInt8] {
+        var frame = Coord_Wire_V1_FromWorker()
+        frame.worker = worker.rawValue
+        switch self {
+        case .hello(let hello): frame.hello = .init(hello)
+        case .heartbeat(let heartbeat): frame.heartbeat = .init(heartbeat)
+        case .shardDone(let lease): frame.shardDone.lease = .init(lease)
+        case .shardFailed(let failure): frame.shardFailed = .init(failure)
+        case .leaseReleased(let lease): frame.leaseReleased.lease = .init(lease)
+        case .leaseLost(let lease): frame.leaseLost.lease = .init(lease)
+        case .goodbye(let reason): frame.goodbye.reason = reason
+        }
+        return try serialized(frame)
+    }
+
+    package static func decode(_ bytes: [UInt8]) throws(WireError) -> (worker: WorkerID, message: WorkerMessage) {
+        let frame: Coord_Wire_V1_FromWorker = try parsed(bytes)
+        guard isUUID(frame.worker) else { throw WireError("a message without a worker's UUID") }
+        return (WorkerID(frame.worker), try WorkerMessage(frame))
+    }
+
+    private init(_ frame: Coord_Wire_V1_FromWorker) throws(WireError) {
+        switch frame.body {
+        case .hello(let hello): self = .hello(try Hello(hello))
+        case .heartbeat(let heartbeat): self = .heartbeat(try Heartbeat(heartbeat))
+        case .shardDone(let done):
+            self = .shardDone(try Lease(done.lease, isThere: done.hasLease, in: "a ShardDone"))
+        case .shardFailed(let failed): self = .shardFailed(try ShardFailure(failed))
+        case .leaseReleased(let released):
+            self = .leaseReleased(try Lease(released.lease, isThere: released.hasLease, in: "a LeaseReleased"))
+        case .leaseLost(let lost):
+            self = .leaseLost(try Lease(lost.lease, isThere: lost.hasLease, in: "a LeaseLost"))
+        case .goodbye(let goodbye): self = .goodbye(reason: goodbye.reason)
+        case nil: throw WireError("a message without a known body")
+        }
+    }
+
+    private static func isUUID(_ text: String) -> Bool {
+        text.utf8.count == 36
+            && text.utf8.enumerated().allSatisfy { index, byte in
+                [8, 13, 18, 23].contains(index)
+                    ? byte == 45 : (byte >= 48 && byte <= 57) || (byte >= 97 && byte <= 102)
+            }
+    }
+}
+
+// MARK: - HELLO
+
+extension Coord_Wire_V1_Hello {
+    init(_ hello: Hello) {
+        self.init()
+        `protocol` = hello.version
+        build = hello.build
+        host = hello.host
+        pid = hello.pid
+        credit = UInt32(clamping: hello.credit)
+        transforms = hello.transforms
+        ready = hello.isReady
+        run = hello.run?.rawValue ?? 0
+        problem = hello.problem ?? ""
+    }
+}
+
+extension Hello {
+    init(_ message: Coord_Wire_V1_Hello) throws(WireError) {
+        // A worker of another version is answered with both versions, whatever else it says.
+        if message.protocol == protocolVersion, message.ready, message.run <= 0 {
+            throw WireError("a Hello that is ready for no run")
+        }
+        self.init(
+            version: message.protocol, build: message.build, host: message.host, pid: message.pid,
+            credit: Int(message.credit), transforms: message.transforms, isReady: message.ready,
+            run: message.run > 0 ? RunID(message.run) : nil, problem: message.problem.isEmpty ? nil : message.problem)
+    }
+}
+
+// MARK: - Heartbeat
+
+extension Coord_Wire_V1_Heartbeat {
+    init(_ heartbeat: Heartbeat) {
+        self.init()
+        held = heartbeat.held.map { .init($0) }
+        credit = UInt32(clamping: heartbeat.credit)
+        rssBytes = heartbeat.rssBytes
+        peakRssBytes = heartbeat.peakRSSBytes
+        programRssBytes = heartbeat.programRSSBytes
+        waitsFor = heartbeat.waitsFor
+        excused = heartbeat.isExcused
+        step = heartbeat.step
+        stepSeconds = UInt32(clamping: heartbeat.stepSeconds)
+    }
+}
+
+extension Coord_Wire_V1_Held {
+    init(_ held: HeldLease) {
+        self.init()
+        lease = .init(held.lease)
+        sequence = held.sequence
+        rowsDone = held.rowsDone
+        batchRows = UInt32(clamping: held.batchRows)
+    }
+}
+
+extension Heartbeat {
+    init(_ message: Coord_Wire_V1_Heartbeat) throws(WireError) {
+        var held: [HeldLease] = []
+        for item in message.held {
+            let lease = try Lease(item.lease, isThere: item.hasLease, in: "a Heartbeat")
+            guard item.sequence >= 0, item.rowsDone >= 0 else {
+                throw WireError("a Heartbeat with \(item.sequence) batches and \(item.rowsDone) rows of \(lease)")
+            }
+            held.append(
+                HeldLease(
+                    lease: lease, sequence: item.sequence, rowsDone: item.rowsDone, batchRows: Int(item.batchRows)))
+        }
+        self.init(
+            held: held, credit: Int(message.credit), rssBytes: message.rssBytes, peakRSSBytes: message.peakRssBytes,
+            programRSSBytes: message.programRssBytes, waitsFor: message.waitsFor, isExcused: message.excused,
+            step: message.step, stepSeconds: Int(message.stepSeconds))
+    }
+}
+
+// MARK: - Failures
+
+extension Coord_Wire_V1_ShardFailed {
+    init(_ failure: ShardFailure) {
+        self.init()
+        lease = .init(failure.lease)
+        error = failure.error
+        permanent = failure.scope == .shard
+        unfit = failure.scope == .worker
+        stopsRun = failure.scope == .run
+    }
+}
+
+extension ShardFailure {
+    init(_ message: Coord_Wire_V1_ShardFailed) throws(WireError) {
+        let lease = try Lease(message.lease, isThere: message.hasLease, in: "a ShardFailed")
+        let scope: FailureScope
+        switch (message.permanent, message.unfit, message.stopsRun) {
+        case (false, false, false): scope = .attempt
+        case (true, false, false): scope = .shard
+        case (false, true, false): scope = .worker
+        case (false, false, true): scope = .run
+        default: throw WireError("a ShardFailed that blames more than one of shard, worker and run")
+        }
+        self.init(lease: lease, error: message.error, scope: scope)
+    }
+}
