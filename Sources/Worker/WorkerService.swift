@@ -309,31 +309,30 @@ public actor WorkerService: Service {
         if let greetedAt, now - greetedAt >= Self.helloInterval, !preparing { greet() }
     }
 
-    private func react(_ event: (inout WorkerLoopStateMachine, Duration) -> [WorkerAction]) {
-        for step in transition(event) {
-            Task { await runner.perform { self.carryOut(step, $0) } }
-        }
-        emptyOutbox()
-    }
-
     func perform(_ action: WorkerAction) {
         switch action {
-        case .sayHello: send(.hello(hello(ready: true)))
-        case .sayHeartbeat(let held): send(.heartbeat(heartbeat(held)))
+        case .step(let step): Task { await runner.perform { self.carryOut(step, $0) } }
+        case .tell(let report): tell(report)
         case .reconnect:
             log.warning("the coordinator is silent: connecting anew")
             do { try openSocket() } catch { finish(.failure(error)) }
-        case .openLease, .apply, .read, .compute, .write, .discard: preconditionFailure("\(action) is a step")
-        case .reportDone(let lease): send(.shardDone(lease))
-        case .reportFailed(let lease, let error):
+        case .stop(let stop): finish(.success(stop))
+        }
+    }
+
+    private func tell(_ report: WorkerReport) {
+        switch report {
+        case .hello: send(.hello(hello(ready: true)))
+        case .heartbeat(let held): send(.heartbeat(heartbeat(held)))
+        case .shardDone(let lease): send(.shardDone(lease))
+        case .shardFailed(let lease, let error):
             send(.shardFailed(ShardFailure(lease: lease, error: error.message, scope: error.kind.scope)))
-        case .reportReleased(let lease): send(.leaseReleased(lease))
-        case .reportLost(let lease): send(.leaseLost(lease))
-        case .sayGoodbye:
+        case .leaseReleased(let lease): send(.leaseReleased(lease))
+        case .leaseLost(let lease): send(.leaseLost(lease))
+        case .goodbye:
             // With the memory's peak, for the summary.
             send(.heartbeat(heartbeat(nil)))
             send(.goodbye(reason: ""))
-        case .stop(let stop): finish(.success(stop))
         }
     }
 

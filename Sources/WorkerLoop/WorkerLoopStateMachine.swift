@@ -122,7 +122,7 @@ public struct WorkerLoopStateMachine: Sendable {
         heardAt = now
         soughtAt = now
         saidAt = now
-        return [.sayHello]
+        return [.tell(.hello)]
     }
 
     public mutating func welcomed(now: Duration) -> [WorkerAction] {
@@ -142,7 +142,7 @@ public struct WorkerLoopStateMachine: Sendable {
         heard(now: now)
         guard activity != .stopped else { return [] }
         joined = false
-        return [.sayHello]
+        return [.tell(.hello)]
     }
 
     /// Any other message from the coordinator.
@@ -156,7 +156,7 @@ public struct WorkerLoopStateMachine: Sendable {
         guard activity != .stopped else { return [] }
         // The lease in hand may be assigned again: it is not given back before its step has ended.
         if let current = work, current.lease == lease { return [] }
-        guard !draining else { return [.reportReleased(lease)] }
+        guard !draining else { return [.tell(.leaseReleased(lease))] }
         nextBatchRows = batchRows
         guard let current = work else { return begin(lease) }
         if current.lease.shard == lease.shard {
@@ -186,7 +186,7 @@ public struct WorkerLoopStateMachine: Sendable {
         case .idle: return settle([])
         case .waiting:
             let lease = work?.lease
-            return settle(lease.map { [.reportReleased($0)] } ?? [])
+            return settle(lease.map { [.tell(.leaseReleased($0))] } ?? [])
         default: return []
         }
     }
@@ -204,24 +204,24 @@ public struct WorkerLoopStateMachine: Sendable {
         current.deferrals = current.deferrals.filter { left.contains($0.key) }
         work = current
         guard !current.revoked else { return settle([]) }
-        guard !draining else { return settle([.reportReleased(current.lease)]) }
+        guard !draining else { return settle([.tell(.leaseReleased(current.lease))]) }
         return advance()
     }
 
     public mutating func batchRead(_ summary: ReadSummary, now: Duration) -> [WorkerAction] {
         guard activity == .reading, let current = work else { return [] }
-        guard !current.revoked else { return settle([.discard]) }
-        guard !draining else { return settle([.discard, .reportReleased(current.lease)]) }
+        guard !current.revoked else { return settle([.step(.discard)]) }
+        guard !draining else { return settle([.step(.discard), .tell(.leaseReleased(current.lease))]) }
         return compute(summary)
     }
 
     public mutating func batchComputed(now: Duration) -> [WorkerAction] {
         guard case .computing(let summary) = activity, let current = work else { return [] }
-        guard !current.revoked else { return settle([.discard]) }
+        guard !current.revoked else { return settle([.step(.discard)]) }
         activity = .writing(summary)
         // A locking read opens a transaction of its own, and the write's answer says whether one is due.
         let readNext = !draining && !summary.exhausted && !lockingIsDue(current)
-        return [.write(current.lease, current.position, readNext: readNext)]
+        return [.step(.write(current.lease, current.position, readNext: readNext))]
     }
 
     /// - Parameters:
@@ -245,10 +245,10 @@ public struct WorkerLoopStateMachine: Sendable {
         current.deferrals = Dictionary(
             position.deferred.map { ($0, current.deferrals[$0, default: 0] + 1) }, uniquingKeysWith: max)
         work = current
-        let discard: [WorkerAction] = read == nil ? [] : [.discard]
-        if done { return settle(discard + [.reportDone(current.lease)]) }
+        let discard: [WorkerAction] = read == nil ? [] : [.step(.discard)]
+        if done { return settle(discard + [.tell(.shardDone(current.lease))]) }
         if current.revoked { return settle(discard) }
-        if draining { return settle(discard + [.reportReleased(current.lease)]) }
+        if draining { return settle(discard + [.tell(.leaseReleased(current.lease))]) }
         if let read { return compute(read) }
         return advance()
     }
@@ -259,33 +259,33 @@ public struct WorkerLoopStateMachine: Sendable {
         case .idle, .waiting, .stopped: return []
         }
         guard var current = work else { return [] }
-        let discard: [WorkerAction] = configuration.mode == .rowBased ? [.discard] : []
+        let discard: [WorkerAction] = configuration.mode == .rowBased ? [.step(.discard)] : []
         if current.revoked { return settle(discard) }
         let delay: Duration
         switch error.kind {
         case .leaseLost:
-            return settle(discard + [.reportLost(current.lease)])
+            return settle(discard + [.tell(.leaseLost(current.lease))])
         case .unfit:
-            return settle(discard + [.reportFailed(current.lease, error)])
+            return settle(discard + [.tell(.shardFailed(current.lease, error))])
         case .program, .permanent, .stopsRun:
             // Once more, by a fresh program or on a new connection. The same error again is no accident.
             guard let identity = error.identity, current.fault != identity else {
                 let isSame = error.kind == .program && error.identity != nil
                 let last = isSame ? StepError(.permanent, error.message) : error
-                return settle(discard + [.reportFailed(current.lease, last)])
+                return settle(discard + [.tell(.shardFailed(current.lease, last))])
             }
             current.fault = identity
             delay = configuration.retry.delay(failures: 1, using: &generator)
         case .fenced:
             current.refusals += 1
             guard current.refusals < Self.refusalLimit else {
-                return settle(discard + [.reportLost(current.lease)])
+                return settle(discard + [.tell(.leaseLost(current.lease))])
             }
             delay = .zero
         case .retryable:
             current.failures += 1
             guard current.failures < configuration.retry.attempts else {
-                return settle(discard + [.reportFailed(current.lease, error)])
+                return settle(discard + [.tell(.shardFailed(current.lease, error))])
             }
             delay = configuration.retry.delay(failures: current.failures, using: &generator)
         case .tooLong:
@@ -296,11 +296,11 @@ public struct WorkerLoopStateMachine: Sendable {
             wait(for: error, &current, now: now)
             guard let wait = current.wait, now - wait.since <= configuration.patience else {
                 let words = "\(error.message); it was waited for \(configuration.patience)"
-                return settle(discard + [.reportFailed(current.lease, StepError(error.kind, words))])
+                return settle(discard + [.tell(.shardFailed(current.lease, StepError(error.kind, words)))])
             }
             delay = min(Self.pauses.first * (1 << min(wait.tries - 1, 10)), Self.pauses.last)
         }
-        if draining { return settle(discard + [.reportReleased(current.lease)]) }
+        if draining { return settle(discard + [.tell(.leaseReleased(current.lease))]) }
         work = current
         activity = .waiting(until: now + delay)
         return discard
@@ -318,7 +318,7 @@ public struct WorkerLoopStateMachine: Sendable {
         var actions: [WorkerAction] = []
         if case .waiting(let until) = activity, until <= now, let current = work {
             activity = .opening
-            actions.append(.openLease(current.lease, batchRows: current.batchRows))
+            actions.append(.step(.open(current.lease, batchRows: current.batchRows)))
         }
         if now - heardAt > configuration.giveUpAfter, work == nil {
             activity = .stopped
@@ -328,7 +328,7 @@ public struct WorkerLoopStateMachine: Sendable {
             soughtAt = now
             saidAt = now
             joined = false
-            return actions + [.reconnect, .sayHello]
+            return actions + [.reconnect, .tell(.hello)]
         }
         if now - saidAt >= configuration.heartbeatInterval {
             actions.append(joined ? heartbeat(now: now) : hello(now: now))
@@ -369,19 +369,19 @@ public struct WorkerLoopStateMachine: Sendable {
 
     private mutating func heartbeat(now: Duration) -> WorkerAction {
         saidAt = now
-        return .sayHeartbeat(held: held)
+        return .tell(.heartbeat(held))
     }
 
     private mutating func hello(now: Duration) -> WorkerAction {
         saidAt = now
-        return .sayHello
+        return .tell(.hello)
     }
 
     private mutating func begin(_ lease: Lease) -> [WorkerAction] {
         work = Work(lease: lease)
         work?.batchRows = nextBatchRows
         activity = .opening
-        return [.openLease(lease, batchRows: nextBatchRows)]
+        return [.step(.open(lease, batchRows: nextBatchRows))]
     }
 
     /// The next step on the shard in hand.
@@ -390,16 +390,16 @@ public struct WorkerLoopStateMachine: Sendable {
         switch configuration.mode {
         case .setBased:
             activity = .applying
-            return [.apply(current.lease, current.position)]
+            return [.step(.apply(current.lease, current.position))]
         case .rowBased:
             activity = .reading
-            return [.read(current.lease, current.position, locking: lockingIsDue(current))]
+            return [.step(.read(current.lease, current.position, locking: lockingIsDue(current)))]
         }
     }
 
     private mutating func compute(_ summary: ReadSummary) -> [WorkerAction] {
         activity = .computing(summary)
-        return [.compute]
+        return [.step(.compute)]
     }
 
     private func lockingIsDue(_ current: Work) -> Bool {
@@ -411,10 +411,10 @@ public struct WorkerLoopStateMachine: Sendable {
         work = nil
         activity = .idle
         if draining {
-            let unopened: [WorkerAction] = next.map { [.reportReleased($0)] } ?? []
+            let unopened: [WorkerAction] = next.map { [.tell(.leaseReleased($0))] } ?? []
             next = nil
             activity = .stopped
-            return actions + unopened + [.sayGoodbye, .stop(.drained)]
+            return actions + unopened + [.tell(.goodbye), .stop(.drained)]
         }
         guard let waiting = next else { return actions }
         next = nil

@@ -59,12 +59,24 @@ final class SimulatedWorker: SimulatedProcess {
 
     private func perform(_ action: WorkerAction) {
         simulation.audit.note("\(name): \(action)")
-        checkContract(action)
         switch action {
-        case .sayHello: send(.hello(Hello(host: name, pid: Int32(slot), isReady: true)))
-        case .sayHeartbeat(let held): send(.heartbeat(Heartbeat(held: held.map { [$0] } ?? [])))
+        case .step(let step): perform(step)
+        case .tell(let report): tell(report)
         case .reconnect: link = simulation.endpoint
-        case .openLease(let lease, _): open(lease)
+        case .stop(let reason):
+            if isStepUnderWay { simulation.audit.report(.contract, "\(name) stops while a step is under way") }
+            simulation.audit.count(reason == .drained ? .workerDrained : .workerAbandoned)
+            kill()
+        }
+    }
+
+    private func perform(_ step: WorkerStep) {
+        if step != .discard {
+            if isStepUnderWay { simulation.audit.report(.contract, "\(name): \(step) while a step is under way") }
+            isStepUnderWay = true
+        }
+        switch step {
+        case .open(let lease, _): open(lease)
         case .apply(let lease, let position): write(order(lease, position), nil, readNext: false)
         case .read(let lease, let position, let locking): read(order(lease, position), locking: locking)
         case .compute: compute()
@@ -73,15 +85,19 @@ final class SimulatedWorker: SimulatedProcess {
         case .discard:
             (read, computed) = (nil, nil)
             simulation.endTransaction(session)
-        case .reportDone(let lease): send(.shardDone(lease))
-        case .reportFailed(let lease, let error):
+        }
+    }
+
+    private func tell(_ report: WorkerReport) {
+        switch report {
+        case .hello: send(.hello(Hello(host: name, pid: Int32(slot), isReady: true)))
+        case .heartbeat(let held): send(.heartbeat(Heartbeat(held: held.map { [$0] } ?? [])))
+        case .shardDone(let lease): send(.shardDone(lease))
+        case .shardFailed(let lease, let error):
             send(.shardFailed(ShardFailure(lease: lease, error: error.message, scope: error.kind.scope)))
-        case .reportReleased(let lease): send(.leaseReleased(lease))
-        case .reportLost(let lease): send(.leaseLost(lease))
-        case .sayGoodbye: send(.goodbye(reason: ""))
-        case .stop(let reason):
-            simulation.audit.count(reason == .drained ? .workerDrained : .workerAbandoned)
-            kill()
+        case .leaseReleased(let lease): send(.leaseReleased(lease))
+        case .leaseLost(let lease): send(.leaseLost(lease))
+        case .goodbye: send(.goodbye(reason: ""))
         }
     }
 
@@ -89,17 +105,6 @@ final class SimulatedWorker: SimulatedProcess {
         super.kill()
         // A server may be long in learning that its client's host is gone.
         if !simulation.chance(0.5) { simulation.close(session) }
-    }
-
-    private func checkContract(_ action: WorkerAction) {
-        switch action {
-        case .openLease, .apply, .read, .compute, .write:
-            if isStepUnderWay { simulation.audit.report(.contract, "\(name): \(action) while a step is under way") }
-            isStepUnderWay = true
-        case .stop:
-            if isStepUnderWay { simulation.audit.report(.contract, "\(name) stops while a step is under way") }
-        default: break
-        }
     }
 
     private func send(_ message: WorkerMessage) {

@@ -6,19 +6,19 @@ import Testing
 @Suite struct BatchTests {
     @Test func setBasedShardIsAdvancedBatchByBatchToItsEnd() {
         var machine = WorkerLoopStateMachine.joined(.setBased)
-        #expect(machine.leaseAssigned(lease(3), now: .zero) == [.openLease(lease(3))])
+        #expect(machine.leaseAssigned(lease(3), now: .zero) == [.step(.open(lease(3)))])
         // A shard that another lease has begun goes on where that one stopped.
         #expect(
             machine.leaseOpened(position(5, sequence: 2, rows: 5), now: .zero)
-                == [.apply(lease(3), position(5, sequence: 2, rows: 5))])
+                == [.step(.apply(lease(3), position(5, sequence: 2, rows: 5)))])
         #expect(machine.held == HeldLease(lease: lease(3), sequence: 2, rowsDone: 5))
         let next = position(9, sequence: 3, rows: 9)
-        #expect(machine.batchCommitted(next, done: false, read: nil, now: .zero) == [.apply(lease(3), next)])
+        #expect(machine.batchCommitted(next, done: false, read: nil, now: .zero) == [.step(.apply(lease(3), next))])
         #expect(machine.held == HeldLease(lease: lease(3), sequence: 3, rowsDone: 9))
         let last = position(12, sequence: 4, rows: 11)
         #expect(
             machine.batchCommitted(last, done: true, read: nil, now: .zero)
-                == [.reportDone(lease(3))])
+                == [.tell(.shardDone(lease(3)))])
         #expect(machine.activity == .idle)
         #expect(machine.held == nil)
     }
@@ -27,26 +27,26 @@ import Testing
         var machine = WorkerLoopStateMachine.joined(.rowBased)
         _ = machine.leaseAssigned(lease(3), now: .zero)
         #expect(
-            machine.leaseOpened(position(nil), now: .zero) == [.read(lease(3), position(nil), locking: false)])
-        #expect(machine.batchRead(summary(3), now: .zero) == [.compute])
+            machine.leaseOpened(position(nil), now: .zero) == [.step(.read(lease(3), position(nil), locking: false))])
+        #expect(machine.batchRead(summary(3), now: .zero) == [.step(.compute)])
         #expect(machine.activity == .computing(summary(3)))
-        #expect(machine.batchComputed(now: .zero) == [.write(lease(3), position(nil), readNext: true)])
+        #expect(machine.batchComputed(now: .zero) == [.step(.write(lease(3), position(nil), readNext: true))])
         let first = position(10, sequence: 1, rows: 3)
         let rest = summary(2, through: 20, exhausted: true)
-        #expect(machine.batchCommitted(first, done: false, read: rest, now: .zero) == [.compute])
+        #expect(machine.batchCommitted(first, done: false, read: rest, now: .zero) == [.step(.compute)])
         #expect(machine.activity == .computing(rest))
         // Nothing lies behind an exhausted range: no read is asked for.
-        #expect(machine.batchComputed(now: .zero) == [.write(lease(3), first, readNext: false)])
+        #expect(machine.batchComputed(now: .zero) == [.step(.write(lease(3), first, readNext: false))])
         #expect(
             machine.batchCommitted(position(20, sequence: 2, rows: 5), done: true, read: nil, now: .zero)
-                == [.reportDone(lease(3))])
+                == [.tell(.shardDone(lease(3)))])
     }
 
     @Test func readThatCameWithTheLastWriteIsThrownAway() {
         var machine = WorkerLoopStateMachine.amid(.writing)
         #expect(
             machine.batchCommitted(position(10, sequence: 1, rows: 3), done: true, read: summary(0), now: .zero)
-                == [.discard, .reportDone(lease(3))])
+                == [.step(.discard), .tell(.shardDone(lease(3)))])
     }
 
     @Test func deferredRowsAreReadAgainWithoutALockAtFirst() {
@@ -54,29 +54,29 @@ import Testing
         let left = position(10, sequence: 1, rows: 2, deferred: [7])
         #expect(
             machine.batchCommitted(left, done: false, read: nil, now: .zero)
-                == [.read(lease(3), left, locking: false)])
+                == [.step(.read(lease(3), left, locking: false))])
     }
 
     @Test func rowsThatAreDeferredTooOftenAreReadUnderALock() {
         var machine = WorkerLoopStateMachine.amid(.writing)
         let once = position(10, sequence: 1, deferred: [7])
-        #expect(machine.batchCommitted(once, done: false, read: summary(3), now: .zero) == [.compute])
-        #expect(machine.batchComputed(now: .zero) == [.write(lease(3), once, readNext: true)])
+        #expect(machine.batchCommitted(once, done: false, read: summary(3), now: .zero) == [.step(.compute)])
+        #expect(machine.batchComputed(now: .zero) == [.step(.write(lease(3), once, readNext: true))])
         let twice = position(20, sequence: 2, deferred: [7, 12])
         // The read that came along was asked for before: its rows are used first.
-        #expect(machine.batchCommitted(twice, done: false, read: summary(3), now: .zero) == [.compute])
+        #expect(machine.batchCommitted(twice, done: false, read: summary(3), now: .zero) == [.step(.compute)])
         // No read may share the round trip, since the next one opens a transaction of its own.
-        #expect(machine.batchComputed(now: .zero) == [.write(lease(3), twice, readNext: false)])
+        #expect(machine.batchComputed(now: .zero) == [.step(.write(lease(3), twice, readNext: false))])
         let thrice = position(30, sequence: 3, deferred: [7, 12])
         #expect(
             machine.batchCommitted(thrice, done: false, read: nil, now: .zero)
-                == [.read(lease(3), thrice, locking: true)])
+                == [.step(.read(lease(3), thrice, locking: true))])
         _ = machine.batchRead(summary(2, through: nil), now: .zero)
         _ = machine.batchComputed(now: .zero)
         let clear = position(30, sequence: 4)
         #expect(
             machine.batchCommitted(clear, done: false, read: nil, now: .zero)
-                == [.read(lease(3), clear, locking: false)])
+                == [.step(.read(lease(3), clear, locking: false))])
     }
 
     @Test func rowsThatAreDeferredOneAfterAnotherAreNeverReadUnderALock() {
@@ -85,9 +85,9 @@ import Testing
             let left = position(100, sequence: Int64(key), deferred: [key])
             #expect(
                 machine.batchCommitted(left, done: false, read: nil, now: .zero)
-                    == [.read(lease(3), left, locking: false)])
+                    == [.step(.read(lease(3), left, locking: false))])
             _ = machine.batchRead(summary(1), now: .zero)
-            #expect(machine.batchComputed(now: .zero) == [.write(lease(3), left, readNext: true)])
+            #expect(machine.batchComputed(now: .zero) == [.step(.write(lease(3), left, readNext: true))])
         }
     }
 
@@ -101,14 +101,14 @@ import Testing
         _ = machine.stepFailed(StepError(.connectionLost, "gone"), now: .zero)
         _ = machine.timePassed(now: .seconds(60))
         let clear = position(10, sequence: 3)
-        #expect(machine.leaseOpened(clear, now: .seconds(60)) == [.read(lease(3), clear, locking: false)])
+        #expect(machine.leaseOpened(clear, now: .seconds(60)) == [.step(.read(lease(3), clear, locking: false))])
     }
 
     @Test func deferralsOfAnEarlierLeaseAreNotCountedAgainstThisOne() {
         var machine = WorkerLoopStateMachine.joined(.rowBased)
         _ = machine.leaseAssigned(lease(3), now: .zero)
         let inherited = position(10, sequence: 9, deferred: [7])
-        #expect(machine.leaseOpened(inherited, now: .zero) == [.read(lease(3), inherited, locking: false)])
+        #expect(machine.leaseOpened(inherited, now: .zero) == [.step(.read(lease(3), inherited, locking: false))])
     }
 
     /// Answers that no step waits for: of an older session, or repeated.

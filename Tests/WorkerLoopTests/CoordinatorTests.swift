@@ -7,38 +7,38 @@ import Testing
     @Test func workerSaysHelloAndThenHeartbeats() {
         var machine = WorkerLoopStateMachine(
             configuration: WorkerLoopStateMachine.limits(.setBased), seed: 1)
-        #expect(machine.started(now: .seconds(5)) == [.sayHello])
+        #expect(machine.started(now: .seconds(5)) == [.tell(.hello)])
         #expect(machine.timePassed(now: .milliseconds(5900)) == [])
         // The welcome, or the hello, may be lost.
-        #expect(machine.timePassed(now: .seconds(6)) == [.sayHello])
-        #expect(machine.welcomed(now: .milliseconds(6100)) == [.sayHeartbeat(held: nil)])
+        #expect(machine.timePassed(now: .seconds(6)) == [.tell(.hello)])
+        #expect(machine.welcomed(now: .milliseconds(6100)) == [.tell(.heartbeat(nil))])
         #expect(machine.timePassed(now: .seconds(7)) == [])
-        #expect(machine.timePassed(now: .milliseconds(7100)) == [.sayHeartbeat(held: nil)])
+        #expect(machine.timePassed(now: .milliseconds(7100)) == [.tell(.heartbeat(nil))])
     }
 
     @Test func heartbeatCarriesTheProgress() {
         var machine = WorkerLoopStateMachine.amid(.applying)
         _ = machine.batchCommitted(position(10, sequence: 1, rows: 3), done: false, read: nil, now: .zero)
         let held = HeldLease(lease: lease(3), sequence: 1, rowsDone: 3)
-        #expect(machine.timePassed(now: .seconds(1)) == [.sayHeartbeat(held: held)])
+        #expect(machine.timePassed(now: .seconds(1)) == [.tell(.heartbeat(held))])
     }
 
     @Test func silentCoordinatorIsLookedForOnANewConnectionAgainAndAgain() {
         var machine = WorkerLoopStateMachine.joined(.setBased)
-        #expect(machine.timePassed(now: .seconds(10)) == [.sayHeartbeat(held: nil)])
-        #expect(machine.timePassed(now: .seconds(11)) == [.reconnect, .sayHello])
-        #expect(machine.timePassed(now: .seconds(12)) == [.sayHello])
-        #expect(machine.timePassed(now: .seconds(21)) == [.sayHello])
-        #expect(machine.timePassed(now: .seconds(22)) == [.reconnect, .sayHello])
-        #expect(machine.welcomed(now: .seconds(23)) == [.sayHeartbeat(held: nil)])
-        #expect(machine.timePassed(now: .seconds(30)) == [.sayHeartbeat(held: nil)])
+        #expect(machine.timePassed(now: .seconds(10)) == [.tell(.heartbeat(nil))])
+        #expect(machine.timePassed(now: .seconds(11)) == [.reconnect, .tell(.hello)])
+        #expect(machine.timePassed(now: .seconds(12)) == [.tell(.hello)])
+        #expect(machine.timePassed(now: .seconds(21)) == [.tell(.hello)])
+        #expect(machine.timePassed(now: .seconds(22)) == [.reconnect, .tell(.hello)])
+        #expect(machine.welcomed(now: .seconds(23)) == [.tell(.heartbeat(nil))])
+        #expect(machine.timePassed(now: .seconds(30)) == [.tell(.heartbeat(nil))])
     }
 
     @Test func anythingFromTheCoordinatorKeepsTheConnection() {
         var machine = WorkerLoopStateMachine.joined(.setBased)
         for second in stride(from: 5, through: 200, by: 5) {
             machine.heard(now: .seconds(second))
-            #expect(machine.timePassed(now: .seconds(second)) == [.sayHeartbeat(held: nil)])
+            #expect(machine.timePassed(now: .seconds(second)) == [.tell(.heartbeat(nil))])
         }
     }
 
@@ -53,19 +53,19 @@ import Testing
 
     @Test func workerWithALeaseWorksOnWithoutACoordinatorAndThenLeaves() {
         var machine = WorkerLoopStateMachine.amid(.applying)
-        #expect(machine.timePassed(now: .seconds(100)) == [.reconnect, .sayHello])
+        #expect(machine.timePassed(now: .seconds(100)) == [.reconnect, .tell(.hello)])
         #expect(
             machine.batchCommitted(position(10, sequence: 1, rows: 3), done: true, read: nil, now: .seconds(100))
-                == [.reportDone(lease(3))])
+                == [.tell(.shardDone(lease(3)))])
         #expect(machine.timePassed(now: .seconds(101)) == [.stop(.abandoned)])
     }
 
     @Test func rejoinKeepsTheLease() {
         var machine = WorkerLoopStateMachine.amid(.applying)
-        #expect(machine.rejoinRequested(now: .zero) == [.sayHello])
-        #expect(machine.timePassed(now: .seconds(1)) == [.sayHello])
+        #expect(machine.rejoinRequested(now: .zero) == [.tell(.hello)])
+        #expect(machine.timePassed(now: .seconds(1)) == [.tell(.hello)])
         let held = HeldLease(lease: lease(3), sequence: 0, rowsDone: 0)
-        #expect(machine.welcomed(now: .seconds(1)) == [.sayHeartbeat(held: held)])
+        #expect(machine.welcomed(now: .seconds(1)) == [.tell(.heartbeat(held))])
     }
 
     @Test func refusedWorkerStops() {

@@ -16,7 +16,7 @@ import Testing
         var machine = WorkerLoopStateMachine.joined(.setBased)
         _ = machine.leaseAssigned(lease(3, 5), now: .zero)
         #expect(machine.leaseAssigned(lease(3, 4), now: .zero) == [])
-        #expect(machine.leaseOpened(position(nil), now: .zero) == [.apply(lease(3, 5), position(nil))])
+        #expect(machine.leaseOpened(position(nil), now: .zero) == [.step(.apply(lease(3, 5), position(nil)))])
     }
 
     @Test(arguments: Step.allCases) func newerEpochOfTheShardInHandEndsTheOlderLease(step: Step) {
@@ -25,9 +25,9 @@ import Testing
         #expect(machine.held == nil)
         let actions = step.succeed(&machine, now: .zero)
         if step == .computing {
-            #expect(actions == [.discard, .openLease(lease(3, 2))])
+            #expect(actions == [.step(.discard), .step(.open(lease(3, 2)))])
         } else {
-            #expect(actions.last == .openLease(lease(3, 2)))
+            #expect(actions.last == .step(.open(lease(3, 2))))
         }
         #expect(machine.held?.lease == lease(3, 2))
     }
@@ -35,7 +35,7 @@ import Testing
     @Test func newerEpochOfAShardThatWaitsForItsRetryIsBegunAtOnce() {
         var machine = WorkerLoopStateMachine.amid(.applying)
         _ = machine.stepFailed(StepError(.retryable, "x"), now: .zero)
-        #expect(machine.leaseAssigned(lease(3, 2), now: .zero) == [.openLease(lease(3, 2))])
+        #expect(machine.leaseAssigned(lease(3, 2), now: .zero) == [.step(.open(lease(3, 2)))])
     }
 
     @Test func assignmentWhileAnotherIsInHandWaits() {
@@ -43,7 +43,7 @@ import Testing
         #expect(machine.leaseAssigned(lease(4), now: .zero) == [])
         #expect(
             machine.batchCommitted(position(10, sequence: 1, rows: 3), done: true, read: nil, now: .zero)
-                == [.reportDone(lease(3)), .openLease(lease(4))])
+                == [.tell(.shardDone(lease(3))), .step(.open(lease(4)))])
     }
 
     @Test func waitingAssignmentThatIsRevokedIsForgotten() {
@@ -52,7 +52,7 @@ import Testing
         #expect(machine.leaseRevoked(lease(4), now: .zero) == [])
         #expect(
             machine.batchCommitted(position(10, sequence: 1, rows: 3), done: true, read: nil, now: .zero)
-                == [.reportDone(lease(3))])
+                == [.tell(.shardDone(lease(3)))])
     }
 
     @Test(arguments: Step.allCases) func revokedLeaseEndsWithTheStepUnderWay(step: Step) {
@@ -60,7 +60,7 @@ import Testing
         #expect(machine.leaseRevoked(lease(3), now: .zero) == [])
         #expect(machine.held == nil)
         let actions = step.succeed(&machine, now: .zero)
-        #expect(actions == (step == .reading || step == .computing ? [.discard] : []))
+        #expect(actions == (step == .reading || step == .computing ? [.step(.discard)] : []))
         #expect(machine.activity == .idle)
     }
 
@@ -77,14 +77,14 @@ import Testing
         _ = machine.leaseRevoked(lease(3), now: .zero)
         #expect(
             machine.batchCommitted(position(10, sequence: 1, rows: 3), done: true, read: nil, now: .zero)
-                == [.reportDone(lease(3))])
+                == [.tell(.shardDone(lease(3)))])
     }
 
     @Test func leaseThatIsRevokedWhileItWaitsForARetryEndsAtOnce() {
         var machine = WorkerLoopStateMachine.amid(.applying)
         _ = machine.stepFailed(StepError(.retryable, "x"), now: .zero)
         _ = machine.leaseAssigned(lease(4), now: .zero)
-        #expect(machine.leaseRevoked(lease(3), now: .zero) == [.openLease(lease(4))])
+        #expect(machine.leaseRevoked(lease(3), now: .zero) == [.step(.open(lease(4)))])
     }
 
     @Test func revokeOfAnotherLeaseChangesNothing() {
@@ -98,7 +98,7 @@ import Testing
 @Suite struct DrainTests {
     @Test func idleWorkerLeavesAtOnce() {
         var machine = WorkerLoopStateMachine.joined(.setBased)
-        #expect(machine.drainRequested(now: .zero) == [.sayGoodbye, .stop(.drained)])
+        #expect(machine.drainRequested(now: .zero) == [.tell(.goodbye), .stop(.drained)])
         #expect(machine.drainRequested(now: .zero) == [])
         #expect(machine.leaseAssigned(lease(3), now: .zero) == [])
         #expect(machine.timePassed(now: .seconds(100)) == [])
@@ -108,20 +108,20 @@ import Testing
     func workerReleasesItsLeaseAfterTheStepUnderWay(step: Step) {
         var machine = WorkerLoopStateMachine.amid(step)
         #expect(machine.drainRequested(now: .zero) == [])
-        let discard: [WorkerAction] = step == .reading ? [.discard] : []
+        let discard: [WorkerAction] = step == .reading ? [.step(.discard)] : []
         #expect(
             step.succeed(&machine, now: .zero)
-                == discard + [.reportReleased(lease(3)), .sayGoodbye, .stop(.drained)])
+                == discard + [.tell(.leaseReleased(lease(3))), .tell(.goodbye), .stop(.drained)])
         #expect(machine.activity == .stopped)
     }
 
     @Test func computedBatchIsStillWrittenBeforeTheWorkerLeaves() {
         var machine = WorkerLoopStateMachine.amid(.computing)
         #expect(machine.drainRequested(now: .zero) == [])
-        #expect(machine.batchComputed(now: .zero) == [.write(lease(3), position(nil), readNext: false)])
+        #expect(machine.batchComputed(now: .zero) == [.step(.write(lease(3), position(nil), readNext: false))])
         #expect(
             machine.batchCommitted(position(10, sequence: 1, rows: 3), done: false, read: nil, now: .zero)
-                == [.reportReleased(lease(3)), .sayGoodbye, .stop(.drained)])
+                == [.tell(.leaseReleased(lease(3))), .tell(.goodbye), .stop(.drained)])
     }
 
     @Test func drainThatComesWithAPipelinedReadThrowsTheReadAway() {
@@ -129,7 +129,7 @@ import Testing
         _ = machine.drainRequested(now: .zero)
         #expect(
             machine.batchCommitted(position(10, sequence: 1, rows: 3), done: false, read: summary(3), now: .zero)
-                == [.discard, .reportReleased(lease(3)), .sayGoodbye, .stop(.drained)])
+                == [.step(.discard), .tell(.leaseReleased(lease(3))), .tell(.goodbye), .stop(.drained)])
     }
 
     @Test func shardThatIsDoneInADrainIsReportedDone() {
@@ -137,14 +137,14 @@ import Testing
         _ = machine.drainRequested(now: .zero)
         #expect(
             machine.batchCommitted(position(10, sequence: 1, rows: 3), done: true, read: nil, now: .zero)
-                == [.reportDone(lease(3)), .sayGoodbye, .stop(.drained)])
+                == [.tell(.shardDone(lease(3))), .tell(.goodbye), .stop(.drained)])
     }
 
     @Test func workerThatWaitsForARetryReleasesItsLeaseAtOnce() {
         var machine = WorkerLoopStateMachine.amid(.applying)
         _ = machine.stepFailed(StepError(.retryable, "x"), now: .zero)
         #expect(
-            machine.drainRequested(now: .zero) == [.reportReleased(lease(3)), .sayGoodbye, .stop(.drained)])
+            machine.drainRequested(now: .zero) == [.tell(.leaseReleased(lease(3))), .tell(.goodbye), .stop(.drained)])
     }
 
     @Test(arguments: Step.allCases, [StepError.Kind.retryable, .connectionLost])
@@ -153,7 +153,7 @@ import Testing
         _ = machine.drainRequested(now: .zero)
         #expect(
             machine.stepFailed(StepError(kind, "x"), now: .zero)
-                == step.discarded + [.reportReleased(lease(3)), .sayGoodbye, .stop(.drained)])
+                == step.discarded + [.tell(.leaseReleased(lease(3))), .tell(.goodbye), .stop(.drained)])
     }
 
     @Test(arguments: Step.allCases) func leaseInHandThatIsAssignedAgainInADrainIsNotGivenBackBeforeItsStepEnds(
@@ -168,11 +168,11 @@ import Testing
         var machine = WorkerLoopStateMachine.amid(.applying)
         _ = machine.leaseAssigned(lease(4), now: .zero)
         _ = machine.drainRequested(now: .zero)
-        #expect(machine.leaseAssigned(lease(5), now: .zero) == [.reportReleased(lease(5))])
+        #expect(machine.leaseAssigned(lease(5), now: .zero) == [.tell(.leaseReleased(lease(5)))])
         #expect(
             machine.batchCommitted(position(10, sequence: 1, rows: 3), done: true, read: nil, now: .zero)
                 == [
-                    .reportDone(lease(3)), .reportReleased(lease(4)), .sayGoodbye, .stop(.drained),
+                    .tell(.shardDone(lease(3))), .tell(.leaseReleased(lease(4))), .tell(.goodbye), .stop(.drained),
                 ])
     }
 }

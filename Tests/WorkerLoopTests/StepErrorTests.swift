@@ -8,7 +8,7 @@ import Testing
         var machine = WorkerLoopStateMachine.amid(step)
         #expect(
             machine.stepFailed(StepError(.leaseLost, "epoch 2"), now: .zero)
-                == step.discarded + [.reportLost(lease(3))])
+                == step.discarded + [.tell(.leaseLost(lease(3)))])
         #expect(machine.activity == .idle)
         #expect(machine.held == nil)
     }
@@ -19,7 +19,7 @@ import Testing
         let error = StepError(kind, "boom")
         #expect(
             machine.stepFailed(error, now: .zero)
-                == step.discarded + [.reportFailed(lease(3), error)])
+                == step.discarded + [.tell(.shardFailed(lease(3), error))])
         #expect(machine.activity == .idle)
     }
 
@@ -32,8 +32,8 @@ import Testing
             return
         }
         #expect(until >= .milliseconds(1500) && until <= .seconds(2))
-        #expect(!machine.timePassed(now: .milliseconds(1400)).contains(.openLease(lease(3))))
-        #expect(machine.timePassed(now: .seconds(2)).first == .openLease(lease(3)))
+        #expect(!machine.timePassed(now: .milliseconds(1400)).contains(.step(.open(lease(3)))))
+        #expect(machine.timePassed(now: .seconds(2)).first == .step(.open(lease(3))))
         #expect(machine.activity == .opening)
     }
 
@@ -48,7 +48,7 @@ import Testing
         }
         #expect(
             machine.stepFailed(error, now: now)
-                == step.discarded + [.reportFailed(lease(3), error)])
+                == step.discarded + [.tell(.shardFailed(lease(3), error))])
         #expect(machine.activity == .idle)
     }
 
@@ -65,7 +65,7 @@ import Testing
         }
         let last = StepError(.permanent, "boom")
         #expect(
-            machine.stepFailed(last, now: now) == [.reportFailed(lease(3), last)])
+            machine.stepFailed(last, now: now) == [.tell(.shardFailed(lease(3), last))])
     }
 
     @Test(arguments: Step.allCases) func lostConnectionIsTriedAgainForAsLongAsTheLeaseLasts(step: Step) {
@@ -74,7 +74,7 @@ import Testing
         for _ in 0..<20 {
             #expect(machine.stepFailed(StepError(.connectionLost, "gone"), now: now) == step.discarded)
             now += .seconds(8)
-            #expect(machine.timePassed(now: now).first == .openLease(lease(3)))
+            #expect(machine.timePassed(now: now).first == .step(.open(lease(3))))
         }
         #expect(machine.held?.lease == lease(3))
     }
@@ -86,7 +86,7 @@ import Testing
         _ = machine.timePassed(now: .seconds(2))
         // The ledger has a batch more than the worker heard of.
         let ahead = position(20, sequence: 2, rows: 6)
-        #expect(machine.leaseOpened(ahead, now: .seconds(2)) == [.apply(lease(3), ahead)])
+        #expect(machine.leaseOpened(ahead, now: .seconds(2)) == [.step(.apply(lease(3), ahead))])
         #expect(machine.held == HeldLease(lease: lease(3), sequence: 2, rowsDone: 6))
     }
 
@@ -96,7 +96,7 @@ import Testing
         _ = machine.timePassed(now: .seconds(2))
         // The shard is done, so that its row has no lease to open any more.
         #expect(
-            machine.stepFailed(StepError(.leaseLost, "done"), now: .seconds(2)) == [.reportLost(lease(3))])
+            machine.stepFailed(StepError(.leaseLost, "done"), now: .seconds(2)) == [.tell(.leaseLost(lease(3)))])
     }
 
     @Test func failureBeginsTheWaitingAssignment() {
@@ -104,6 +104,6 @@ import Testing
         _ = machine.leaseAssigned(lease(4), now: .zero)
         #expect(
             machine.stepFailed(StepError(.leaseLost, "epoch 2"), now: .zero)
-                == [.reportLost(lease(3)), .openLease(lease(4))])
+                == [.tell(.leaseLost(lease(3))), .step(.open(lease(4)))])
     }
 }

@@ -22,7 +22,7 @@ enum Step: String, CaseIterable, Sendable {
     var mode: WorkerLoopStateMachine.Mode { self == .applying ? .setBased : .rowBased }
 
     /// What is thrown away when the step's result is not wanted; a set job has no rows in memory.
-    var discarded: [WorkerAction] { mode == .setBased ? [] : [.discard] }
+    var discarded: [WorkerAction] { mode == .setBased ? [] : [.step(.discard)] }
 
     /// Ends the step well, at `now`.
     func succeed(_ machine: inout WorkerLoopStateMachine, now: Duration) -> [WorkerAction] {
