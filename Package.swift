@@ -99,7 +99,7 @@ let package = Package(
             swiftSettings: settings),
         tests("JobTests", ["Job", "Sharding"]),
         tests("ShardingTests", ["Sharding"]),
-        tests("DispatchingTests", ["Dispatching", "Sharding"]),
+        tests("DispatchingTests", ["Dispatching", "Sharding", collections]),
         tests("LedgerQueueingTests", ["LedgerQueueing", "Dispatching", "Sharding"]),
         tests("WorkerLoopTests", ["WorkerLoop", "Sharding"]),
         // Optimized, since it runs thousands of seeds.

@@ -294,7 +294,9 @@ public actor CoordinatorService: Service {
     var now: Duration { MonotonicTime.now() - origin - paused }
 
     func react(_ event: (inout DispatchStateMachine, Duration) -> [DispatchAction]) {
-        for action in event(&machine, now) { perform(action) }
+        let actions = event(&machine, now)
+        machine.assertInvariants()
+        for action in actions { perform(action) }
     }
 
     func perform(_ action: DispatchAction) {

@@ -7,6 +7,9 @@ public import Sharding
 /// Methods are events; each returns the actions that follow. The machine does no I/O and never reads a clock: `now` is
 /// the time since any fixed moment, and never goes back. What it holds is a copy of the ledger for speed; wherever the
 /// two may differ it asks the ledger again, and the ledger wins.
+///
+/// Workers' messages may be late, lost or repeated, and so may an answer of the ledger that a reload has overtaken: such are
+/// ignored. `checkInvariants` says what the shell has told that cannot be.
 public struct DispatchStateMachine: Sendable {
     public struct Configuration: Sendable {
         /// A worker that is silent for longer is taken for dead, and its leases for expired.
@@ -94,20 +97,22 @@ public struct DispatchStateMachine: Sendable {
     public static let misfitLimit = 3
 
     public let configuration: Configuration
-    public private(set) var phase: Phase = .loading
+    public internal(set) var phase: Phase = .loading
     private var cancelled = false
     /// Why no shard can go on.
     private var stopReason: String?
-    private var drainAsked = false
+    private(set) var drainAsked = false
     private var generator: SeededGenerator
-    private(set) var shards: [ShardID: ShardEntry] = [:]
-    private(set) var workers: OrderedDictionary<WorkerID, WorkerEntry> = [:]
+    var shards: [ShardID: ShardEntry] = [:]
+    var workers: OrderedDictionary<WorkerID, WorkerEntry> = [:]
     /// Shards that may be granted now, oldest first.
-    private var ready: Deque<ShardID> = []
+    var ready: Deque<ShardID> = []
     /// Shards that wait for their backoff to pass.
-    private var delayed: Set<ShardID> = []
+    var delayed: Set<ShardID> = []
     /// Shards that are neither done nor failed.
-    private var open = 0
+    var open = 0
+    /// The first event that the shell must not have told, in words.
+    private(set) var breach: String?
 
     public init(configuration: Configuration = Configuration(), seed: UInt64) {
         self.configuration = configuration
@@ -146,6 +151,9 @@ public struct DispatchStateMachine: Sendable {
                 adopt(record, now: now)
             }
         }
+        if shards.count != records.count || (!before.isEmpty && shards.count != before.count) {
+            note(breach: "\(records.count) rows of the ledger are \(shards.count) shards, and were \(before.count)")
+        }
         if phase == .loading { phase = drainAsked ? .draining : .dispatching }
         return actions + proceed(now: now)
     }
@@ -154,7 +162,11 @@ public struct DispatchStateMachine: Sendable {
     public mutating func leaseRecorded(_ lease: Lease, worker: WorkerID, sequence: Int64, now: Duration)
         -> [DispatchAction]
     {
+        know(lease.shard)
         guard case .granting(worker)? = shards[lease.shard]?.phase else { return [] }
+        if let epoch = shards[lease.shard]?.epoch, lease.epoch != epoch.next {
+            note(breach: "\(lease) was recorded after epoch \(epoch)")
+        }
         shards[lease.shard]?.epoch = lease.epoch
         // A worker that was dismissed and has joined again meanwhile has no place for the shard any more.
         guard let entry = workers[worker], entry.shards.contains(lease.shard), phase == .dispatching else {
@@ -169,6 +181,7 @@ public struct DispatchStateMachine: Sendable {
 
     /// The ledger has another epoch or state for the shard than the machine thought.
     public mutating func leaseRefused(_ shard: ShardID, worker: WorkerID, now: Duration) -> [DispatchAction] {
+        know(shard)
         guard case .granting(worker)? = shards[shard]?.phase else { return [] }
         workers[worker]?.shards.remove(shard)
         shards[shard]?.phase = .asking
@@ -179,6 +192,7 @@ public struct DispatchStateMachine: Sendable {
     public mutating func attemptRecorded(_ lease: Lease, state: ShardState, failures: Int, now: Duration)
         -> [DispatchAction]
     {
+        know(lease.shard)
         guard case .recording(lease, _)? = shards[lease.shard]?.phase else { return [] }
         switch state {
         case .failed: close(lease.shard, as: .failed)
@@ -192,6 +206,7 @@ public struct DispatchStateMachine: Sendable {
 
     /// The shard's row as the ledger has it.
     public mutating func shardRead(_ record: ShardRecord, now: Duration) -> [DispatchAction] {
+        know(record.id)
         guard let entry = shards[record.id] else { return [] }
         switch entry.phase {
         case .leased(var holding):
@@ -295,6 +310,9 @@ public struct DispatchStateMachine: Sendable {
         -> [DispatchAction]
     {
         heard(worker, now: now)
+        if end.outcome == .expired || end.outcome == .stalled {
+            note(breach: "\(worker) says of itself that it has \(end.outcome.rawValue)")
+        }
         // A worker gives a lease back only when it is about to leave.
         if end.outcome == .released { workers[worker]?.draining = true }
         if end.outcome == .unfit, var entry = workers[worker] {
@@ -480,6 +498,13 @@ public struct DispatchStateMachine: Sendable {
         let attempts = end.outcome.countsAgainstShard ? configuration.retry.attempts : 0
         return .ledger(.recordAttempt(lease, worker: worker, end, attempts: attempts))
     }
+
+    /// The ledger answers about shards of the run alone.
+    private mutating func know(_ shard: ShardID) {
+        if shards[shard] == nil { note(breach: "the ledger answers about shard \(shard), which is none of the run") }
+    }
+
+    private mutating func note(breach words: String) { breach = breach ?? words }
 
     private mutating func heard(_ worker: WorkerID, now: Duration) {
         workers[worker]?.seenAt = now

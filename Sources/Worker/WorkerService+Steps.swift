@@ -16,7 +16,9 @@ extension WorkerService {
 
         mutating func react(_ event: Event, now: Duration) -> [WorkerAction] {
             guard machine != nil else { return [] }
-            return event(&machine!, now)
+            let actions = event(&machine!, now)
+            machine!.assertInvariants()
+            return actions
         }
     }
 

@@ -5,6 +5,9 @@ public import Sharding
 /// Methods are events; each returns the actions that follow. The machine does no I/O and never reads a clock: `now` is
 /// the time since any fixed moment. After every failed step it opens the lease again, which reads the shard's position
 /// from the ledger: so a commit whose answer was lost is neither repeated nor skipped.
+///
+/// Messages of the coordinator may be late, lost or repeated, and are then ignored. The shell may not: it tells how each step
+/// ended once, and no time earlier than one that it has told. `checkInvariants` says when it did not keep to that.
 public struct WorkerLoopStateMachine: Sendable {
     /// How a batch is done.
     public enum Mode: Sendable, Equatable {
@@ -98,13 +101,17 @@ public struct WorkerLoopStateMachine: Sendable {
     static let pauses = (first: Duration.milliseconds(200), last: Duration.seconds(1))
 
     public let configuration: Configuration
-    public private(set) var activity: Activity = .idle
-    private(set) var work: Work?
+    public internal(set) var activity: Activity = .idle
+    var work: Work?
     /// A lease assigned while another was in hand.
-    private var next: Lease?
+    private(set) var next: Lease?
     private var nextBatchRows = 0
     private var joined = false
-    private var draining = false
+    private(set) var draining = false
+    /// The first event that the shell must not have told, in words.
+    private(set) var breach: String?
+    /// The latest time that was told.
+    private var toldAt: Duration?
     private var heardAt: Duration = .zero
     private var soughtAt: Duration = .zero
     private var saidAt: Duration = .zero
@@ -119,7 +126,7 @@ public struct WorkerLoopStateMachine: Sendable {
 
     /// The socket is open.
     public mutating func started(now: Duration) -> [WorkerAction] {
-        heardAt = now
+        heard(now: now)
         soughtAt = now
         saidAt = now
         return [.tell(.hello)]
@@ -133,6 +140,9 @@ public struct WorkerLoopStateMachine: Sendable {
 
     public mutating func refused(reason: String) -> [WorkerAction] {
         guard activity != .stopped else { return [] }
+        // The answer to a step that is under way is ignored.
+        work = nil
+        next = nil
         activity = .stopped
         return [.stop(.refused(reason: reason))]
     }
@@ -147,6 +157,7 @@ public struct WorkerLoopStateMachine: Sendable {
 
     /// Any other message from the coordinator.
     public mutating func heard(now: Duration) {
+        keep(time: now)
         heardAt = now
     }
 
@@ -194,7 +205,8 @@ public struct WorkerLoopStateMachine: Sendable {
     // MARK: - The steps' events
 
     public mutating func leaseOpened(_ position: Position, now: Duration) -> [WorkerAction] {
-        guard activity == .opening, var current = work else { return [] }
+        keep(time: now)
+        guard activity == .opening, var current = work else { return unexpected() }
         if position.sequence > current.position.sequence, current.position.sequence > 0 {
             // A commit whose answer was lost.
             current.failures = 0
@@ -209,14 +221,16 @@ public struct WorkerLoopStateMachine: Sendable {
     }
 
     public mutating func batchRead(_ summary: ReadSummary, now: Duration) -> [WorkerAction] {
-        guard activity == .reading, let current = work else { return [] }
+        keep(time: now)
+        guard activity == .reading, let current = work else { return unexpected() }
         guard !current.revoked else { return settle([.step(.discard)]) }
         guard !draining else { return settle([.step(.discard), .tell(.leaseReleased(current.lease))]) }
         return compute(summary)
     }
 
     public mutating func batchComputed(now: Duration) -> [WorkerAction] {
-        guard case .computing(let summary) = activity, let current = work else { return [] }
+        keep(time: now)
+        guard case .computing(let summary) = activity, let current = work else { return unexpected() }
         guard !current.revoked else { return settle([.step(.discard)]) }
         activity = .writing(summary)
         // A locking read opens a transaction of its own, and the write's answer says whether one is due.
@@ -231,11 +245,17 @@ public struct WorkerLoopStateMachine: Sendable {
     public mutating func batchCommitted(_ position: Position, done: Bool, read: ReadSummary?, now: Duration)
         -> [WorkerAction]
     {
+        keep(time: now)
         switch activity {
-        case .applying, .writing: break
-        default: return []
+        case .applying:
+            if read != nil { note(breach: "a set job's batch has read rows") }
+        case .writing: break
+        case .idle, .opening, .reading, .computing, .waiting, .stopped: return unexpected()
         }
-        guard var current = work else { return [] }
+        guard var current = work else { return unexpected() }
+        if position.sequence <= current.position.sequence {
+            note(breach: "a commit takes \(current.lease) from \(current.position.sequence) to \(position.sequence)")
+        }
         current.position = position
         current.failures = 0
         current.wait = nil
@@ -254,11 +274,12 @@ public struct WorkerLoopStateMachine: Sendable {
     }
 
     public mutating func stepFailed(_ error: StepError, now: Duration) -> [WorkerAction] {
+        keep(time: now)
         switch activity {
         case .opening, .applying, .reading, .computing, .writing: break
-        case .idle, .waiting, .stopped: return []
+        case .idle, .waiting, .stopped: return unexpected()
         }
-        guard var current = work else { return [] }
+        guard var current = work else { return unexpected() }
         let discard: [WorkerAction] = configuration.mode == .rowBased ? [.step(.discard)] : []
         if current.revoked { return settle(discard) }
         let delay: Duration
@@ -314,6 +335,7 @@ public struct WorkerLoopStateMachine: Sendable {
 
     /// Time passed: a heartbeat, a retry or a search for the coordinator may be due.
     public mutating func timePassed(now: Duration) -> [WorkerAction] {
+        keep(time: now)
         guard activity != .stopped else { return [] }
         var actions: [WorkerAction] = []
         if case .waiting(let until) = activity, until <= now, let current = work {
@@ -366,6 +388,19 @@ public struct WorkerLoopStateMachine: Sendable {
     }
 
     // MARK: - Private
+
+    /// The answer to a step that is not under way. Once the machine has stopped, that is nobody's fault.
+    private mutating func unexpected(_ event: String = #function) -> [WorkerAction] {
+        if activity != .stopped { note(breach: "\(event) while it is \(step)") }
+        return []
+    }
+
+    private mutating func keep(time now: Duration) {
+        if let toldAt, now < toldAt { note(breach: "the time goes back from \(toldAt) to \(now)") }
+        toldAt = now
+    }
+
+    private mutating func note(breach words: String) { breach = breach ?? words }
 
     private mutating func heartbeat(now: Duration) -> WorkerAction {
         saidAt = now

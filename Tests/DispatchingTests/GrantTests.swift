@@ -96,6 +96,8 @@ import Testing
                 #expect(bench.machine.shardReportedDone(old, worker: worker, now: now) == [])
                 #expect(bench.machine.leaseReportedLost(old, worker: worker, now: now) == [])
                 #expect(bench.machine.attemptReported(old, worker: worker, AttemptEnd(.failed), now: now) == [])
+                // The ledger does not answer about a shard that the run does not have.
+                guard old.shard == shard(0) else { continue }
                 #expect(bench.machine.attemptRecorded(old, state: .failed, failures: 9, now: now) == [])
                 #expect(bench.machine.leaseRecorded(old, worker: worker, sequence: 3, now: now) == [])
                 #expect(bench.machine.leaseRefused(old.shard, worker: worker, now: now) == [])

@@ -1,4 +1,5 @@
 import Sharding
+import Testing
 
 @testable import Dispatching
 
@@ -17,13 +18,18 @@ func record(
 
 func held(_ lease: Lease, sequence: Int64 = 0) -> HeldLease { HeldLease(lease: lease, sequence: sequence, rowsDone: 0) }
 
-/// A machine with what tests need to say about it. Its limits are the shell's defaults but for short ones.
+/// A machine with what tests need to say about it, and whose invariants must hold after each event. Its limits are the shell's
+/// defaults but for short ones.
 struct Bench {
     static let configuration = DispatchStateMachine.Configuration(
         leaseDuration: .seconds(10), stallAfter: .seconds(60), assignGrace: .seconds(3),
         retry: RetryPolicy(attempts: 3, backoff: .seconds(1), maxBackoff: .seconds(8)))
 
-    var machine = DispatchStateMachine(configuration: Self.configuration, seed: 1)
+    var machine = DispatchStateMachine(configuration: Self.configuration, seed: 1) {
+        didSet {
+            if let broken = machine.checkInvariants() { Issue.record("\(broken)") }
+        }
+    }
 
     /// Loads `shards` pending shards, lets `workers` join, and records the leases that follow.
     static func dispatching(_ shards: Int32, _ workers: [WorkerID] = []) -> Bench {

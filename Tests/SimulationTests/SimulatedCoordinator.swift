@@ -71,6 +71,7 @@ final class SimulatedCoordinator: SimulatedProcess {
     }
 
     private func perform(_ actions: [DispatchAction]) {
+        if let breach = machine.checkInvariants() { simulation.audit.report(.contract, "\(name): \(breach)") }
         for action in actions { perform(action) }
     }
 

@@ -54,6 +54,7 @@ final class SimulatedWorker: SimulatedProcess {
     }
 
     private func perform(_ actions: [WorkerAction]) {
+        if let breach = machine.checkInvariants() { simulation.audit.report(.contract, "\(name): \(breach)") }
         for action in actions { perform(action) }
     }
 

@@ -1,0 +1,96 @@
+import DequeModule
+import OrderedCollections
+import Sharding
+
+// What must hold between any two events. The shell asserts it in debug builds, the simulator under every seed.
+extension DispatchStateMachine {
+    /// A run with more shards is not walked through after each event: a debug build would do nothing else.
+    static let walkLimit = 1_000
+
+    /// The first thing about the machine that cannot be, in words: a contradiction, or an event that its shell must not have
+    /// told it. Nil when all is well.
+    public func checkInvariants() -> String? {
+        breach ?? contradiction.map { "\($0); it is \(phase), \(open) of \(shards.count) shards are open" }
+    }
+
+    /// Stops a debug build when an invariant does not hold. A release build checks nothing.
+    public func assertInvariants() {
+        assert(checkInvariants() == nil, checkInvariants() ?? "")
+    }
+
+    private var contradiction: String? {
+        if let contradiction = contradictionOfPhase { return contradiction }
+        guard shards.count <= Self.walkLimit else { return nil }
+        return contradictionOfShards ?? contradictionOfWorkers
+    }
+
+    private var contradictionOfPhase: String? {
+        switch phase {
+        case .loading, .finished: return nil
+        case .dispatching:
+            if drainAsked { return "shards are dispatched in a drain" }
+            if open == 0 { return "nothing is left to dispatch, and the run is not concluded" }
+        case .draining:
+            if !drainAsked { return "it drains though nobody asked for it" }
+        case .concluding:
+            if open != 0 { return "a run with open shards is concluded" }
+        }
+        return nil
+    }
+
+    private var contradictionOfShards: String? {
+        var unfinished = 0
+        var unsettled = 0
+        var pending = 0
+        for (id, entry) in shards {
+            switch entry.phase {
+            case .done, .failed: continue
+            case .pending: pending += 1
+            case .granting, .asking: unsettled += 1
+            case .leased(let holding):
+                unsettled += 1
+                if holding.lease != Lease(shard: id, epoch: entry.epoch) {
+                    return "shard \(id) at epoch \(entry.epoch) is leased as \(holding.lease)"
+                }
+                guard let worker = workers[holding.worker], worker.shards.contains(id) else {
+                    return "\(holding.lease) is leased to \(holding.worker), which does not have it"
+                }
+            case .recording(let lease, _):
+                unsettled += 1
+                if lease != Lease(shard: id, epoch: entry.epoch) {
+                    return "shard \(id) at epoch \(entry.epoch) records the end of \(lease)"
+                }
+            }
+            unfinished += 1
+        }
+        if unfinished != open { return "\(unfinished) shards are open, and \(open) are counted" }
+        if phase == .draining, unsettled == 0 { return "a drain waits for nothing" }
+        return contradictionOfQueues(pending: pending)
+    }
+
+    private var contradictionOfWorkers: String? {
+        for (id, worker) in workers {
+            for shard in worker.shards {
+                switch shards[shard]?.phase {
+                case .granting(id): continue
+                case .leased(let holding) where holding.worker == id: continue
+                default: return "\(id) has shard \(shard), which is not leased to it"
+                }
+            }
+        }
+        return nil
+    }
+
+    /// Each pending shard is in one of the two, and no other shard is.
+    private func contradictionOfQueues(pending: Int) -> String? {
+        for shard in ready where !isPending(shard) { return "shard \(shard) waits to be granted and is not pending" }
+        for shard in delayed where !isPending(shard) { return "shard \(shard) waits for its retry and is not pending" }
+        let waiting = ready.count + delayed.count
+        return waiting == pending ? nil : "\(pending) shards are pending, and \(waiting) wait to be granted"
+    }
+
+    private func isPending(_ shard: ShardID) -> Bool {
+        guard case .pending? = shards[shard]?.phase else { return false }
+        return true
+    }
+}
