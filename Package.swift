@@ -122,6 +122,7 @@ let package = Package(
             swiftSettings: settings),
         tests("TidyTests", []),
         tests("WireTests", ["Wire", "Sharding"]),
+        tests("WorkerTests", ["Postgres", "Sharding", "Worker", "WorkerLoop"]),
         tests("ZeroMQTests", ["ZeroMQ"]),
         tests("CoordinatorTests", ["Coordinator", "Host", "Sharding"]),
         tests(

@@ -46,8 +46,8 @@ extension BatchRunner {
                         throw StepError(
                             .permanent,
                             "row \(key.quoted) \(key.key(of: row, in: batch.rows)) was "
-                                + "deferred \(RowVersions.limit) times though nobody has changed it: something keeps moving it"
-                        )
+                                + "deferred \(RowVersions.limit) times though nobody has changed it: something keeps moving it",
+                            cause: StepError.Cause(key: key.key(of: row, in: batch.rows), effect: .nothingWritten))
                     }
                     if isUnchanged {
                         unchanged += 1
@@ -79,8 +79,11 @@ extension BatchRunner {
         } catch let error as ComputeError {
             // A transaction that a locking read opened must not outlive the batch.
             if held.locked { connection = nil }
-            guard !error.beforeFirstAnswer else { throw StepError(.unfit, error.description) }
-            throw StepError(.program, error.description, identity: error.key.map { "\($0) \(error.reason)" })
+            let cause = StepError.Cause(
+                key: error.key.map { Key($0) }, column: error.column, effect: .nothingWritten)
+            guard !error.beforeFirstAnswer else { throw StepError(.unfit, error.description, cause: cause) }
+            throw StepError(
+                .program, error.description, identity: error.key.map { "\($0) \(error.reason)" }, cause: cause)
         }
     }
 
@@ -139,7 +142,8 @@ extension BatchRunner {
             let key = target.key.key(of: value.row, in: batch.rows)
             let column = value.column
             throw refusal(
-                "column \(column.name): not a value of type \(column.typeName); nothing written", key: key, target)
+                "column \(column.name): not a value of type \(column.typeName); nothing written", key: key, target,
+                StepError.Cause(key: key, column: column.name, effect: .nothingWritten))
         }
     }
 
@@ -171,11 +175,12 @@ extension BatchRunner {
 
     // MARK: - Whose fault an error is
 
-    private func refusal(_ reason: String, key: Key, _ target: Target) -> StepError {
+    private func refusal(_ reason: String, key: Key, _ target: Target, _ cause: StepError.Cause) -> StepError {
         let words = ["row \(target.key.quoted) \(key): \(reason)", compute?.epitaph].compactMap { $0 }
         return StepError(
-            .program, "the program's answer was refused: \(words.joined(separator: "; "))", identity: "\(key) \(reason)"
-        )
+            .program, "the program's answer was refused: \(words.joined(separator: "; "))",
+            identity: "\(key) \(reason)",
+            cause: cause)
     }
 
     /// Finds the row at which a write fails, by trials on ever fewer rows that are all rolled back.
@@ -201,13 +206,14 @@ extension BatchRunner {
             }
         }
         let key = statements.target.key.key(of: rows.lowerBound, in: batch.rows)
+        let cause = StepError.Cause(last, key: key, effect: .rolledBack)
         // A value that its column cannot take is the program's doing, a violated constraint may be the table's.
         if last.sqlState?.hasPrefix("22") == true {
-            return refusal("\(last); batch rolled back", key: key, statements.target)
+            return refusal("\(last); batch rolled back", key: key, statements.target, cause)
         }
         return StepError(
             .permanent,
-            "row \(statements.target.key.quoted) \(key): \(last); batch rolled back, nothing written")
+            "row \(statements.target.key.quoted) \(key): \(last); batch rolled back, nothing written", cause: cause)
     }
 
     /// Finds the row at which the job's condition fails.
@@ -234,6 +240,7 @@ extension BatchRunner {
         }
         let key = try statements.firstKey(above: trial.checkpoint ?? range.after, connection)
         let place = rows == 1 ? "row \(statements.target.key.quoted) \(key?.description ?? "?")" : "reading"
-        return StepError(.permanent, "\(place): \(last); nothing written")
+        let cause = StepError.Cause(last, key: rows == 1 ? key : nil, effect: .nothingWritten)
+        return StepError(.permanent, "\(place): \(last); nothing written", cause: cause)
     }
 }

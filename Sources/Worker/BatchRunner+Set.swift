@@ -45,7 +45,8 @@ extension BatchRunner {
         } catch let error as PostgresError where error.concernsRow && keys.count == 1 {
             throw StepError(
                 .permanent,
-                "row \(set.statements.target.key.quoted) \(keys[0]): \(error); batch rolled back, nothing written")
+                "row \(set.statements.target.key.quoted) \(keys[0]): \(error); batch rolled back, nothing written",
+                cause: StepError.Cause(error, key: keys[0], effect: .rolledBack))
         }
     }
 
@@ -82,9 +83,11 @@ extension BatchRunner {
                 rows = half
             }
         }
-        let key = try set.statements.firstKey(above: checkpoint ?? range.after, connection)?.description ?? "?"
+        let key = try set.statements.firstKey(above: checkpoint ?? range.after, connection)
         return StepError(
-            .permanent, "row \(set.statements.target.key.quoted) \(key): \(last); batch rolled back, nothing written")
+            .permanent,
+            "row \(set.statements.target.key.quoted) \(key?.description ?? "?"): \(last); batch rolled back, nothing written",
+            cause: StepError.Cause(last, key: key, effect: .rolledBack))
     }
 }
 

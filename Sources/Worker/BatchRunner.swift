@@ -170,9 +170,10 @@ actor BatchRunner {
             return fresh
         } catch let error as PostgresError where error.recovery == .authorize || error.recovery == .permanent {
             // It has worked before: somebody changes a password or pg_hba.conf. That heals, or its limit comes.
-            throw StepError(.connectionLost, "the database cannot be reached: \(error)")
+            throw StepError(
+                .connectionLost, "the database cannot be reached: \(error)", cause: StepError.Cause(error, effect: nil))
         } catch let error as StepError {
-            throw StepError(.connectionLost, error.message)
+            throw StepError(.connectionLost, error.message, cause: error.cause)
         }
     }
 
@@ -265,7 +266,8 @@ actor BatchRunner {
                 throw StepError(.stopsRun, found + "is not in its range \(opening.range)\n  \(mend)")
             }
         } catch let error as PostgresError where error.sqlState?.hasPrefix("22") == true {
-            throw StepError(.stopsRun, found + "is no key: \(error.message)\n  \(mend)")
+            throw StepError(
+                .stopsRun, found + "is no key: \(error.message)\n  \(mend)", cause: StepError.Cause(error, effect: nil))
         }
     }
 
@@ -350,7 +352,8 @@ actor BatchRunner {
                 try? connection.withSearchPath(SearchPath.pinned) { try TableLocks.lines(connection).first }
             }
             return StepError(
-                .held, who.map { "waits for a lock: \($0)" } ?? "waits for a lock that somebody holds: \(error)")
+                .held, who.map { "waits for a lock: \($0)" } ?? "waits for a lock that somebody holds: \(error)",
+                cause: StepError.Cause(error, effect: .rolledBack))
         default: return StepError(error)
         }
     }
@@ -366,32 +369,12 @@ actor BatchRunner {
         let rows = min(budget, setBased.rows > 1 ? setBased.rows : budget)
         guard rows > 1 else {
             return StepError(
-                .permanent, "one row takes longer than \(Self.statementTimeout): \(error); nothing written")
+                .permanent, "one row takes longer than \(Self.statementTimeout): \(error); nothing written",
+                cause: StepError.Cause(error, effect: .rolledBack))
         }
         budget = rows / 2
         return StepError(
-            .tooLong, "a batch of \(rows) rows took longer than \(Self.statementTimeout): trying \(budget)")
-    }
-}
-
-extension StepError {
-    /// The one place that says what may be done about an error of a step.
-    init(_ error: any Error) {
-        switch error {
-        case let error as StepError: self = error
-        case let error as PostgresError:
-            let effect = "batch rolled back, nothing written"
-            switch error.recovery {
-            case .retry: self.init(.retryable, "\(error); \(effect)")
-            case .reconnect: self.init(.connectionLost, error.description)
-            // Once more on a new connection, which prepares its statements anew and looks at the table first. What lies in the
-            // statement or in rights then would meet every shard.
-            case .authorize: self.init(.stopsRun, "\(error); \(effect)", identity: "\(error)")
-            case .permanent:
-                let isStatement = ["42", "0A", "3F", "55"].contains { error.sqlState?.hasPrefix($0) == true }
-                self.init(isStatement ? .stopsRun : .permanent, "\(error); \(effect)", identity: "\(error)")
-            }
-        default: self.init(.permanent, "\(error)")
-        }
+            .tooLong, "a batch of \(rows) rows took longer than \(Self.statementTimeout): trying \(budget)",
+            cause: StepError.Cause(error, effect: .rolledBack))
     }
 }

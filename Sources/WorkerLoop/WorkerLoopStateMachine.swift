@@ -292,7 +292,7 @@ public struct WorkerLoopStateMachine: Sendable {
             // Once more, by a fresh program or on a new connection. The same error again is no accident.
             guard let identity = error.identity, current.fault != identity else {
                 let isSame = error.kind == .program && error.identity != nil
-                let last = isSame ? StepError(.permanent, error.message) : error
+                let last = isSame ? StepError(.permanent, error.message, cause: error.cause) : error
                 return settle(discard + [.tell(.shardFailed(current.lease, last))])
             }
             current.fault = identity
@@ -317,7 +317,8 @@ public struct WorkerLoopStateMachine: Sendable {
             wait(for: error, &current, now: now)
             guard let wait = current.wait, now - wait.since <= configuration.patience else {
                 let words = "\(error.message); it was waited for \(configuration.patience)"
-                return settle(discard + [.tell(.shardFailed(current.lease, StepError(error.kind, words)))])
+                return settle(
+                    discard + [.tell(.shardFailed(current.lease, StepError(error.kind, words, cause: error.cause)))])
             }
             delay = min(Self.pauses.first * (1 << min(wait.tries - 1, 10)), Self.pauses.last)
         }

@@ -106,4 +106,31 @@ import Testing
             machine.stepFailed(StepError(.leaseLost, "epoch 2"), now: .zero)
                 == [.tell(.leaseLost(lease(3))), .step(.open(lease(4)))])
     }
+
+    /// What a report of the failure, or a quarantine of the row, is made of.
+    @Test func causeIsKeptUpToTheReport() {
+        let cause = StepError.Cause(sqlState: "22003", key: Key("7"), column: "n", effect: .rolledBack)
+        let program = StepError(.program, "row 7: out of range", identity: "7 out of range", cause: cause)
+        var machine = WorkerLoopStateMachine.amid(.writing)
+        #expect(machine.stepFailed(program, now: .zero) == [.step(.discard)])
+        _ = machine.timePassed(now: .seconds(2))
+        // The same error of a fresh program is no accident.
+        let last = StepError(.permanent, "row 7: out of range", cause: cause)
+        #expect(
+            machine.stepFailed(program, now: .seconds(2))
+                == [.step(.discard), .tell(.shardFailed(lease(3), last))])
+    }
+
+    @Test func causeOfWhatWasWaitedForInVainIsKeptToo() {
+        var machine = WorkerLoopStateMachine.amid(.applying)
+        let held = StepError(.held, "waits for a lock", cause: StepError.Cause(sqlState: "55P03", effect: .rolledBack))
+        _ = machine.stepFailed(held, now: .zero)
+        _ = machine.timePassed(now: .seconds(601))
+        guard case .tell(.shardFailed(lease(3), let error))? = machine.stepFailed(held, now: .seconds(601)).first else {
+            Issue.record("it waits on")
+            return
+        }
+        #expect(error.message == "waits for a lock; it was waited for 600.0 seconds")
+        #expect(error.cause == held.cause)
+    }
 }
