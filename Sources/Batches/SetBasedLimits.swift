@@ -13,7 +13,7 @@ package struct SetBasedLimits: Equatable {
     package var bytes: Int?
 
     /// Bytes of the largest row that fits on a page, of 8 KiB as nearly all servers have them.
-    package static let largestRowOnPage = 8160
+    static let largestRowOnPage = 8160
 
     package init(rows: Int, bytes: Int?) {
         self.rows = rows

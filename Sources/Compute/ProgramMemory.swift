@@ -11,7 +11,7 @@ package final class ProgramMemory: Sendable {
 
     /// Notes which process is the program. Called with nil before the process is waited for, so that its number cannot be
     /// another's by then.
-    package func follow(_ program: pid_t?) { pid.store(program ?? 0, ordering: .relaxed) }
+    func follow(_ program: pid_t?) { pid.store(program ?? 0, ordering: .relaxed) }
 
     /// Resident bytes of the program and of the processes that it has started itself; 0 when none runs.
     package var residentBytes: Int64 {

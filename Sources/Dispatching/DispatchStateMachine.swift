@@ -94,7 +94,7 @@ public struct DispatchStateMachine: Sendable {
     }
 
     /// Leases in a row that a worker may find itself unfit for before it gets no more.
-    public static let misfitLimit = 3
+    static let misfitLimit = 3
 
     public let configuration: Configuration
     public internal(set) var phase: Phase = .loading

@@ -5,7 +5,7 @@ import Glibc
 package enum ProcessLimits {
     /// Descriptors that this process asks for at the most. Not all that the hard limit gives, which may be a billion: there
     /// are programs that close each one when they start, and they inherit the limit.
-    package static let descriptorsWanted = 65_536
+    static let descriptorsWanted = 65_536
 
     // MARK: - Open files
 

@@ -134,17 +134,17 @@ extension Job {
     /// The largest job file, in bytes: 1 MiB. The text goes to the ledger and to every worker.
     public static let maximumFileBytes = 1 << 20
     /// The longest name of a job or a transform, in characters.
-    public static let maximumNameLength = 63
+    static let maximumNameLength = 63
     /// The most columns in a list or in `set`: PostgreSQL's limit for a table.
-    public static let maximumColumns = 1600
+    static let maximumColumns = 1600
     /// The most columns in a key: PostgreSQL's limit for an index.
-    public static let maximumKeyColumns = 32
+    static let maximumKeyColumns = 32
     /// The most words of a command.
-    public static let maximumCommandWords = 1000
+    static let maximumCommandWords = 1000
     /// How long a batch may wait for a lock when the file does not say: 200 ms.
-    public static let defaultLockPatience = Duration.milliseconds(200)
+    static let defaultLockPatience = Duration.milliseconds(200)
     /// The longest name of a time zone, in bytes.
-    public static let maximumTimeZoneBytes = 255
+    static let maximumTimeZoneBytes = 255
     /// How long a program may take over one batch when the file does not say: 60 s.
     public static let defaultTimeout = Duration.seconds(60)
 }

@@ -3,7 +3,7 @@
 /// Nothing has been sent to a database when this is thrown. No connection string is ever part of it.
 public struct JobError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The most places that one error names.
-    public static let maximumItems = 10
+    static let maximumItems = 10
 
     /// One thing wrong, and where.
     public struct Item: Error, Sendable, Equatable {

@@ -9,10 +9,10 @@ public struct DatabasePlace: Sendable, Equatable {
     public var systemIdentifier: String
     public var database: String
     /// Grows with each promotion.
-    public var timeline: UInt32
+    var timeline: UInt32
     /// Bytes of WAL that are on the server's disk. It never goes back on one timeline, also not by a crash.
-    public var flushed: Int64
-    public var isStandby: Bool
+    var flushed: Int64
+    var isStandby: Bool
     /// Transactions of this session are read-only unless they say otherwise.
     public var isReadOnly: Bool
 

@@ -3,7 +3,7 @@ public import Sharding
 
 extension LedgerStore {
     /// Seconds that a coordinator owns its run without renewing.
-    public static let ownershipSeconds = 15
+    static let ownershipSeconds = 15
 
     /// Takes the run over: raises its term and makes this process its coordinator. Shards that had failed get new
     /// attempts.

@@ -26,12 +26,6 @@ public struct PostgresError: Error, Sendable, Equatable, CustomStringConvertible
     }
 
     public var recovery: Recovery { Recovery.of(sqlState: sqlState) }
-
-    /// Whether a prepared statement may have met another session or table than the one that it was prepared for: its plan
-    /// or parameters have other types now (0A000 "cached plan must not change result type", 42804), its name is gone
-    /// (26000) or another's (42P05), as behind a pooler. The same codes also stand for faults that last: so a new connection
-    /// helps where the statement has run before, and once only.
-    public var mayBeOfAStalePlan: Bool { ["0A000", "42804", "26000", "42P05"].contains(sqlState) }
 }
 
 /// What may be done about an error.

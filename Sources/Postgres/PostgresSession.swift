@@ -4,7 +4,7 @@ public enum PostgresSession {
     public static let lockTimeoutSeconds = 5
     /// A statement that runs longer is cancelled.
     public static let statementTimeoutSeconds = 60
-    public static let idleInTransactionTimeoutSeconds = 60
+    static let idleInTransactionTimeoutSeconds = 60
 
     /// What the design depends on, whatever the role, the database or the server's own file say.
     ///

@@ -64,8 +64,6 @@ public enum Preflight {
     }
 
     /// Refuses a database in which this session cannot write.
-    public static func checkWritable(_ connection: PostgresConnection) throws { try requireWritable(connection) }
-
     private static func requireWritable(_ connection: PostgresConnection) throws {
         guard connection.serverVersion >= 130_000 else {
             throw PreflightError(

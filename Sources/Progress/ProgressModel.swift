@@ -9,7 +9,7 @@ public struct ProgressModel: Sendable {
     /// The most workers that have left which are remembered for `peaks`; beyond it, the lowest peak is forgotten.
     public static let departedLimit = 1024
     /// An ETA above this says nothing and is nil.
-    public static let etaLimit: Duration = .seconds(1000 * 86_400)
+    static let etaLimit: Duration = .seconds(1000 * 86_400)
     /// The most rows, or bytes, that one number counts as (2^44). Sums of more than 2^19 such wrap, but never trap:
     /// what a worker claims must not end the coordinator.
     public static let countLimit: Int64 = 1 << 44

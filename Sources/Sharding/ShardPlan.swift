@@ -19,7 +19,7 @@ extension ShardPlan {
     /// The most shards that a run may have: each is a row in the ledger and an entry in the coordinator's memory.
     public static let shardLimit = 100_000
     /// Shards per worker: enough that the last one to finish leaves little idle time, and that a lost one is cheap.
-    public static let shardsPerWorker = 8
+    static let shardsPerWorker = 8
 
     /// How many shards `auto` means: several a worker, but none smaller than a few batches.
     ///

@@ -96,7 +96,7 @@ public struct WorkerLoopStateMachine: Sendable {
     }
 
     /// Batches refused by the fence one after another, though the lease could be opened, before it counts as lost.
-    public static let refusalLimit = 5
+    static let refusalLimit = 5
     /// The pauses between two looks at what is waited for: the first, doubled each time, up to the last.
     static let pauses = (first: Duration.milliseconds(200), last: Duration.seconds(1))
 

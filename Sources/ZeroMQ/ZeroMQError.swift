@@ -4,7 +4,7 @@ import Glibc
 /// An error of libzmq, with its errno kept.
 public struct ZeroMQError: Error, Sendable, Equatable, CustomStringConvertible {
     public var code: Int32
-    public var operation: String
+    var operation: String
 
     init(_ operation: String) {
         code = zmq_errno()
@@ -23,5 +23,4 @@ public struct ZeroMQError: Error, Sendable, Equatable, CustomStringConvertible {
     public var isUnreachable: Bool { code == EHOSTUNREACH }
     /// The peer does not read fast enough.
     public var isFull: Bool { code == EAGAIN }
-    public var isAddressInUse: Bool { code == EADDRINUSE }
 }
