@@ -3,22 +3,6 @@ import CoordKit
 import Glibc
 import Sharding
 
-/// A column that a program's answers have values for.
-struct AnswerColumn {
-    var name: String
-    /// As `format_type` spells it, for messages.
-    var typeName: String
-    var form: JSONLine.Form
-}
-
-/// Why an answer cannot be used.
-struct AnswerFault: Error, Equatable {
-    var reason: String
-    /// The key of the row that it is for, as far as that was found out.
-    var key: String?
-    var column: String?
-}
-
 /// Puts a program's answers, which come in any order, in the order of the batch.
 struct AnswerCollector {
     private let batch: RowBatch

@@ -30,8 +30,3 @@ enum CommandNames {
         command.configuration.commandName ?? String(describing: command).lowercased()
     }
 }
-
-/// Why this process cannot do what its arguments ask for.
-struct UsageFault: Error, CustomStringConvertible {
-    var description: String
-}

@@ -165,8 +165,3 @@ struct Coordination {
             : CommandLine.arguments[0]
     }
 }
-
-/// Why this process cannot compute what a job asks for.
-struct ComputeFault: Error, CustomStringConvertible {
-    var description: String
-}

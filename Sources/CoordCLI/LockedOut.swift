@@ -2,11 +2,6 @@ import Coordinator
 import Ledger
 import Postgres
 
-/// A command that opens a connection to the ledger's database.
-protocol OpensLedger {
-    var common: CommonOptions { get }
-}
-
 extension Plan: OpensLedger {}
 extension Start: OpensLedger {}
 extension Resume: OpensLedger {}

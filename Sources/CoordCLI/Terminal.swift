@@ -93,9 +93,3 @@ enum Terminal {
 
 /// In this module, as `Swift.print`, but a full disk or a closed pipe is noticed, and outside text cannot steer the terminal.
 func print(_ text: String) { Terminal.answer(text) }
-
-/// Stands where objects would have stood for which there was no room.
-struct DroppedObject: Encodable {
-    var messageType = "dropped"
-    var messages: Int
-}

@@ -66,17 +66,6 @@ public struct JobError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 }
 
-/// What is wrong with one value, before it is known where the value stands.
-struct Complaint: Error, Equatable {
-    var message: String
-    var mend: String?
-
-    init(_ message: String, mend: String? = nil) {
-        self.message = message
-        self.mend = mend
-    }
-}
-
 extension String {
     /// What a file says, fit for a message: one line, no control characters, at most 63 characters.
     var shown: String {

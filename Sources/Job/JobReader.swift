@@ -1,17 +1,5 @@
 internal import Yams
 
-/// One key of a mapping and its value.
-struct Field {
-    /// The path for messages, such as `batch.rows`.
-    let path: String
-    /// The key itself, or `nil` for the whole file.
-    let key: Node?
-    let value: Node
-
-    /// Where the key stands.
-    var keyMark: Mark? { key?.mark }
-}
-
 /// Reads typed values out of YAML nodes and collects what is wrong instead of stopping at the first.
 ///
 /// A method that returns `nil` has reported why.
@@ -134,22 +122,6 @@ struct JobReader {
             mend = home.isEmpty ? "It belongs to the top level." : "It belongs under '\(home)'."
         }
         report(message, at: field.keyMark, key: field.path, mend: mend)
-    }
-}
-
-/// The keys of a job file.
-enum JobKeys {
-    static let top = [
-        "name", "table", "key", "where", "read", "set", "compute", "batch", "shards", "retry",
-        "lock_patience", "time_zone", "database", "ledger_schema",
-    ]
-    static let compute = ["command", "transform", "writes", "timeout", "numbers"]
-    static let batch = ["rows", "bytes"]
-    static let retry = ["attempts", "backoff", "max_backoff"]
-
-    /// Under which key `name` belongs: "" is the top level.
-    static func home(of name: String) -> String? {
-        [("", top), ("compute", compute), ("batch", batch), ("retry", retry)].first { $0.1.contains(name) }?.0
     }
 }
 

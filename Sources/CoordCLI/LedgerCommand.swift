@@ -1,0 +1,47 @@
+import ArgumentParser
+import Ledger
+
+struct LedgerCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ledger", abstract: "Install or drop the ledger, which is a schema with coord's tables.",
+        subcommands: [Install.self, Drop.self])
+
+    private struct Answer: Encodable {
+        var ledger: String
+        var version: Int
+    }
+
+    struct Install: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make the ledger, or bring it to this version. `start` does so by itself where it may.")
+        @OptionGroup var common: CommonOptions
+
+        func run() throws {
+            let store = try common.store()
+            let done = try store.install()
+            if common.json {
+                return JSONOutput.print(Answer(ledger: done ? "installed" : "unchanged", version: Schema.version))
+            }
+            print(done ? "ledger version \(Schema.version) installed" : "the ledger is there already")
+        }
+    }
+
+    struct Drop: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Remove the ledger: every run's history and every checkpoint.")
+        @OptionGroup var common: CommonOptions
+        @Flag(help: "Yes, drop it.") var yes = false
+
+        func validate() throws {
+            guard yes else {
+                throw ValidationError("this removes every run's history and checkpoints: add --yes to do it")
+            }
+        }
+
+        func run() throws {
+            try common.store().drop()
+            if common.json { return JSONOutput.print(Answer(ledger: "dropped", version: 0)) }
+            print("the ledger is dropped")
+        }
+    }
+}

@@ -1,0 +1,38 @@
+import ArgumentParser
+import Coordinator
+import Glibc
+import Host
+import Job
+import Progress
+import Sharding
+
+struct Plan: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Check a job and show the ranges it would be cut into. Writes nothing.")
+
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var options: CoordinationOptions
+    @Argument(help: "Job file (YAML).") var file: String
+
+    func run() async throws {
+        let job = try Job.load(path: file)
+        Suggestion.connects(to: job.database)
+        let schema = try common.schemaForAll(job)
+        try Coordination(common: common, options: options).checkCompute(job)
+        let opening = RunOpening(
+            settings: .ledger(try common.conninfo(job)), schema: schema, host: HostName.current, pid: getpid())
+        let preview = try await opening.preview(job, file: file, workers: options.workers)
+        if common.json { return JSONOutput.print(PlanObject(job, preview)) }
+        print("job \(job.name): table \(preview.table), key \(preview.key)")
+        print("  about \(ProgressFormat.grouped(preview.rows)) rows, \(preview.rowBytes) bytes each on average")
+        if job.predicate != nil {
+            print("  about \(ProgressFormat.grouped(preview.rowsEstimated)) of them meet the condition")
+        }
+        print("  \(preview.plan.parts.count) shards, batches of at most \(job.batch.rows) rows")
+        for warning in preview.warnings { print("  note: \(warning.visible)") }
+        for part in preview.plan.parts {
+            print("  \("\(part.range)".visible)  about \(ProgressFormat.grouped(part.rowsEstimated)) rows")
+        }
+        print("nothing was written. To run it: coord start \(Suggestion.quoted(file)) --workers \(options.workers)")
+    }
+}

@@ -1,0 +1,40 @@
+import ArgumentParser
+import Coordinator
+import Glibc
+import Host
+import Ledger
+import Sharding
+
+struct Resume: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Go on with a run that was interrupted, or whose shards failed.")
+
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var options: CoordinationOptions
+    @Argument(help: ArgumentHelp("Number of the run.", valueName: "run")) var number: Int64
+
+    func run() async throws {
+        let coordination = Coordination(common: common, options: options)
+        try coordination.checkListen()
+        let schema = try common.schemaForAll()
+        let opening = RunOpening(
+            settings: .ledger(try common.conninfo()), schema: schema, host: HostName.current, pid: getpid())
+        let opened: RunOpening.Opened
+        do {
+            opened = try await opening.resume(RunID(number)) { try coordination.checkCompute($0) }
+        } catch let error as LedgerError where error.code == .wrongState("complete") {
+            // What was asked for is so: a script may resume until it gets 0.
+            if common.json { JSONOutput.print(try summary()) }
+            return Terminal.complain("\(error)")
+        }
+        let workers = Result { try coordination.spawnWorkers(opened.job, schema) }
+        try await coordination.run(opening, opened, workers: workers)
+    }
+
+    /// Of a run that is complete.
+    private func summary() throws -> Summary {
+        let store = try common.store()
+        let run = RunID(number)
+        return Summary(complete: try store.run(run), workers: try store.workers(of: run, includeGone: true))
+    }
+}

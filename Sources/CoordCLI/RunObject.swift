@@ -1,0 +1,49 @@
+import Ledger
+import Sharding
+
+struct RunObject: Encodable {
+    var run: Int64
+    var job: String
+    var state: String
+    var coordinator: Nullable<String>
+    var rowsDone: Int64
+    var rowsEstimated: Int64
+    var rowsPerSecond: Double
+    var etaSeconds: Nullable<Int64>
+    var shards: ShardCountsObject
+    var workers: [WorkerObject]
+    var table: String
+    /// The role that made the run; empty where the ledger does not say.
+    var user: String
+    /// UTC, in ISO 8601; null while it has not come.
+    var startedAt: Nullable<String>
+    var finishedAt: Nullable<String>
+    /// From the start to the end, pauses included; null before the end.
+    var durationSeconds: Nullable<Double>
+    /// Rows over that time; null before the end.
+    var averageRowsPerSecond: Nullable<Double>
+
+    init(_ record: RunRecord, _ workers: [WorkerRecord]) {
+        run = record.id.rawValue
+        job = record.definition.name
+        state = record.state.rawValue
+        coordinator = Nullable(record.coordinator)
+        rowsDone = record.rowsDone
+        rowsEstimated = record.rowsEstimated
+        // A coordinator that died has left its last rate behind.
+        let rate = record.coordinator == nil ? 0 : record.rowsPerSecond
+        rowsPerSecond = rounded(rate)
+        let left = Double(max(record.rowsEstimated - record.rowsDone, 0))
+        etaSeconds = Nullable(rate >= 1 ? Int64((left / rate).rounded()) : nil)
+        shards = ShardCountsObject(record.counts)
+        self.workers = workers.map { WorkerObject($0) }
+        table = record.definition.table
+        user = record.user
+        startedAt = Nullable(record.startedAt.flatMap { UTCTime.text(seconds: $0) })
+        finishedAt = Nullable(record.finishedAt.flatMap { UTCTime.text(seconds: $0) })
+        var duration: Double?
+        if let start = record.startedAt, let end = record.finishedAt, end >= start { duration = end - start }
+        durationSeconds = Nullable(duration.map { rounded($0) })
+        averageRowsPerSecond = Nullable(duration.map { rounded(Double(record.rowsDone) / max($0, 0.001)) })
+    }
+}

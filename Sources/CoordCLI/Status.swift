@@ -1,0 +1,74 @@
+import ArgumentParser
+import Ledger
+import Progress
+import Sharding
+
+struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Show a run, or the newest one.")
+
+    @OptionGroup var common: CommonOptions
+    @Argument(help: ArgumentHelp("Number of the run.", valueName: "run")) var number: Int64?
+
+    func run() throws {
+        let store = try common.store()
+        try store.require()
+        let runs = try number.map { [try store.run(RunID($0))] } ?? store.runs()
+        guard let first = runs.first else {
+            throw LedgerError(.unknownRun, "nothing has run in this database yet", mend: "coord start JOB")
+        }
+        let workers = try store.workers(of: first.id, includeGone: !first.state.isUnfinished)
+        if common.json { return JSONOutput.print(RunObject(first, workers)) }
+        print(Self.text(first, workers))
+        for other in runs.dropFirst() {
+            print(
+                "run \(other.id) of \(other.definition.name.visible): \(other.state.rawValue), "
+                    + "\(ProgressFormat.grouped(other.rowsDone)) rows")
+        }
+    }
+
+    static func text(_ run: RunRecord, _ workers: [WorkerRecord]) -> String {
+        let object = RunObject(run, workers)
+        var state = run.state.rawValue
+        if run.state == .running, run.coordinator == nil { state = "running, but its coordinator is gone" }
+        var lines = [
+            "run \(run.id) of \(run.definition.name.visible), table \(run.definition.table.visible): \(state)",
+            rows(run, object),
+            "  shards: \(run.counts.done) done, \(run.counts.running) running, \(run.counts.pending) pending, "
+                + "\(run.counts.failed) failed",
+            times(object),
+        ]
+        if let coordinator = run.coordinator { lines.append("  coordinator: \(coordinator.visible)") }
+        for worker in workers {
+            lines.append(
+                "  worker \(worker.host.visible):\(worker.pid)  "
+                    + (worker.shard.map { "shard \($0)  " } ?? "")
+                    + "\(ProgressFormat.grouped(worker.rowsDone)) rows  "
+                    + (worker.rowsPerSecond > 0 ? "\(ProgressFormat.rate(worker.rowsPerSecond))  " : "")
+                    + "\(ProgressFormat.bytes(worker.rssBytes)) (peak \(ProgressFormat.bytes(worker.peakRSSBytes)))")
+        }
+        if run.state.isUnfinished, run.coordinator == nil { lines.append("  to go on: coord resume \(run.id)") }
+        return lines.joined(separator: "\n")
+    }
+
+    /// An estimate is shown while it may hold: not of a run that is complete, nor when it was passed.
+    private static func rows(_ run: RunRecord, _ object: RunObject) -> String {
+        let done = ProgressFormat.grouped(run.rowsDone)
+        let isOpen = run.state != .complete && run.rowsEstimated >= max(1, run.rowsDone)
+        let rows = isOpen ? "\(done) of about \(ProgressFormat.grouped(run.rowsEstimated)) rows" : "\(done) rows"
+        if let rate = object.averageRowsPerSecond.value, !run.state.isUnfinished {
+            return "  \(rows), \(ProgressFormat.rate(rate)) on average"
+        }
+        return "  \(rows), \(ProgressFormat.rate(object.rowsPerSecond))"
+            + (object.etaSeconds.value.map { ", ETA \(ProgressFormat.duration(.seconds($0)))" } ?? "")
+    }
+
+    private static func times(_ object: RunObject) -> String {
+        let parts = [
+            object.startedAt.value.map { "started \($0)" } ?? "not started",
+            object.finishedAt.value.map { "finished \($0)" },
+            object.durationSeconds.value.map { "took \(ProgressFormat.duration(.seconds($0)))" },
+            object.user.isEmpty ? nil : "made by \(object.user.visible)",
+        ]
+        return "  " + parts.compactMap { $0 }.joined(separator: ", ")
+    }
+}
