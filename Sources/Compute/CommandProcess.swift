@@ -11,8 +11,10 @@ final class CommandProcess {
     static let pipeBytes: Int32 = 1 << 20
     /// F_SETPIPE_SZ of Linux's fcntl.h, which Swift's Glibc does not have.
     private static let setPipeSize: Int32 = 1031
-    /// How long an error waits for a program that has closed its streams to end, in tries of 10 ms.
-    private static let patience = 50
+    /// How long an error waits for a program that has closed its streams to end.
+    private static let patience = Duration.milliseconds(500)
+    /// Between two looks whether it has.
+    private static let lookInterval = Duration.milliseconds(10)
 
     let pid: pid_t
     private let input: Int32
@@ -177,10 +179,10 @@ final class CommandProcess {
     ///   - waiting: whether it is about to end, and worth waiting for.
     ///   - saysRunning: whether it is worth telling that it has not ended. The text is empty when there is nothing to tell.
     func epitaph(waiting: Bool, saysRunning: Bool = true) -> String {
-        var tries = waiting ? Self.patience : 1
+        var tries = waiting ? Int(Self.patience / Self.lookInterval) : 1
         while tries > 0, !reap(wait: false) {
             tries -= 1
-            var pause = timespec(tv_sec: 0, tv_nsec: 10_000_000)
+            var pause = timespec(tv_sec: 0, tv_nsec: Int(Self.lookInterval / .nanoseconds(1)))
             if tries > 0 { nanosleep(&pause, nil) }
         }
         drainErrors()

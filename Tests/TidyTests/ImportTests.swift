@@ -1,14 +1,7 @@
-import Foundation
 import Testing
 
 /// What the documents promise of the modules, read from the sources.
 @Suite struct ImportTests {
-    /// The checkout's folder.
-    private static let root: URL = {
-        let file = URL(filePath: realpath(#filePath, nil).map { String(cString: $0) } ?? #filePath)
-        return file.deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    }()
-
     /// What comes with the system or the toolchain.
     private static let system: Set<String> = [
         "Foundation", "FoundationEssentials", "Glibc", "Synchronization", "Testing",
@@ -22,21 +15,19 @@ import Testing
         var imports: Set<String>
     }
 
-    private static func files(of folder: String) throws -> [File] {
-        let folder = root.appending(path: folder)
-        return try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".swift") }.map {
-            let text = try String(contentsOf: folder.appending(path: $0), encoding: .utf8)
-            let imports = text.split(separator: "\n").compactMap { line -> String? in
+    private static func files(of folder: String) -> [File] {
+        Checkout.sources.filter { $0.folder == folder }.map { source in
+            let imports = source.lines.compactMap { line -> String? in
                 let words = line.split(separator: " ").filter { !["public", "package", "@testable"].contains($0) }
                 return words.count == 2 && words[0] == "import" ? String(words[1]) : nil
             }
-            return File(name: $0, imports: Set(imports))
+            return File(name: source.name, imports: Set(imports))
         }
     }
 
     /// Each target of Package.swift with the names that stand in its declaration.
     private static func targets() throws -> [String: Set<String>] {
-        let text = try String(contentsOf: root.appending(path: "Package.swift"), encoding: .utf8)
+        let text = try Checkout.text("Package.swift")
         let head = /(?:module|tests)\(\s*"(\w+)"|arget\(\s*name: "([\w-]+)",/
         let heads = text.matches(of: head)
         var targets: [String: Set<String>] = [:]
@@ -51,10 +42,10 @@ import Testing
         return targets
     }
 
-    @Test func pureModulesImportNothingThatDoesAnything() throws {
+    @Test func pureModulesImportNothingThatDoesAnything() {
         let allowed = Set(Self.pure).union(Self.collections)
         for module in Self.pure {
-            let files = try Self.files(of: "Sources/\(module)")
+            let files = Self.files(of: "Sources/\(module)")
             #expect(!files.isEmpty)
             for file in files {
                 let others = file.imports.subtracting(allowed)
@@ -67,9 +58,9 @@ import Testing
         let targets = try Self.targets()
         #expect(targets.count > 20)
         for place in ["Sources", "Tests"] {
-            for module in try FileManager.default.contentsOfDirectory(atPath: Self.root.appending(path: place).path) {
+            for module in try Checkout.names(in: place) {
                 guard let declared = targets[module] else { continue }
-                for file in try Self.files(of: "\(place)/\(module)") {
+                for file in Self.files(of: "\(place)/\(module)") {
                     let others = file.imports.subtracting(declared).subtracting(Self.system)
                     #expect(others.isEmpty, "\(place)/\(module)/\(file.name) imports \(others.sorted()) undeclared")
                 }
@@ -79,10 +70,10 @@ import Testing
 
     @Test func everyDeclaredModuleIsImported() throws {
         let targets = try Self.targets()
-        let modules = try FileManager.default.contentsOfDirectory(atPath: Self.root.appending(path: "Sources").path)
+        let modules = try Checkout.names(in: "Sources")
         for module in modules {
             guard let declared = targets[module] else { continue }
-            let imports = try Self.files(of: "Sources/\(module)").reduce(into: Set<String>()) {
+            let imports = Self.files(of: "Sources/\(module)").reduce(into: Set<String>()) {
                 $0.formUnion($1.imports)
             }
             let unused = declared.intersection(modules).subtracting(imports).subtracting([module])
