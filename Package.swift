@@ -120,7 +120,9 @@ let package = Package(
         .executableTarget(
             name: "own-transforms", dependencies: ["CoordKit", "CoordCLI"], path: "Tests/OwnTransforms",
             swiftSettings: settings),
-        tests("TidyTests", []),
+        // Optimized, since it reads every source.
+        .testTarget(
+            name: "TidyTests", swiftSettings: settings + [.unsafeFlags(["-O"])]),
         tests("WireTests", ["Wire", "Sharding"]),
         tests("WorkerTests", ["Postgres", "Sharding", "Worker", "WorkerLoop"]),
         tests("ZeroMQTests", ["ZeroMQ"]),
