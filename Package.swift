@@ -102,9 +102,13 @@ let package = Package(
         tests("DispatchingTests", ["Dispatching", "Sharding", collections]),
         tests("LedgerQueueingTests", ["LedgerQueueing", "Dispatching", "Sharding"]),
         tests("WorkerLoopTests", ["WorkerLoop", "Sharding"]),
-        // Optimized, since it runs thousands of seeds.
+        // Optimized, since they run thousands of seeds.
+        .target(
+            name: "SimulatedLedger", dependencies: ["Dispatching", "LedgerQueueing", "Sharding"], path: "Tests/SimulatedLedger",
+            swiftSettings: settings + [.unsafeFlags(["-O"])]),
         .testTarget(
-            name: "SimulationTests", dependencies: ["Dispatching", "LedgerQueueing", "WorkerLoop", "Sharding", "Wire"],
+            name: "SimulationTests",
+            dependencies: ["Dispatching", "LedgerQueueing", "SimulatedLedger", "WorkerLoop", "Sharding", "Wire"],
             swiftSettings: settings + [.unsafeFlags(["-O"])]),
         tests("ProgressTests", ["Progress", "Sharding"]),
         tests("PostgresTests", ["Postgres", "Host", "Sharding", "Support"]),

@@ -1,6 +1,8 @@
 import Testing
 import WorkerLoop
 
+@testable import SimulatedLedger
+
 /// Each safety mechanism off in turn: the simulator must then see an invariant fall. Otherwise it could not see a bug
 /// there either.
 ///

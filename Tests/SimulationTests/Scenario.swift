@@ -91,8 +91,6 @@ struct Scenario: Sendable, Equatable {
     /// How long after everything has healed a lease may still expire or stall: a step that hung, and what waited for
     /// it.
     static let convalescence: Duration = .seconds(45)
-    /// How long a coordinator owns its run without renewing: `LedgerStore.ownershipSeconds`, shortened.
-    static let ownership: Duration = .seconds(6)
     static let renewal: Duration = .seconds(2)
     /// Longer than a lease, so that a taker meets the locks of a zombie.
     static let idleInTransaction: Duration = .seconds(8)
@@ -123,18 +121,4 @@ struct Scenario: Sendable, Equatable {
         let batches = rows / batchRows + 2 * shards + 10 * hotKeys
         return .seconds(90) + (latency * 4 + compute) * batches * 3 + ledgerLatency * shards * 8
     }
-}
-
-/// The safety mechanisms. A negative control switches one off, and must then see an invariant fall.
-struct SafetyMechanisms: OptionSet, Sendable {
-    let rawValue: Int
-    /// A batch is refused unless the shard has its epoch, owner and sequence.
-    static let fence = SafetyMechanisms(rawValue: 1)
-    /// The checkpoint moves in the batch's own transaction.
-    static let checkpoint = SafetyMechanisms(rawValue: 2)
-    /// A row that changed since it was read is left alone.
-    static let compare = SafetyMechanisms(rawValue: 4)
-    /// The coordinator asks the ledger, instead of trusting reports and its memory.
-    static let ledgerDecides = SafetyMechanisms(rawValue: 8)
-    static let all: SafetyMechanisms = [.fence, .checkpoint, .compare, .ledgerDecides]
 }

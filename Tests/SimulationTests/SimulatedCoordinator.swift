@@ -3,6 +3,8 @@ import LedgerQueueing
 import Sharding
 import Wire
 
+@testable import SimulatedLedger
+
 /// A coordinator process: the real state machines, with a shell that carries out what they say on one connection to the
 /// ledger.
 final class SimulatedCoordinator: SimulatedProcess {

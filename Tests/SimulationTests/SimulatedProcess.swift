@@ -1,3 +1,5 @@
+@testable import SimulatedLedger
+
 /// A process: it may freeze, in which case its events wait, and it may be killed, in which case they are lost.
 class SimulatedProcess {
     unowned let simulation: Simulation

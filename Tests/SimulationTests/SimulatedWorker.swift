@@ -3,6 +3,8 @@ import Sharding
 import Wire
 import WorkerLoop
 
+@testable import SimulatedLedger
+
 /// A worker process: the real state machine, with a shell that runs its actions against the simulated world.
 final class SimulatedWorker: SimulatedProcess {
     let id: WorkerID

@@ -1,5 +1,7 @@
 import Sharding
 
+@testable import SimulatedLedger
+
 /// What becomes of a statement on its way to the server and back.
 enum StatementFate {
     case plain
@@ -90,7 +92,7 @@ extension Simulation {
     private func freezeCoordinator() {
         guard let endpoint, endpoint.isAlive else { return }
         audit.count(.coordinatorFroze)
-        endpoint.freeze(for: upTo(Scenario.ownership * 3))
+        endpoint.freeze(for: upTo(SimulatedDatabase.ownership * 3))
     }
 
     /// Cuts some workers off from every coordinator; they still reach the database.

@@ -2,6 +2,8 @@ import Dispatching
 import Sharding
 import WorkerLoop
 
+@testable import SimulatedLedger
+
 /// One seeded run of the real state machines in a simulated world, on virtual time.
 ///
 /// Nothing in it depends on the order of a hash table, so one seed always makes the same trace.
@@ -48,7 +50,8 @@ final class Simulation {
         self.mechanisms = mechanisms
         audit = Audit(isTracing: isTracing, tolerated: tolerated)
         random = SeededGenerator(seed: seed)
-        database = SimulatedDatabase(scenario: scenario, mechanisms: mechanisms, audit: audit, using: &random)
+        database = SimulatedDatabase(
+            rows: scenario.rows, shards: scenario.shards, mechanisms: mechanisms, audit: audit, using: &random)
         let rows = database.rows
         hotKeys = (0..<scenario.hotKeys).map { rows[$0 * 37 % rows.count].key }
     }

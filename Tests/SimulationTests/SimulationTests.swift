@@ -1,5 +1,7 @@
 import Testing
 
+@testable import SimulatedLedger
+
 /// The seeds that a test runs, and how a failure is told.
 enum Seeds {
     /// Parallel parts of the main test.

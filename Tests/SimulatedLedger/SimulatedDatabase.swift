@@ -1,5 +1,4 @@
 import Sharding
-import WorkerLoop
 
 /// The ledger and the table of one run. A value: a failover that loses commits puts an older copy back.
 ///
@@ -70,17 +69,23 @@ struct SimulatedDatabase {
     let mechanisms: SafetyMechanisms
     let audit: Audit
 
-    init(scenario: Scenario, mechanisms: SafetyMechanisms, audit: Audit, using random: inout SeededGenerator) {
+    /// How long a coordinator owns its run without renewing: `LedgerStore.ownershipSeconds`, shortened.
+    static let ownership: Duration = .seconds(6)
+
+    init(
+        rows count: Int, shards shardCount: Int, mechanisms: SafetyMechanisms, audit: Audit,
+        using random: inout SeededGenerator
+    ) {
         self.mechanisms = mechanisms
         self.audit = audit
         var key = 0
-        rows = (0..<scenario.rows).map { _ in
+        rows = (0..<count).map { _ in
             // Gaps, some of them wide.
             key += random.next() % 20 == 0 ? 1000 : 1 + Int(random.next() % 4)
             return Row(key: key, isInScope: true, version: 1)
         }
         let sample = rows.map { Key(String($0.key)) }
-        let plan = ShardPlan.quantiles(of: sample, count: scenario.shards, rows: Int64(rows.count))
+        let plan = ShardPlan.quantiles(of: sample, count: shardCount, rows: Int64(rows.count))
         shards = plan.parts.enumerated().map { index, part in
             Shard(
                 id: ShardID(Int32(index)), after: part.range.after.flatMap { Int($0.description) },

@@ -1,7 +1,6 @@
 import Dispatching
 import LedgerQueueing
 import Sharding
-import WorkerLoop
 
 /// A coordinator's hold on the run, as `Ledger.Ownership`.
 struct SimulatedOwnership: Equatable {
@@ -17,7 +16,7 @@ extension SimulatedDatabase {
         let isOwned = run.coordinator != nil && run.ownedUntil > now
         guard !isOwned, run.state != .complete, run.state != .cancelled else { return nil }
         if run.term > 0 { audit.count(run.coordinator == nil ? .resumed : .tookOver) }
-        run = Run(state: .running, term: run.term + 1, coordinator: coordinator, ownedUntil: now + Scenario.ownership)
+        run = Run(state: .running, term: run.term + 1, coordinator: coordinator, ownedUntil: now + Self.ownership)
         for index in shards.indices where shards[index].state == .failed {
             shards[index].state = .pending
             shards[index].failures = 0
@@ -32,7 +31,7 @@ extension SimulatedDatabase {
 
     mutating func renew(_ ownership: SimulatedOwnership, now: Duration) -> Bool {
         guard isOwner(ownership) else { return false }
-        run.ownedUntil = now + Scenario.ownership
+        run.ownedUntil = now + Self.ownership
         return true
     }
 

@@ -1,5 +1,4 @@
 import Sharding
-import WorkerLoop
 
 /// Rows that a worker read, and then computed.
 struct SimulatedBatch {
