@@ -104,7 +104,8 @@ let package = Package(
         tests("WorkerLoopTests", ["WorkerLoop", "Sharding"]),
         // Optimized, since they run thousands of seeds.
         .target(
-            name: "SimulatedLedger", dependencies: ["Dispatching", "LedgerQueueing", "Sharding"], path: "Tests/SimulatedLedger",
+            name: "SimulatedLedger", dependencies: ["Dispatching", "LedgerQueueing", "Sharding"],
+            path: "Tests/SimulatedLedger",
             swiftSettings: settings + [.unsafeFlags(["-O"])]),
         .testTarget(
             name: "SimulationTests",
@@ -113,7 +114,9 @@ let package = Package(
         tests("ProgressTests", ["Progress", "Sharding"]),
         tests("PostgresTests", ["Postgres", "Host", "Sharding", "Support"]),
         tests("LedgerTests", ["Ledger", "Postgres", "Sharding", "Support"]),
-        tests("BatchesTests", ["Batches", "CoordKit", "Ledger", "Postgres", "Sharding", "Support"]),
+        tests(
+            "BatchesTests",
+            ["Batches", "CoordKit", "Ledger", "Postgres", "Sharding", "SimulatedLedger", "Support"]),
         tests("SpecificationTests", ["Batches", "Sharding", "Specification"]),
         tests("ComputeTests", ["Batches", "Compute", "CoordKit", "Host", "Postgres", "Sharding"]),
         tests("PreflightTests", ["Batches", "Preflight", "Job", "Ledger", "Postgres", "Sharding", "Support"]),

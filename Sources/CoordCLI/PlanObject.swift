@@ -26,7 +26,8 @@ struct PlanObject: Encodable {
         warnings = preview.warnings
         ranges = preview.plan.parts.map { part in
             Range(
-                after: Nullable(part.range.after.map(KeyObject.init)), through: Nullable(part.range.through.map(KeyObject.init)),
+                after: Nullable(part.range.after.map(KeyObject.init)),
+                through: Nullable(part.range.through.map(KeyObject.init)),
                 rowsEstimated: part.rowsEstimated)
         }
     }

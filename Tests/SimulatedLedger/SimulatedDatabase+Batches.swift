@@ -61,7 +61,9 @@ extension SimulatedDatabase {
         transaction += 1
         var change = Change()
         change.isLast = nth >= end
-        change.checkpoint = change.isLast ? shard.through ?? rows.last?.key : rows[nth].key
+        // Where rows have gone, none may be left above the checkpoint: it stays.
+        let last = first < end ? rows[end - 1].key : nil
+        change.checkpoint = change.isLast ? shard.through ?? last : rows[nth].key
         for index in first..<max(first, min(nth + 1, end)) {
             var value = rows[index].value
             value.applied += 1

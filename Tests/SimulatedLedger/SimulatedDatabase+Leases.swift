@@ -53,6 +53,12 @@ extension SimulatedDatabase {
         guard isOwner(ownership) else { return }
         run.state = state
         run.coordinator = nil
+        guard state == .cancelled else { return }
+        for index in shards.indices where shards[index].state == .running {
+            shards[index].epoch = shards[index].epoch.next
+            shards[index].owner = nil
+            shards[index].state = .pending
+        }
     }
 
     mutating func lease(_ shard: ShardID, to worker: WorkerID, after epoch: Epoch, _ ownership: SimulatedOwnership)

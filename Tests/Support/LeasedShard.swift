@@ -27,5 +27,17 @@ package struct LeasedShard: Sendable {
         sequence = opening.position.sequence
     }
 
+    /// A shard as a worker knows it that may know an old state.
+    package init(
+        run: RunID, lease: Lease, worker: WorkerID, range: KeyRange, checkpoint: Key?, sequence: Int64
+    ) {
+        self.run = run
+        self.lease = lease
+        self.worker = worker
+        self.range = range
+        self.checkpoint = checkpoint
+        self.sequence = sequence
+    }
+
     package var fence: Fence { Fence(run: run, lease: lease, worker: worker, sequence: sequence) }
 }

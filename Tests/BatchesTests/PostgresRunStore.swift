@@ -1,0 +1,152 @@
+import Batches
+import Ledger
+import Postgres
+import Sharding
+import Support
+import Testing
+
+/// The run of a test's database, as coordinators and workers treat it.
+final class PostgresRunStore: RunStore {
+    private let store: LedgerStore
+    private let connection: PostgresConnection
+    private let run: RunID
+    private let plan: ShardPlan
+    /// By their terms.
+    private var owned: [Int64: Ownership] = [:]
+    private let set: TestBatches
+    private let compute: TestBatches
+    private var rows = ReadRows()
+    private var exhausted = false
+    private var asked: [Key] = []
+
+    init(_ database: TestDatabase, keys: [Int], plan: ShardPlan) throws {
+        store = try database.ledger()
+        connection = try database.connect(setup: PostgresSession.batches + PostgresSession.byIndex)
+        try connection.execute(
+            """
+            CREATE TABLE items (id bigint PRIMARY KEY, outside int NOT NULL DEFAULT 0, applied int NOT NULL DEFAULT 0)
+            """)
+        for key in keys { try connection.execute("INSERT INTO items (id) VALUES ($1)", ["\(key)"]) }
+        run = try store.createRun(.sample(), plan: plan)
+        self.plan = plan
+        set = TestBatches(connection, try .setting(connection, ["applied": "applied + 1"]))
+        let columns = ["outside", "applied"]
+        compute = TestBatches(connection, try .computing(connection, read: columns, writes: columns))
+    }
+
+    func takeOver(_ coordinator: WorkerID) throws -> Int64? {
+        do {
+            let ownership = try store.takeOver(run, as: coordinator, host: "host", pid: 7)
+            owned[ownership.term] = ownership
+            return ownership.term
+        } catch let error as LedgerError {
+            switch error.code {
+            case .owned, .wrongState: return nil
+            default: throw error
+            }
+        }
+    }
+
+    func loseOwner() throws { try store.forgetSession(of: run) }
+
+    private func ownership(_ hold: RunHold) throws -> Ownership {
+        try #require(owned[hold.term])
+    }
+
+    func renew(_ hold: RunHold) throws -> Bool { try store.renew(ownership(hold), rowsPerSecond: 0) != nil }
+
+    func release(_ hold: RunHold, cancelling: Bool) throws {
+        try store.release(ownership(hold), as: cancelling ? .cancelled : .paused)
+    }
+
+    func lease(_ shard: ShardID, to worker: WorkerID, after epoch: Epoch, _ hold: RunHold) throws -> RunLease? {
+        try store.lease(shard, to: worker, after: epoch, ownership(hold)).map {
+            RunLease(lease: $0.lease, worker: worker, sequence: $0.sequence)
+        }
+    }
+
+    func recordAttempt(_ held: RunLease, permanent: Bool, attempts: Int, _ hold: RunHold) throws -> AttemptAnswer? {
+        try store.recordAttempt(
+            held.lease, worker: held.worker, outcome: attempts == 0 ? "released" : "failed", error: nil,
+            permanent: permanent, attempts: attempts, ownership(hold)
+        ).map { AttemptAnswer(state: $0.state, failures: $0.failures) }
+    }
+
+    func conclude(_ hold: RunHold) throws -> [Int]? {
+        try store.conclude(ownership(hold)).map { [$0.pending + $0.running, $0.done, $0.failed] }
+    }
+
+    func open(_ held: RunLease) throws -> Position? {
+        try store.open(held.lease, owner: held.worker, run: run)?.position.inOrder
+    }
+
+    private func shard(_ held: RunLease, _ position: Position) -> LeasedShard {
+        LeasedShard(
+            run: run, lease: held.lease, worker: held.worker,
+            range: plan.parts[Int(held.lease.shard.rawValue)].range, checkpoint: position.checkpoint,
+            sequence: position.sequence)
+    }
+
+    private func answer(_ outcome: BatchOutcome?) -> BatchAnswer? {
+        outcome.map { outcome in
+            BatchAnswer(
+                position: Position(
+                    checkpoint: outcome.checkpoint, deferred: outcome.deferred, sequence: outcome.sequence,
+                    rowsDone: outcome.rowsDone
+                ).inOrder,
+                isDone: outcome.done)
+        }
+    }
+
+    func apply(_ held: RunLease, at position: Position, rows: Int) throws -> BatchAnswer? {
+        answer(try set.apply(shard(held, position), rows: rows))
+    }
+
+    func read(_ held: RunLease, at position: Position, rows limit: Int, deferred: Bool) throws -> [Int] {
+        asked = deferred ? position.deferred : []
+        if deferred {
+            rows = try compute.readDeferred(asked, locking: false)
+            exhausted = false
+        } else {
+            rows = try compute.read(shard(held, position), limit: limit)
+            exhausted = rows.keys.count < limit
+        }
+        return rows.keys.compactMap { Int($0) }
+    }
+
+    func write(_ held: RunLease, at position: Position) throws -> BatchAnswer? {
+        let outside = rows.values.map { $0[0] }
+        let applied = rows.values.map { row in row[1].flatMap { Int($0) }.map { "\($0 + 1)" } }
+        return answer(
+            try compute.write(
+                shard(held, position), rows, values: [outside, applied],
+                through: asked.isEmpty ? rows.keys.last : nil, exhausted: exhausted, deferredRead: asked))
+    }
+
+    func change(_ key: Int) throws {
+        try store.connection.execute("UPDATE items SET outside = outside + 1 WHERE id = $1", ["\(key)"])
+    }
+
+    func insert(_ key: Int) throws {
+        try store.connection.execute("INSERT INTO items (id) VALUES ($1) ON CONFLICT DO NOTHING", ["\(key)"])
+    }
+
+    func delete(_ key: Int) throws { try store.connection.execute("DELETE FROM items WHERE id = $1", ["\(key)"]) }
+
+    func snapshot() throws -> RunSnapshot {
+        let record = try store.run(run)
+        let deferred = try store.connection.execute("SELECT deferred FROM coord.shard ORDER BY id")
+        let shards = try store.shards(of: run).enumerated().map { index, detail in
+            var record = detail.record
+            // Not of the simulation.
+            (record.rowsEstimated, record.error) = (0, nil)
+            let keys = (PostgresArray.parse(deferred.text(index, 0) ?? "{}") ?? []).compactMap { $0.map { Key($0) } }
+            return RunSnapshot.Shard(record: record, checkpoint: detail.checkpoint, deferred: Set(keys))
+        }
+        let table = try store.connection.execute("SELECT id, outside, applied FROM items ORDER BY id")
+        func int(_ row: Int, _ column: Int) -> Int { Int(table.int(row, column) ?? 0) }
+        return RunSnapshot(
+            state: record.state.rawValue, term: record.term, shards: shards,
+            rows: (0..<table.rows).map { RunSnapshot.Row(key: int($0, 0), outside: int($0, 1), applied: int($0, 2)) })
+    }
+}

@@ -1,0 +1,110 @@
+import Sharding
+
+@testable import SimulatedLedger
+
+/// The run of the simulation.
+final class SimulatedRunStore: RunStore {
+    private var database: SimulatedDatabase
+    private var now = Duration.zero
+    private var batch = SimulatedBatch()
+
+    init(rows: Int, shards: Int, using random: inout SeededGenerator) {
+        // What it would call a violation may well be asked for here: the answers are what counts.
+        let audit = Audit(isTracing: false, tolerated: Invariant.allCases)
+        database = SimulatedDatabase(rows: rows, shards: shards, mechanisms: .all, audit: audit, using: &random)
+    }
+
+    func takeOver(_ coordinator: WorkerID) -> Int64? {
+        database.takeOver(coordinator, now: now).map { Int64($0.term) }
+    }
+
+    func loseOwner() { now += SimulatedDatabase.ownership + .seconds(1) }
+
+    private func ownership(_ hold: RunHold) -> SimulatedOwnership {
+        SimulatedOwnership(coordinator: hold.coordinator, term: Int(hold.term))
+    }
+
+    func renew(_ hold: RunHold) -> Bool { database.renew(ownership(hold), now: now) }
+
+    func release(_ hold: RunHold, cancelling: Bool) {
+        database.release(ownership(hold), as: cancelling ? .cancelled : .paused)
+    }
+
+    func lease(_ shard: ShardID, to worker: WorkerID, after epoch: Epoch, _ hold: RunHold) -> RunLease? {
+        database.lease(shard, to: worker, after: epoch, ownership(hold)).map {
+            RunLease(lease: $0.lease, worker: worker, sequence: $0.sequence)
+        }
+    }
+
+    func recordAttempt(_ held: RunLease, permanent: Bool, attempts: Int, _ hold: RunHold) -> AttemptAnswer? {
+        database.recordAttempt(
+            held.lease, worker: held.worker, permanent: permanent, attempts: attempts, ownership(hold)
+        ).map { AttemptAnswer(state: $0.state, failures: $0.failures) }
+    }
+
+    func conclude(_ hold: RunHold) -> [Int]? {
+        guard database.isOwner(ownership(hold)) else { return nil }
+        let counts = database.conclude(ownership(hold))
+        return [counts.open, counts.done, counts.failed]
+    }
+
+    func open(_ held: RunLease) -> Position? { database.open(held.lease, owner: held.worker)?.inOrder }
+
+    private func order(_ held: RunLease, _ position: Position, rows: Int) -> SimulatedDatabase.Order {
+        SimulatedDatabase.Order(lease: held.lease, owner: held.worker, position: position, batchRows: rows)
+    }
+
+    private func advance(_ order: SimulatedDatabase.Order, _ outcome: SimulatedDatabase.Outcome) -> BatchAnswer? {
+        guard case .changed(let change) = outcome else { return nil }
+        let advanced = database.advance(order, change)
+        return BatchAnswer(position: advanced.position.inOrder, isDone: advanced.isDone)
+    }
+
+    func apply(_ held: RunLease, at position: Position, rows: Int) -> BatchAnswer? {
+        let order = order(held, position, rows: rows)
+        return advance(order, database.changeRange(order))
+    }
+
+    func read(_ held: RunLease, at position: Position, rows: Int, deferred: Bool) -> [Int] {
+        let again = deferred ? position.deferred.compactMap { Int($0.description) } : []
+        batch = database.read(
+            held.lease.shard, after: position.checkpoint.flatMap { Int($0.description) }, deferred: again,
+            limit: deferred ? again.count : rows)
+        return batch.entries.map(\.key).sorted()
+    }
+
+    func write(_ held: RunLease, at position: Position) -> BatchAnswer? {
+        batch.compute()
+        let order = order(held, position, rows: batch.entries.count)
+        return advance(order, database.changeRows(order, batch, session: 0))
+    }
+
+    func change(_ key: Int) { database.changeFromOutside(key) }
+    func insert(_ key: Int) { database.insertFromOutside(key) }
+    func delete(_ key: Int) { database.deleteFromOutside(key) }
+
+    func snapshot() -> RunSnapshot {
+        RunSnapshot(
+            state: "\(database.run.state)", term: Int64(database.run.term),
+            shards: database.shards.map { shard in
+                RunSnapshot.Shard(
+                    record: shard.record, checkpoint: shard.position.checkpoint, deferred: Set(shard.position.deferred))
+            },
+            rows: database.rows.map {
+                RunSnapshot.Row(key: $0.key, outside: $0.value.outside, applied: $0.value.applied)
+            })
+    }
+
+    /// Of its rows, in their order.
+    var keys: [Int] { database.rows.map(\.key) }
+
+    /// The ranges of its shards.
+    var plan: ShardPlan {
+        ShardPlan(
+            parts: database.shards.map { shard in
+                let range = KeyRange(
+                    after: shard.after.map { Key(String($0)) }, through: shard.through.map { Key(String($0)) })
+                return ShardPlan.Part(range: range, rowsEstimated: 0)
+            })
+    }
+}
