@@ -95,7 +95,10 @@ import Testing
             ).ended()
             #expect(copied.status == 0, "\(copied.errors)")
             try await scenario.session.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'coord run%'")
+                """
+                SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE datname = current_database() AND application_name LIKE 'coord run%'
+                """)
             try await eventually("a worker says where it is led to") {
                 coordinator.output.contains("goes to another database")
             }
