@@ -28,24 +28,3 @@ package enum LedgerQueueAction: Equatable, Sendable {
     /// End at once. The queue does nothing more.
     case stop(LedgerStop)
 }
-
-/// Why a coordinator cannot go on.
-package enum LedgerStop: Equatable, Sendable {
-    /// Another coordinator has the run.
-    case ousted
-    /// The ledger was away for longer than the queue is patient.
-    case away(LedgerFailure)
-    /// A task failed for good.
-    case failed(LedgerFailure)
-}
-
-/// What has become of a run that the ledger refused to a coordinator.
-package enum LedgerStanding: Equatable, Sendable {
-    /// It still is this coordinator's.
-    case owned
-    case cancelled
-    /// It has ended. It may be this coordinator that ended it, in a commit whose answer was lost.
-    case ended(done: Int, failed: Int)
-    /// Another coordinator has taken it over, or had.
-    case taken
-}

@@ -15,21 +15,17 @@ package struct LedgerQueueStateMachine: Sendable {
         package var patience: Duration
         /// Times that a task is tried again after a deadlock or a lock timeout.
         package var retries: Int
-        /// The pause before the first of them; the n-th is n times as long.
-        package var retryPause: Duration
-        /// The pauses between two attempts to reach the ledger: the first, and the longest. Each is twice the one before.
-        package var reconnectPauses: ClosedRange<Duration>
 
-        package init(
-            patience: Duration = .seconds(600), retries: Int = 10, retryPause: Duration = .milliseconds(50),
-            reconnectPauses: ClosedRange<Duration> = .milliseconds(100) ... .seconds(2)
-        ) {
+        package init(patience: Duration = .seconds(600), retries: Int = 10) {
             self.patience = patience
             self.retries = retries
-            self.retryPause = retryPause
-            self.reconnectPauses = reconnectPauses
         }
     }
+
+    /// The pause before a task is tried again for the first time; before the n-th it is n times as long.
+    static let retryPause = Duration.milliseconds(50)
+    /// The pauses between two attempts to reach the ledger. Each is twice the one before.
+    static let reconnectPauses = (first: Duration.milliseconds(100), longest: Duration.seconds(2))
 
     /// What the machine waits for.
     ///
@@ -210,7 +206,7 @@ package struct LedgerQueueStateMachine: Sendable {
 
     private mutating func retry(_ task: LedgerTask, tries: Int) -> [LedgerQueueAction] {
         phase = .retrying(task, tries: tries)
-        var actions: [LedgerQueueAction] = [.pause(configuration.retryPause * tries)]
+        var actions: [LedgerQueueAction] = [.pause(Self.retryPause * tries)]
         if case .dispatch(.recordLease(let shard, _, _)) = task { actions.insert(.endHolder(shard), at: 0) }
         return actions
     }
@@ -219,14 +215,14 @@ package struct LedgerQueueStateMachine: Sendable {
     private mutating func lose(_ task: LedgerTask?, _ failure: LedgerFailure, now: Duration) -> [LedgerQueueAction] {
         waiting.removeAll { !$0.isLasting }
         if let task, task.isLasting { waiting.prepend(task) }
-        phase = .reconnecting(Outage(since: now, pause: configuration.reconnectPauses.lowerBound))
+        phase = .reconnecting(Outage(since: now, pause: Self.reconnectPauses.first))
         return [.suspendDispatch, .announceLoss(failure), .noteAway(failure), .ask(.renew)]
     }
 
     private mutating func stayAway(_ outage: Outage, _ failure: LedgerFailure, now: Duration) -> [LedgerQueueAction] {
         if failure.kind == .damage { return stop(.failed(failure)) }
         guard now - outage.since < configuration.patience else { return stop(.away(failure)) }
-        let longer = min(outage.pause * 2, configuration.reconnectPauses.upperBound)
+        let longer = min(outage.pause * 2, Self.reconnectPauses.longest)
         phase = .away(Outage(since: outage.since, pause: longer))
         return [.noteAway(failure), .pause(outage.pause)]
     }

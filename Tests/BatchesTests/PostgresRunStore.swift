@@ -77,7 +77,7 @@ final class PostgresRunStore: RunStore {
     }
 
     func open(_ held: RunLease) throws -> Position? {
-        try store.open(held.lease, owner: held.worker, run: run)?.position.inOrder
+        try store.open(held.lease, owner: held.worker, run: run, keyColumns: 1)?.position.inOrder
     }
 
     private func shard(_ held: RunLease, _ position: Position) -> LeasedShard {
@@ -111,7 +111,7 @@ final class PostgresRunStore: RunStore {
             rows = try compute.read(shard(held, position), limit: limit)
             exhausted = rows.keys.count < limit
         }
-        return rows.keys.compactMap { Int($0) }
+        return rows.keys.compactMap { Int($0.text) }
     }
 
     func write(_ held: RunLease, at position: Position) throws -> BatchAnswer? {

@@ -43,9 +43,7 @@ final class SimulatedRunStore: RunStore {
     }
 
     func conclude(_ hold: RunHold) -> [Int]? {
-        guard database.isOwner(ownership(hold)) else { return nil }
-        let counts = database.conclude(ownership(hold))
-        return [counts.open, counts.done, counts.failed]
+        database.conclude(ownership(hold)).map { [$0.open, $0.done, $0.failed] }
     }
 
     func open(_ held: RunLease) -> Position? { database.open(held.lease, owner: held.worker)?.inOrder }

@@ -14,11 +14,6 @@ import Testing
         return rows
     }
 
-    /// Numbers of architecture.md that have no constant of their own, by their row.
-    static let unnamed: [String: [Quantity]] = [
-        "a ledger action that met a lock is tried again": [.milliseconds(50)]
-    ]
-
     /// The last column names the constants in the order of their values.
     @Test func timesInTheArchitecturePageAreThoseOfTheSources() throws {
         let rows = try Self.rows("docs/architecture.md", under: "| constant | value | where |")
@@ -35,10 +30,8 @@ import Testing
                 wanted += try constant.values().map { match.1 == nil ? $0 : $0.doubled }
             }
             #expect(!wanted.isEmpty, "\(title): no constant is named in the last column")
-            #expect(Quantity.all(in: row[1]) == wanted + (Self.unnamed[title] ?? []), "\(title): \(row[1])")
+            #expect(Quantity.all(in: row[1]) == wanted, "\(title): \(row[1])")
         }
-        let titles = Set(rows.map { $0[0] })
-        #expect(Set(Self.unnamed.keys).isSubset(of: titles), "an exception is not needed any more")
     }
 
     /// A document's table, and for each row that has numbers where they come from, one after another.
@@ -54,7 +47,8 @@ import Testing
         Table(
             document: "docs/job-file.md", head: "| key | type | default | limits |",
             constants: [
-                "name": [nil, "Job.maximumNameLength"], "set": [nil, "Job.maximumColumns"],
+                "name": [nil, "Job.maximumNameLength"], "key": [nil, "Key.columnLimit"],
+                "set": [nil, "Job.maximumColumns"],
                 "read": ["Job.maximumColumns"], "batch": ["BatchLimits.rows", "BatchLimits.bytes"],
                 "shards": ["ShardCount.range"], "lock_patience": ["Job.defaultLockPatience", nil, nil],
                 "time_zone": [nil, "Job.maximumTimeZoneBytes"],

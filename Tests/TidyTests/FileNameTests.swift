@@ -7,13 +7,12 @@ import Testing
         "Sources/Batches/BatchReader.swift": ["HeldBatch"],
         "Sources/Batches/BatchStatements.swift": ["Mechanisms"],
         "Sources/Batches/Binding.swift": ["BindingFault"],
-        "Sources/Dispatching/DispatchAction.swift": ["AttemptEnd", "DispatchOutcome"],
+        "Sources/Dispatching/DispatchAction.swift": ["DispatchOutcome"],
         "Sources/Ledger/LedgerStore+Runs.swift": ["Ownership", "RunRecord", "ShardCounts"],
         "Sources/Ledger/LedgerStore+Tiling.swift": ["ShardTiling"],
         "Sources/Ledger/LedgerStore+Workers.swift": ["WorkerRecord"],
-        "Sources/Sharding/KeyRange.swift": ["TilingError"], "Sources/Sharding/KeyType.swift": ["Key"],
+        "Sources/Sharding/KeyRange.swift": ["TilingError"],
         "Sources/Worker/BatchRunner.swift": ["CommitResult"], "Sources/Worker/WorkerService.swift": ["WorkerError"],
-        "Sources/WorkerLoop/WorkerAction.swift": ["StepError", "WorkerStop"],
     ]
 
     /// Files that have no type of their own name, by what they have instead.

@@ -1,0 +1,9 @@
+/// Why a coordinator cannot go on.
+package enum LedgerStop: Equatable, Sendable {
+    /// Another coordinator has the run.
+    case ousted
+    /// The ledger was away for longer than the queue is patient.
+    case away(LedgerFailure)
+    /// A task failed for good.
+    case failed(LedgerFailure)
+}
