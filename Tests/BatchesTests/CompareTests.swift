@@ -171,7 +171,8 @@ import Testing
     // MARK: - While the write waits for the row's lock
 
     private func writeWhile(_ change: String, end: String, byHash: Bool) async throws -> BatchOutcome {
-        let worker = TestSession(TestDatabase.current.settings(setup: setup(byHash: byHash)))
+        let worker = TestSession(
+            TestDatabase.current.settings(setup: setup(byHash: byHash) + PostgresSession.unhurried))
         let pid = try await worker.pid()
         let (target, shard) = (try target(byHash: byHash), shard)
         let rows = try TestBatches(connection, target).read(shard, limit: 10)

@@ -104,7 +104,9 @@ enum BatchKind: CaseIterable, Sendable {
         let target = try kind.target(connection)
         let before = try everything()
         let (zombie, shard) = (
-            TestSession(TestDatabase.current.settings(setup: PostgresSession.batches + PostgresSession.byIndex)), shard
+            TestSession(
+                TestDatabase.current.settings(
+                    setup: PostgresSession.batches + PostgresSession.byIndex + PostgresSession.unhurried)), shard
         )
         let pid = try await zombie.pid()
 
@@ -123,7 +125,9 @@ enum BatchKind: CaseIterable, Sendable {
     {
         let target = try kind.target(connection)
         let (copy, shard) = (
-            TestSession(TestDatabase.current.settings(setup: PostgresSession.batches + PostgresSession.byIndex)), shard
+            TestSession(
+                TestDatabase.current.settings(
+                    setup: PostgresSession.batches + PostgresSession.byIndex + PostgresSession.unhurried)), shard
         )
         let pid = try await copy.pid()
         try connection.execute("BEGIN")
@@ -141,7 +145,9 @@ enum BatchKind: CaseIterable, Sendable {
     {
         let target = try kind.target(connection)
         let (worker, shard) = (
-            TestSession(TestDatabase.current.settings(setup: PostgresSession.batches + PostgresSession.byIndex)), shard
+            TestSession(
+                TestDatabase.current.settings(
+                    setup: PostgresSession.batches + PostgresSession.byIndex + PostgresSession.unhurried)), shard
         )
         let pid = try await worker.pid()
         try store.connection.execute("BEGIN")
@@ -186,7 +192,8 @@ enum BatchKind: CaseIterable, Sendable {
         let before = try everything()
         let database = TestDatabase.current
         let worker = TestSession(
-            database.settings(setup: PostgresSession.batches + ["SET deadlock_timeout = '10ms'"]))
+            database.settings(
+                setup: PostgresSession.batches + PostgresSession.unhurried + ["SET deadlock_timeout = '10ms'"]))
         // Only the worker looks for deadlocks in time.
         let user = TestSession(database.settings(setup: ["SET deadlock_timeout = '1h'"]))
         let (workerPID, userPID) = (try await worker.pid(), try await user.pid())

@@ -205,7 +205,8 @@ import Testing
         let target = try Target.setting(connection, ["n": "n + 1"])
         let shard = try LeasedShard(store, of: try store.ownedRun())
         let worker = TestSession(
-            TestDatabase.current.settings(setup: PostgresSession.batches + PostgresSession.byIndex))
+            TestDatabase.current.settings(
+                setup: PostgresSession.batches + PostgresSession.byIndex + PostgresSession.unhurried))
         let pid = try await worker.pid()
         try store.connection.execute("BEGIN")
         try store.connection.execute("UPDATE items SET n = 100 WHERE id = 3")
