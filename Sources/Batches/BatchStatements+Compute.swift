@@ -29,15 +29,9 @@ extension BatchStatements {
     /// cannot make one read scan a whole shard; the first columns then are the key where the look ended, the others are null
     /// when no row was found.
     public func read(hasLower: Bool, hasUpper: Bool) -> String {
-        var parameter = 1
-        func next(_ count: Int = 1) -> Int {
-            defer { parameter += count }
-            return parameter
-        }
-        let columns = target.key.count
-        let lower = hasLower ? keyIsAbove(target.key.parameters(from: next(columns))) : nil
-        let end = hasUpper ? target.key.parameters(from: next(columns)) : nil
-        let limit = "$\(next())"
+        let bounds = bounds(from: 1, hasLower: hasLower, hasUpper: hasUpper)
+        let (lower, end) = (bounds.lower, bounds.upper)
+        let limit = "$\(bounds.next)"
         let range = [lower, end.map(keyIsUpTo)].compactMap { $0 }
         let filter = range.isEmpty ? "" : "WHERE " + range.joined(separator: " AND ")
         guard let predicate = target.predicate else {
@@ -46,7 +40,7 @@ extension BatchStatements {
                 ORDER BY \(keyOrder) LIMIT \(limit)::\(Self.int8)
                 """
         }
-        let window = "$\(next())"
+        let window = "$\(bounds.next + 1)"
         let stop = target.key.labels("\(own)stop")
         let last = end ?? lastKey(above: lower)
         let stops = zip(zip(keyLabels, last), stop).map { "COALESCE(\(own)nth.\($0.0), \($0.1)) AS \($1)" }

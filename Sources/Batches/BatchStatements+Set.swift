@@ -14,21 +14,15 @@ extension BatchStatements {
     /// - Parameter aroundHeld: leave out rows that somebody holds, and defer their keys.
     public func apply(hasLower: Bool, hasUpper: Bool, byBytes: Bool = false, aroundHeld: Bool = false) -> String {
         guard case .set(let assignments) = target.change else { preconditionFailure("a compute job has no expression") }
-        var parameter = 6
-        func next(_ count: Int = 1) -> Int {
-            defer { parameter += count }
-            return parameter
-        }
-        let columns = target.key.count
-        let lower = hasLower ? keyIsAbove(target.key.parameters(from: next(columns))) : nil
-        let upper = hasUpper ? target.key.parameters(from: next(columns)) : nil
-        let offset = "$\(next())::\(Self.int8)"
+        let bounds = bounds(from: 6, hasLower: hasLower, hasUpper: hasUpper)
+        let (lower, upper) = (bounds.lower, bounds.upper)
+        let offset = "$\(bounds.next)::\(Self.int8)"
         let inRange = [lower, upper.map(keyIsUpTo)].compactMap { $0 }
         let inRangeClause = inRange.isEmpty ? "" : "WHERE " + inRange.joined(separator: " AND ")
         let last = upper ?? lastKey(above: lower)
         let nth =
             byBytes
-            ? boundByBytes("$\(next())::\(Self.int8)", inRangeClause, offset)
+            ? boundByBytes("$\(bounds.next + 1)::\(Self.int8)", inRangeClause, offset)
             : """
             \(own)nth AS MATERIALIZED (
                 SELECT \(own)row.* FROM \(own)fence LEFT JOIN LATERAL (
@@ -39,7 +33,7 @@ extension BatchStatements {
         let predicate = target.predicate.map { "(\($0)\n)" }
         let values = assignments.map { "\($0.column.quoted) = (\($0.expression)\n)" }.joined(separator: ", ")
         let through = target.key.labels("\(own)through")
-        let bounds = zip(zip(keyLabels, last), through).map { "COALESCE(\($0.0), \($0.1)) AS \($1)" }
+        let ends = zip(zip(keyLabels, last), through).map { "COALESCE(\($0.0), \($0.1)) AS \($1)" }
         let bound = through.map { "(SELECT \(own)bound.\($0) FROM \(own)bound)" }
         var conditions = [lower, keyIsUpTo(bound), predicate].compactMap { $0 }
         var held = ""
@@ -53,7 +47,7 @@ extension BatchStatements {
         return """
             WITH \(tableLock), \(own)fence AS MATERIALIZED (\(fence)),
             \(nth), \(own)bound AS MATERIALIZED (
-                SELECT \(bounds.joined(separator: ", ")), \(keyLabels[0]) IS NULL AS \(own)last FROM \(own)nth
+                SELECT \(ends.joined(separator: ", ")), \(keyLabels[0]) IS NULL AS \(own)last FROM \(own)nth
             )\(held), \(own)changed AS (
                 UPDATE ONLY \(target.table) SET \(values)
                 WHERE \(conditions.joined(separator: " AND "))

@@ -64,9 +64,28 @@ public struct BatchStatements: Sendable {
     /// The key's columns under these names, for a SELECT list.
     var selectedKey: String { target.key.selected(of: target.alias, as: keyLabels) }
 
-    /// The key is above what has the numbers of parameters from `number` on.
-    func keyIsAbove(_ bound: [String]) -> String { "\(key) \(Self.above) \(KeySchema.tuple(bound))" }
-    func keyIsUpTo(_ bound: [String]) -> String { "\(key) \(Self.upTo) \(KeySchema.tuple(bound))" }
+    /// Compared with a bound, whose terms are a column each.
+    func keyIsAbove(_ bound: [String]) -> String { target.key.compared(">", bound, target.alias) }
+    func keyIsUpTo(_ bound: [String]) -> String { target.key.compared("<=", bound, target.alias) }
+
+    /// The bounds of a range, as the first parameters that a statement has for it.
+    struct Bounds {
+        /// The condition of the lower end; nil where it is open.
+        var lower: String?
+        /// The terms of the upper end; nil where it is open.
+        var upper: [String]?
+        /// The number of the next parameter.
+        var next: Int
+    }
+
+    /// - Parameter first: the number of the first parameter. Each end that is there has one for each column of the key.
+    func bounds(from first: Int, hasLower: Bool, hasUpper: Bool) -> Bounds {
+        let afterLower = first + (hasLower ? target.key.count : 0)
+        return Bounds(
+            lower: hasLower ? keyIsAbove(target.key.parameters(from: first)) : nil,
+            upper: hasUpper ? target.key.parameters(from: afterLower) : nil,
+            next: afterLower + (hasUpper ? target.key.count : 0))
+    }
 
     /// The first part of a statement that writes. Its only use is its place: the table is named, so locked, before the
     /// fence looks at what it is; nobody can exchange it in between.
@@ -186,6 +205,9 @@ public struct BatchStatements: Sendable {
                 AND (\(value(1)) \(Self.above) \(value(2))) IS NOT FALSE AND (\(value(1)) \(Self.upTo) \(value(3))) IS NOT FALSE
             """
     }
+
+    /// A deferred key that cannot be one, as it has another number of columns; nil where all can.
+    package func misfit(in position: Position) -> Key? { position.deferred.first { !target.key.fits($0) } }
 
     /// Whether a checkpoint lies where it can.
     /// - Throws: a data exception where it is no key.

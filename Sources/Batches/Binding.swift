@@ -6,10 +6,9 @@ public import Sharding
 public enum Binding {
     /// Reads what a target is bound to, as JSON for the ledger.
     public static func record(of target: Target, _ connection: PostgresConnection) throws -> String {
-        func list(_ columns: [Target.Column]) -> String { "{\(columns.map { "\($0.number)" }.joined(separator: ","))}" }
         let result = try connection.execute(
             """
-            SELECT pg_catalog.jsonb_build_object('oid', $1::pg_catalog.oid::pg_catalog.int8, 'columns', (
+            SELECT pg_catalog.jsonb_build_object('oid', $1::pg_catalog.oid::pg_catalog.int8, 'key', $3::pg_catalog.int2[], 'columns', (
                 SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('number', attnum, 'name', attname,
                     'type', atttypid::pg_catalog.int8, 'is_key', attnum = ANY ($3::pg_catalog.int2[]), 'type_name', pg_catalog.format_type(atttypid, atttypmod)))
                 FROM pg_catalog.pg_attribute
@@ -66,6 +65,37 @@ public enum Binding {
             if let fault = columnFault(result, row, table) { return fault }
         }
         return nil
+    }
+
+    /// Why a run cannot go on with the key that its job has now, or nil when it is the one that its ranges are of.
+    ///
+    /// A job that names no key has the table's primary key, which somebody may have replaced since.
+    public static func keyFault(_ recorded: String, _ target: Target, _ connection: PostgresConnection) throws
+        -> BindingFault?
+    {
+        let result = try connection.execute(
+            """
+            SELECT pg_catalog.array_agg(number ORDER BY place) = $2::pg_catalog.int2[], pg_catalog.string_agg(name, ', ' ORDER BY place)
+            FROM (
+                SELECT k.number, k.name, pg_catalog.array_position(
+                    -- Records of earlier versions have no list of the key's columns: it was one.
+                    CASE WHEN $1::pg_catalog.jsonb ? 'key' THEN ARRAY(
+                        SELECT n::pg_catalog.int2 FROM pg_catalog.jsonb_array_elements_text($1::pg_catalog.jsonb -> 'key') AS n
+                    ) ELSE ARRAY[k.number] END, k.number) AS place
+                FROM pg_catalog.jsonb_to_recordset($1::pg_catalog.jsonb -> 'columns')
+                    AS k(number pg_catalog.int2, name pg_catalog.text, is_key pg_catalog.bool)
+                WHERE k.is_key
+            ) AS key
+            """, [recorded, list(target.key.columns)])
+        guard result.bool(0, 0) == false else { return nil }
+        return BindingFault(
+            .column,
+            "the key of \(target.table) is \(target.key.quoted) now, and the run's ranges are of (\(result.text(0, 1) ?? "?"))",
+            mend: "give the table its key back", concernsKey: true)
+    }
+
+    private static func list(_ columns: [Target.Column]) -> String {
+        "{\(columns.map { "\($0.number)" }.joined(separator: ","))}"
     }
 
     /// What the table is now, in the first eight columns, and each bound column: one row a column.

@@ -40,7 +40,13 @@ public struct KeySchema: Codable, Sendable, Equatable {
     /// For messages and SQL alike: `id`, or `(a, b)`.
     public var quoted: String { Self.tuple(columns.map(\.quoted)) }
 
-    /// Whether a column of that name is part of it.
+    /// The column of a key of one; nil where there are several.
+    public var onlyColumn: Target.Column? { count == 1 ? columns.first : nil }
+
+    /// Whether a key has as many columns. What somebody wrote into the ledger by hand may have another number.
+    package func fits(_ key: Key) -> Bool { key.components.count == count }
+
+    /// Whether the column is part of it.
     public func contains(_ column: Target.Column) -> Bool { columns.contains { $0.number == column.number } }
 
     /// Columns of a batch of rows before the ones that the job reads: the key, xmin and ctid.
@@ -49,6 +55,15 @@ public struct KeySchema: Codable, Sendable, Equatable {
     package var batchColumns: Range<Int> { 0..<count }
     var versionColumn: Int { count }
     var placeColumn: Int { count + 1 }
+}
+
+extension KeySchema {
+    /// A key of another number of columns.
+    struct Misfit: Error, Equatable, CustomStringConvertible {
+        var key: Key
+        var quoted: String
+        var description: String { "\(key) is no key of \(quoted): nothing written" }
+    }
 }
 
 // MARK: - In SQL
@@ -81,13 +96,11 @@ extension KeySchema {
         parts.enumerated().map { "$\(number + $0)::\($1.type.sqlName)" }
     }
 
-    /// Whether the key lies beyond another: `comparison` is `>` or `<`, its terms are a column each.
-    package func isBeyond(_ comparison: String, _ terms: [String], _ alias: String) -> String {
+    /// The key compared with another, whose terms are a column each.
+    ///
+    /// - Parameter comparison: `<`, `<=` or `>`.
+    package func compared(_ comparison: String, _ terms: [String], _ alias: String) -> String {
         "\(row(of: alias)) OPERATOR(pg_catalog.\(comparison)) \(Self.tuple(terms))"
-    }
-
-    package func isBeyond(_ comparison: String, parametersFrom number: Int, _ alias: String) -> String {
-        isBeyond(comparison, parameters(from: number), alias)
     }
 
     /// Parameters for the values of many keys, an array a column, from that number on.
@@ -141,11 +154,7 @@ extension KeySchema {
 
     /// A key in an array of texts, as a term that compares by the key's own order.
     package func value(ofArray array: String) -> String {
-        Self.tuple(
-            parts.enumerated().map { index, part in
-                let collation = part.collation.map { " COLLATE \($0)" } ?? ""
-                return "(\(array))[\(index + 1)]::\(BatchStatements.text)::\(part.type.sqlName)\(collation)"
-            })
+        values(ofTexts: parts.indices.map { "(\(array))[\($0 + 1)]::\(BatchStatements.text)" })
     }
 
     /// Keys in a text array each of its columns, as terms that compare by the key's own order.
@@ -175,9 +184,13 @@ extension KeySchema {
     }
 
     /// Appends an array a column, in the columns' own types.
+    /// - Throws: `Misfit`.
     func appendArrays(_ keys: [Key], to parameters: inout PostgresParameters) throws {
         var batch = RowBatch(columns: count)
-        for key in keys { for component in key.components { batch.append(component) } }
+        for key in keys {
+            guard fits(key) else { throw Misfit(key: key, quoted: quoted) }
+            for component in key.components { batch.append(component) }
+        }
         try appendArrays(batch, 0..<batch.rows, to: &parameters)
     }
 

@@ -42,11 +42,7 @@ struct AnswerCollector {
     }
 
     /// The key of the first row without an answer.
-    var firstMissing: String? {
-        answered.firstIndex(of: -1).map { text(keyOf: $0) }
-    }
-
-    private func text(keyOf row: Int) -> String { key.key(of: row, in: batch).description }
+    var firstMissing: Key? { answered.firstIndex(of: -1).map { key.key(of: $0, in: batch) } }
 
     /// Takes one line, a JSON object with the key and every column to write.
     mutating func add(_ line: UnsafeRawBufferPointer) throws(AnswerFault) {
@@ -56,7 +52,7 @@ struct AnswerCollector {
         }
         let row = try row(in: line)
         guard answered[row] < 0 else {
-            throw AnswerFault(reason: "a key was answered twice\(keyMend(row))", key: text(keyOf: row))
+            throw AnswerFault(reason: "a key was answered twice\(keyMend(row))", key: key.key(of: row, in: batch))
         }
         answered[row] = values.rows
         let sent = lostDigits.sent(row, of: batch)
@@ -67,7 +63,7 @@ struct AnswerCollector {
                 }
                 try append(value, of: line, column: column, row: row, sent: sent)
             } catch {
-                throw AnswerFault(reason: error.reason, key: text(keyOf: row), column: columns[column].name)
+                throw AnswerFault(reason: error.reason, key: key.key(of: row, in: batch), column: columns[column].name)
             }
         }
         missing -= 1

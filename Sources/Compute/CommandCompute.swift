@@ -2,6 +2,7 @@ import Batches
 import CoordKit
 import Glibc
 import Host
+import Sharding
 
 /// A compute program that is fed batch after batch: one JSON object a line in, one out, in any order.
 ///
@@ -226,8 +227,8 @@ package final class CommandCompute: BatchCompute {
 
     private func quote(_ line: UnsafeRawBufferPointer) -> String { String(excerpt: line, limit: Self.quotedBytes) }
 
-    private func shown(_ key: String) -> String {
-        var key = key
+    private func shown(_ key: Key) -> String {
+        var key = key.description
         return key.withUTF8 { quote(UnsafeRawBufferPointer($0)) }
     }
 

@@ -92,7 +92,7 @@ struct LostDigits {
     /// Whether a key that is none of the batch's is the double of one that is.
     ///
     /// - Parameter answer: the key's values, a column each.
-    func key(lostIn answer: [[UInt8]], of batch: RowBatch) -> String? {
+    func key(lostIn answer: [[UInt8]], of batch: RowBatch) -> Key? {
         let numbers = key.batchColumns.filter { column in sources.contains { $0.column == column } }
         guard !numbers.isEmpty else { return nil }
         let doubles = answer.map { value in
@@ -112,7 +112,7 @@ struct LostDigits {
                     return bytes.elementsEqual(answer[column])
                 }
             }
-            if matches, lost { return key.key(of: row, in: batch).description }
+            if matches, lost { return key.key(of: row, in: batch) }
         }
         return nil
     }

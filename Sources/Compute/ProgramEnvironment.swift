@@ -52,7 +52,7 @@ struct ProgramEnvironment {
 
     /// The column's name; of a key of several columns, a JSON array of their names.
     private static func keyNames(_ key: KeySchema) -> String {
-        if key.count == 1 { return key.columns[0].name }
+        if let column = key.onlyColumn { return column.name }
         var text: [UInt8] = Array("[".utf8)
         for (index, column) in key.columns.enumerated() {
             if index > 0 { text.append(44) }

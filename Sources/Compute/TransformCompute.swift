@@ -34,7 +34,7 @@ package final class TransformCompute: BatchCompute {
     }
 
     private func error(_ reason: String, _ batch: RowBatch, _ index: Int) -> ComputeError {
-        let key = key.key(of: index, in: batch).description
+        let key = key.key(of: index, in: batch)
         let reason = "transform \(transform.name) \(reason)"
         return ComputeError(description: "\(reason) (key \(key))", reason: reason, key: key)
     }

@@ -1,3 +1,4 @@
+import Coordinator
 import Ledger
 import Progress
 import Sharding
@@ -28,13 +29,7 @@ struct WorkerObject: Encodable {
     }
 
     init(_ worker: WorkerProgress) {
-        host = worker.host
-        pid = worker.pid
-        shard = Nullable(worker.shard?.rawValue)
-        rowsDone = worker.rowsDone
-        rowsPerSecond = rounded(worker.rowsPerSecond)
-        rssBytes = worker.rssBytes
-        peakRssBytes = worker.peakRSSBytes
+        self.init(WorkerRecord(worker))
         programRssBytes = Nullable(worker.programRSSBytes)
         waitsFor = Nullable(worker.waitsFor.isEmpty ? nil : worker.waitsFor)
     }

@@ -54,9 +54,10 @@ extension CoordinatorService {
     /// For `coord status` after the end; the run's own state is written already.
     private func writeLastFigures() {
         let records = progress.peaks.map { worker in
-            WorkerRecord(
-                id: worker.id, host: worker.host, pid: worker.pid, rowsDone: worker.rowsDone,
-                rssBytes: worker.rssBytes, peakRSSBytes: worker.peakRSSBytes)
+            var record = WorkerRecord(worker)
+            record.shard = nil
+            record.rowsPerSecond = 0
+            return record
         }
         let run = opened.ownership.run
         Task {

@@ -116,11 +116,7 @@ extension CoordinatorService {
                 react { $0.cancelRequested(now: $1) }
             }
         case .note:
-            let records = progress.snapshot(now: now).workers.map { worker in
-                WorkerRecord(
-                    id: worker.id, host: worker.host, pid: worker.pid, shard: worker.shard, rowsDone: worker.rowsDone,
-                    rowsPerSecond: worker.rowsPerSecond, rssBytes: worker.rssBytes, peakRSSBytes: worker.peakRSSBytes)
-            }
+            let records = progress.snapshot(now: now).workers.map { WorkerRecord($0) }
             try await ledger.with { try $0.note(records, of: ownership.run) }
         case .left(let worker): try await ledger.with { try $0.noteLeft(worker, of: ownership.run) }
         case .batchRows(let rows): try await ledger.with { try $0.noteBatchRows(rows, ownership) }

@@ -37,11 +37,15 @@ extension RunOpening {
 
     /// Refuses a run whose table is not the one that it was made for.
     ///
+    /// - Parameter target: what the job is resolved to now; nil where it is not yet.
     /// - Returns: a note, where a column has another type by now: the run goes on with it.
-    static func checkBinding(of record: RunRecord, _ store: LedgerStore) throws -> BindingFault? {
-        guard let binding = record.definition.binding,
-            let fault = try Binding.fault(binding, table: record.definition.table, store.connection)
-        else { return nil }
+    static func checkBinding(of record: RunRecord, _ store: LedgerStore, resolvedTo target: Target? = nil) throws
+        -> BindingFault?
+    {
+        guard let binding = record.definition.binding else { return nil }
+        var fault = try Binding.fault(binding, table: record.definition.table, store.connection)
+        if let target { fault = try Binding.keyFault(binding, target, store.connection) ?? fault }
+        guard let fault else { return nil }
         guard fault.kind == .type, !fault.concernsKey else {
             throw LedgerError(
                 .wrongState("changed"), "run \(record.id) of \(record.definition.name): \(fault.message)",

@@ -209,7 +209,9 @@ public struct RunOpening: Sendable {
     ) throws -> Opened {
         var warnings = findings.warnings
         let before = try store.run(run)
-        if let fault = try checkBinding(of: before, store) { warnings.append(fault.message) }
+        if let fault = try checkBinding(of: before, store, resolvedTo: findings.target) {
+            warnings.append(fault.message)
+        }
         let ownership = try store.takeOver(
             run, as: coordinator, host: host, pid: pid, text: resumed ? job.text : nil,
             directory: resumed ? job.directory : nil)

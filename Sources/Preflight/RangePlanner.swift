@@ -68,7 +68,7 @@ public enum RangePlanner {
             "coord_rows_above",
             """
             SELECT pg_catalog.count(*) FROM (SELECT 1 FROM ONLY \(target.table)
-                WHERE \(target.key.isBeyond(">", parametersFrom: 1, target.alias))\(condition) LIMIT \(limit)) AS rows
+                WHERE \(target.key.compared(">", target.key.parameters(from: 1), target.alias))\(condition) LIMIT \(limit)) AS rows
             """, parameters
         ).int(0, 0) ?? 0
     }
@@ -114,7 +114,7 @@ public enum RangePlanner {
                     (\(next("")))
                     UNION ALL
                     SELECT step.* FROM \(walk) CROSS JOIN LATERAL (
-                        \(next("WHERE \(key.isBeyond(">", reached, target.alias))"))) AS step
+                        \(next("WHERE \(key.compared(">", reached, target.alias))"))) AS step
                 ) SELECT \(list) FROM \(walk)
                 """, ["\(step - 1)"]))
     }
@@ -125,7 +125,7 @@ public enum RangePlanner {
         _ target: Target, rows: Int64, shards: Int, isCountFree: Bool, _ connection: PostgresConnection
     ) throws -> (ends: [Key], shards: Int)? {
         // The statistics are of one column, and only a key of one column is unique by it.
-        guard target.key.count == 1 else { return nil }
+        guard let column = target.key.onlyColumn else { return nil }
         // How many rows were changed since does not tell: most changes leave the keys as they are.
         let result = try connection.execute(
             """
@@ -134,7 +134,7 @@ public enum RangePlanner {
             JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = s.schemaname
             WHERE c.oid = $1::oid AND s.attname = $2 AND NOT s.inherited AND s.most_common_vals IS NULL
                 AND pg_relation_size(c.oid) <= c.relpages * current_setting('block_size')::bigint * 1.2
-            """, ["\(target.oid)", target.key.columns[0].name])
+            """, ["\(target.oid)", column.name])
         let bounds = target.key.keys(result)
         // The first bound is the least key, which ends no bucket.
         let ends = Array(bounds.dropFirst())
@@ -162,7 +162,7 @@ public enum RangePlanner {
         parameters.append(limit)
         func next(_ comparison: String, from number: Int, descending: Bool) -> String {
             "EXISTS (SELECT FROM ONLY \(target.table) "
-                + "WHERE \(key.isBeyond(comparison, parametersFrom: number, target.alias)) "
+                + "WHERE \(key.compared(comparison, key.parameters(from: number), target.alias)) "
                 + "ORDER BY \(key.order(of: target.alias, descending: descending)) "
                 + "OFFSET $\(2 * key.count + 1)::bigint LIMIT 1)"
         }

@@ -1,5 +1,5 @@
 public import Batches
-import Foundation
+import FoundationEssentials
 public import Sharding
 
 /// What the workers of a run do: its job with every name resolved and every limit set.

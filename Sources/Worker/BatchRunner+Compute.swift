@@ -79,9 +79,7 @@ extension BatchRunner {
         } catch let error as ComputeError {
             // A transaction that a locking read opened must not outlive the batch.
             if held.locked { connection = nil }
-            // The program's errors name the key as people read it: of several columns it is not taken apart again.
-            let key = statements?.target.key.count == 1 ? error.key.map { Key($0) } : nil
-            let cause = StepError.Cause(key: key, column: error.column, effect: .nothingWritten)
+            let cause = StepError.Cause(key: error.key, column: error.column, effect: .nothingWritten)
             guard !error.beforeFirstAnswer else { throw StepError(.unfit, error.description, cause: cause) }
             throw StepError(
                 .program, error.description, identity: error.key.map { "\($0) \(error.reason)" }, cause: cause)

@@ -254,13 +254,19 @@ actor BatchRunner {
         }
     }
 
-    /// A checkpoint that is no key, or lies outside its shard, was not written by coord: rows would be skipped.
+    /// A deferred key or a checkpoint that is no key, or a checkpoint outside its shard, was not written by coord: rows would be
+    /// skipped.
     private func checkPosition(
         _ opening: LedgerStore.Opening, _ lease: Lease, _ statements: BatchStatements, _ connection: PostgresConnection
     ) throws {
-        guard let checkpoint = opening.position.checkpoint else { return }
-        let found = "the ledger was changed by hand: the checkpoint of shard \(lease.shard), \(checkpoint), "
+        let changed = "the ledger was changed by hand: "
         let mend = "set it right in \(ledger).shard, then: coord resume \(run?.description ?? "RUN")"
+        if let key = statements.misfit(in: opening.position) {
+            let found = "the deferred key \(key) of shard \(lease.shard) is no key of \(statements.target.key.quoted)"
+            throw StepError(.stopsRun, "\(changed)\(found)\n  \(mend)")
+        }
+        guard let checkpoint = opening.position.checkpoint else { return }
+        let found = changed + "the checkpoint of shard \(lease.shard), \(checkpoint), "
         do {
             guard try statements.isInRange(checkpoint, opening.range, connection) else {
                 throw StepError(.stopsRun, found + "is not in its range \(opening.range)\n  \(mend)")

@@ -226,6 +226,22 @@ import Testing
         #expect(try !statements.isInRange("1", range, connection), "a key of one column")
     }
 
+    /// By hand, anything can be written where the ledger has a list of keys.
+    @Test(arguments: ["17", "{17}", "{1,x,y}"]) func deferredKeyOfOtherColumnsIsNeitherLostNorBound(_ text: String)
+        throws
+    {
+        let kind = Self.kinds[0]
+        _ = try makeTable(kind, rows: 3)
+        let batches = TestBatches(connection, try .computing(connection, key: kind.names, read: ["n"], writes: ["n"]))
+        let shard = try LeasedShard(store, of: try ownedRun(cutAt: []), keyColumns: 2)
+        try store.connection.execute("UPDATE coord.shard SET deferred = ARRAY['{1,x}', $1]", [text])
+        let opening = try #require(try store.open(shard.lease, owner: shard.worker, run: shard.run, keyColumns: 2))
+        #expect(opening.position.deferred.count == 2)
+        let misfit = try #require(batches.statements.misfit(in: opening.position))
+        #expect(misfit == opening.position.deferred[1])
+        #expect(throws: (any Error).self) { try batches.readDeferred(opening.position.deferred, locking: false) }
+    }
+
     /// What the server and coord write is compared as text.
     @Test func literalsAreTheServersOwn() throws {
         let texts = (1..<128).map { String(UnicodeScalar(UInt8($0))) } + ["\u{A0}", "\u{2028}", "é", "e\u{301}", "日本"]

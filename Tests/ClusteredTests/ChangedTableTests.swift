@@ -1,3 +1,5 @@
+import Glibc
+import Support
 import Testing
 
 /// A run is bound to its table, not to a name.
@@ -41,6 +43,36 @@ import Testing
             name: "a rule comes", statements: ["CREATE RULE nothing AS ON UPDATE TO items DO INSTEAD NOTHING"],
             says: "the rule nothing on public.items", undo: ["DROP RULE nothing ON items"]),
     ]
+
+    /// The job names no key. The ranges that are left are of the old one, and would mean other rows under another.
+    @Test(arguments: [
+        "ALTER TABLE items DROP CONSTRAINT items_pkey, ADD m int NOT NULL DEFAULT 0, ADD PRIMARY KEY (id, m)",
+        "ALTER TABLE items DROP CONSTRAINT items_pkey, ADD other bigint GENERATED ALWAYS AS (1000 - id) STORED PRIMARY KEY",
+    ])
+    func runWhoseTableHasAnotherKeyIsNotResumed(change: String) async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 400)
+            let gate = try await items.closeGate()
+            let coordinator = try scenario.coord("start", try items.setJob(), "--workers", "2")
+            try await gate.reached(by: 2)
+            coordinator.send(SIGTERM)
+            try await eventually("it drains") { coordinator.errors.contains("draining") }
+            await gate.open()
+            #expect(try await coordinator.ended().status == 130)
+            let before = try await scenario.session.int("SELECT sum(n) FROM items")
+            try await scenario.session.execute(change)
+            let resumed = try await scenario.run("resume", "1", "--workers", "2")
+            #expect(resumed.status == 2, "\(resumed.errors)")
+            #expect(resumed.errors.contains("the run's ranges are of (id)"), "\(resumed.errors)")
+            #expect(resumed.errors.contains("--new"), "\(resumed.errors)")
+            #expect(try await scenario.session.int("SELECT sum(n) FROM items") == before)
+            #expect(try await scenario.state(of: 1) == "paused")
+            try await scenario.session.execute(
+                "ALTER TABLE items DROP CONSTRAINT items_pkey, ADD PRIMARY KEY (id)")
+            #expect(try await scenario.run("resume", "1", "--workers", "2").status == 0)
+            #expect(try await items.violations(run: 1) == [])
+        }
+    }
 
     @Test(arguments: changes, Items.Kind.allCases)
     func runStopsOnceWithTheReasonAndGoesOnWhenItIsUndone(change: Change, kind: Items.Kind) async throws {

@@ -185,7 +185,7 @@ struct CommandComputeTests {
         let errors = (0..<2).map { _ in
             #expect(throws: ComputeError.self) { try compute.compute(Self.batch(3)) }
         }
-        #expect(errors[0]?.key == key, "\(errors[0]?.description ?? "")")
+        #expect(errors[0]?.key == key.map { Key($0) }, "\(errors[0]?.description ?? "")")
         #expect(errors[0]?.column == column)
         #expect(errors[0]?.reason == errors[1]?.reason)
         #expect(errors[0]?.key == errors[1]?.key)
@@ -242,7 +242,7 @@ struct CommandComputeTests {
             return try compute.compute(batch).text(row: 0, column: 0)
         }
         let error = #expect(throws: ComputeError.self) { try run("", "") }
-        #expect(error?.key == "1")
+        #expect(error?.key == Key("1"))
         #expect(error?.column == "big")
         #expect(error?.description.contains("1.2345678901234568e+17 is the double nearest to") == true)
         #expect(error?.description.contains("numbers: strings") == true)
