@@ -41,8 +41,8 @@ let package = Package(
         .systemLibrary(name: "CHost"),
         // The commit of this build, where the linker was told.
         .systemLibrary(name: "CBuild"),
-        module("Postgres", ["CLibPQ"]),
-        module("ZeroMQ", ["CZeroMQ"]),
+        module("Postgres", ["CLibPQ", "Host"]),
+        module("ZeroMQ", ["CZeroMQ", "Host"]),
         module("Host", ["CHost"]),
 
         // Pure: no Foundation, no socket, no database.
@@ -95,7 +95,7 @@ let package = Package(
 
         // What several suites of tests need: a database of a test's own, sessions, a ledger with a run.
         .target(
-            name: "Support", dependencies: ["Batches", "Ledger", "Postgres", "Sharding"], path: "Tests/Support",
+            name: "Support", dependencies: ["Batches", "Host", "Ledger", "Postgres", "Sharding"], path: "Tests/Support",
             swiftSettings: settings),
         tests("JobTests", ["Job", "Sharding"]),
         tests("ShardingTests", ["Sharding"]),
@@ -133,6 +133,7 @@ let package = Package(
         tests("WireTests", ["Wire", "Sharding"]),
         tests("WorkerTests", ["Postgres", "Sharding", "Worker", "WorkerLoop"]),
         tests("ZeroMQTests", ["ZeroMQ"]),
+        tests("HostTests", ["Host"]),
         tests("CoordinatorTests", ["Coordinator", "Host", "Sharding"]),
         tests(
             "CoordCLITests",

@@ -5,8 +5,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/// Has the kernel kill this process when the thread that started it ends. prctl is variadic, which Swift cannot call.
+/// Has the kernel kill this process when the thread that started it ends.
 static inline void coord_die_with_parent(void) { prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); }
+
+/// Names the calling thread, for people who look with top -H. prctl is variadic, which Swift cannot call.
+static inline void coord_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 
 // glibc declares it under _GNU_SOURCE only, which Swift's Glibc module is built without. Since glibc 2.29.
 int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);

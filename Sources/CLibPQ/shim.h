@@ -3,10 +3,6 @@
 #include <libpq-fe.h>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
-
-/// Names the calling thread, for people who look with top -H. prctl is variadic, which Swift cannot call.
-static inline void coord_pq_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 
 static inline int coord_pq_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
 

@@ -2,13 +2,9 @@
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <zmq.h>
-
-/// Names the calling thread, for people who look with top -H. prctl is variadic, which Swift cannot call.
-static inline void coord_zmq_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 
 /// accept4 as the kernel has it, under a name that Swift can call when accept4 itself is another function.
 static inline int coord_accept4(int listener, void *address, void *length, int flags) {

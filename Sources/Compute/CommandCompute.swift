@@ -36,8 +36,8 @@ package final class CommandCompute: BatchCompute {
     private var hasAnswered = false
     private var outgoing: [UInt8] = []
     private var incoming: [UInt8] = []
-    /// Nanoseconds that the program took for an answer lately: how long to let answers gather.
-    private var pace = 0.0
+    /// Time that the program took for an answer lately: how long to let answers gather.
+    private var pace = Duration.zero
 
     /// - Parameters:
     ///   - quotesNumbers: whether bigint and numeric go out as strings.
@@ -103,19 +103,19 @@ package final class CommandCompute: BatchCompute {
         encode(batch)
         incoming.removeAll(keepingCapacity: incoming.capacity <= 4 << 20)
         var answers = AnswerCollector(batch: batch, columns: columns, key: key, lostDigits: lostDigits)
-        let started = Self.nanoseconds()
-        let limit = Double(timeout.components.seconds) * 1e9 + Double(timeout.components.attoseconds) / 1e9
+        let started = MonotonicTime.now()
         let bytes = answerLimit(batch)
         var sent = 0
         var consumed = 0
         while answers.missing > 0 {
-            let elapsed = Self.nanoseconds() - started
-            guard elapsed < limit else { throw timedOut(answers, of: batch, process) }
+            let elapsed = MonotonicTime.now() - started
+            guard elapsed < timeout else { throw timedOut(answers, of: batch, process) }
             var closed = false
             if let count = process.send(outgoing, from: sent) {
                 sent = count
                 if sent == outgoing.count { gather(answers.missing) }
-                process.wait(sending: sent < outgoing.count, milliseconds: min((limit - elapsed) / 1e6 + 1, 1000))
+                let patience = min((timeout - elapsed) / .milliseconds(1) + 1, 1000)
+                process.wait(sending: sent < outgoing.count, milliseconds: patience)
                 process.drainErrors()
             } else {
                 // It has ended, or soon will; what it answered before is still to be read.
@@ -136,7 +136,7 @@ package final class CommandCompute: BatchCompute {
             throw ComputeError(
                 description: words.joined(separator: "; "), reason: "more lines than rows")
         }
-        pace = (Self.nanoseconds() - started) / Double(max(batch.rows, 1))
+        pace = (MonotonicTime.now() - started) / max(batch.rows, 1)
         return answers.finish()
     }
 
@@ -236,10 +236,9 @@ package final class CommandCompute: BatchCompute {
 
     /// Lets answers gather for a moment: a program that writes line by line would else wake this thread for each.
     private func gather(_ missing: Int) {
-        let nanoseconds = min(pace * Double(missing) / 2, 2_000_000)
-        guard nanoseconds > 50_000 else { return }
-        var pause = timespec(tv_sec: 0, tv_nsec: Int(nanoseconds))
-        nanosleep(&pause, nil)
+        let pause = min(pace * missing / 2, .milliseconds(2))
+        guard pause > .microseconds(50) else { return }
+        MonotonicTime.pause(for: pause)
     }
 
     /// Takes the whole lines that have come.
@@ -258,11 +257,5 @@ package final class CommandCompute: BatchCompute {
             }
         }
         return consumed
-    }
-
-    private static func nanoseconds() -> Double {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Double(time.tv_sec) * 1e9 + Double(time.tv_nsec)
     }
 }

@@ -182,8 +182,7 @@ final class CommandProcess {
         var tries = waiting ? Int(Self.patience / Self.lookInterval) : 1
         while tries > 0, !reap(wait: false) {
             tries -= 1
-            var pause = timespec(tv_sec: 0, tv_nsec: Int(Self.lookInterval / .nanoseconds(1)))
-            if tries > 0 { nanosleep(&pause, nil) }
+            if tries > 0 { MonotonicTime.pause(for: Self.lookInterval) }
         }
         drainErrors()
         var parts: [String] = []

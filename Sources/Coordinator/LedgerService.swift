@@ -1,3 +1,4 @@
+import Host
 import Job
 import Ledger
 import Postgres

@@ -1,5 +1,6 @@
 import Batches
 import Glibc
+import Host
 public import Job
 public import Ledger
 public import Postgres
@@ -179,8 +180,7 @@ public struct RunOpening: Sendable {
             guard let owner = try store.run(run.id).coordinator, owner.hasPrefix("\(host) pid "),
                 let pid = pid_t(owner.dropFirst("\(host) pid ".count)), kill(pid, 0) != 0, errno == ESRCH
             else { return }
-            var pause = timespec(tv_sec: 0, tv_nsec: 100_000_000)
-            nanosleep(&pause, nil)
+            MonotonicTime.pause(for: .milliseconds(100))
         }
     }
 

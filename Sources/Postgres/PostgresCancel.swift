@@ -1,5 +1,6 @@
 import CLibPQ
 import Glibc
+import Host
 
 /// Cancels the running statement of a connection from any thread.
 ///

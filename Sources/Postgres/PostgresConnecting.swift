@@ -1,5 +1,6 @@
 import CLibPQ
 import Glibc
+import Host
 
 /// Makes a connection without blocking for longer than each address may take.
 ///
@@ -95,9 +96,9 @@ struct PostgresConnecting {
             let current = Self.address(of: raw)
             if current != address {
                 address = current
-                deadline = SocketWait.milliseconds() + Int64(limit.pollLimit)
+                deadline = MonotonicTime.milliseconds() + Int64(limit.pollLimit)
             }
-            let left = Int32(clamping: max(0, deadline - SocketWait.milliseconds()))
+            let left = Int32(clamping: max(0, deadline - MonotonicTime.milliseconds()))
             let events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT
             switch SocketWait.wait(PQsocket(raw), for: events, limit: left, interrupt: settings.interrupt) {
             case .ready: break

@@ -1,5 +1,6 @@
 import CLibPQ
 import Glibc
+import Host
 
 /// A wait for one socket with a limit, which an interrupt may cut short.
 enum SocketWait {
@@ -18,7 +19,7 @@ enum SocketWait {
     ) -> Outcome {
         // libpq has closed it: whatever is asked next fails without waiting.
         guard socket >= 0 else { return .ready }
-        let started = milliseconds()
+        let started = MonotonicTime.milliseconds()
         var left = limit
         var items = (
             pollfd(fd: socket, events: Int16(events), revents: 0),
@@ -31,15 +32,9 @@ enum SocketWait {
             if count > 0 { return items.1.revents != 0 ? .interrupted : .ready }
             if count == 0 { return .silent }
             // A signal came in between, or the kernel is short of memory.
-            left = limit - Int32(clamping: milliseconds() - started)
+            left = limit - Int32(clamping: MonotonicTime.milliseconds() - started)
             if left <= 0 { return .silent }
         }
-    }
-
-    static func milliseconds() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
     }
 }
 

@@ -1,5 +1,6 @@
 import CZeroMQ
 import Glibc
+import Host
 
 /// The one thread of a process that creates, polls and closes all its sockets, and the executor of the actor that owns
 /// them.
@@ -144,11 +145,11 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
     }
 
     private func loop() {
-        coord_zmq_name_thread(name)
+        ThreadExecutor.nameThread(name)
         pthread_mutex_lock(mutex)
         pthread_mutex_unlock(mutex)
         var jobs: [UnownedJob] = []
-        var ticked = Self.milliseconds()
+        var ticked = MonotonicTime.milliseconds()
         while true {
             poll()
             pthread_mutex_lock(mutex)
@@ -156,7 +157,7 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
             pthread_mutex_unlock(mutex)
             for job in jobs { job.runSynchronously(on: asUnownedSerialExecutor()) }
             jobs.removeAll(keepingCapacity: true)
-            let now = Self.milliseconds()
+            let now = MonotonicTime.milliseconds()
             if now - ticked >= Int64(tickInterval) {
                 ticked = now
                 tick?()
@@ -183,11 +184,5 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
             if watch.isForSending { watches.removeAll { $0.socket == watch.socket && $0.isForSending } }
             watch.handler()
         }
-    }
-
-    private static func milliseconds() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
     }
 }

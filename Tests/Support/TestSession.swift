@@ -1,3 +1,4 @@
+import Host
 import Postgres
 
 /// A connection on a thread of its own, for statements that wait while the test goes on.

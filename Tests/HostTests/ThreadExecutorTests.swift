@@ -1,5 +1,5 @@
 import Glibc
-import Postgres
+import Host
 import Testing
 
 @Suite struct ThreadExecutorTests {

@@ -1,20 +1,21 @@
-import CLibPQ
+import CHost
 import Glibc
 
 /// Runs an actor's jobs on one thread of its own, so that blocking calls never sit on Swift's cooperative pool.
 ///
 /// The thread lives as long as the process: an executor is made once for each connection that a process keeps.
 /// `@unchecked Sendable` because `queue` is only touched under `mutex`.
-public final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
+package final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var queue: [UnownedJob] = []
     private let name: String
+    private var thread = pthread_t()
 
     /// Stack of the thread in bytes: libpq with TLS and GSSAPI needs less than a quarter of it.
-    static let stackSize = 1 << 20
+    package static let stackSize = 1 << 20
 
-    public init(name: String) {
+    package init(name: String) {
         self.name = name
         pthread_mutex_init(mutex, nil)
         pthread_cond_init(condition, nil)
@@ -22,8 +23,9 @@ public final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
         pthread_attr_init(&attributes)
         pthread_attr_setstacksize(&attributes, Self.stackSize)
         pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-        var thread = pthread_t()
         let unmanaged = Unmanaged.passRetained(self)
+        // The thread takes no job before this lock is free, so that `thread` is known to it.
+        pthread_mutex_lock(mutex)
         let status = pthread_create(
             &thread, &attributes,
             { argument in
@@ -32,6 +34,7 @@ public final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
                 return nil
             }, unmanaged.toOpaque())
         guard status == 0 else { Self.endProcess(status) }
+        pthread_mutex_unlock(mutex)
         pthread_attr_destroy(&attributes)
     }
 
@@ -44,7 +47,7 @@ public final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
         exit(1)
     }
 
-    public func enqueue(_ job: consuming ExecutorJob) {
+    package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         pthread_mutex_lock(mutex)
         queue.append(job)
@@ -52,12 +55,19 @@ public final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
         pthread_mutex_unlock(mutex)
     }
 
-    public func asUnownedSerialExecutor() -> UnownedSerialExecutor {
+    package func asUnownedSerialExecutor() -> UnownedSerialExecutor {
         UnownedSerialExecutor(ordinary: self)
     }
 
+    package func checkIsolated() {
+        precondition(pthread_equal(pthread_self(), thread) != 0, "called from another thread than \(name)'s")
+    }
+
+    /// Names the calling thread, for people who look with top -H.
+    package static func nameThread(_ name: String) { coord_name_thread(name) }
+
     private func loop() {
-        coord_pq_name_thread(name)
+        Self.nameThread(name)
         var jobs: [UnownedJob] = []
         while true {
             pthread_mutex_lock(mutex)
