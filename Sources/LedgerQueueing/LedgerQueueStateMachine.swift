@@ -4,7 +4,7 @@ package import Dispatching
 /// What a coordinator asks of the ledger, one task after another, on a connection that may break.
 ///
 /// Methods are events; each returns the actions that follow. The machine does no I/O and never reads a clock: `now` is
-/// the time since any fixed moment, and never goes back.
+/// the time since any fixed moment, and never goes back. `checkInvariants` says what the shell has told that cannot be.
 ///
 /// A task that met a lock is tried again before the next. After a lost connection the ownership is renewed until that
 /// works, and then everything is read again, since the ledger beats memory. Where the ownership is refused, the ledger is
@@ -36,8 +36,9 @@ package struct LedgerQueueStateMachine: Sendable {
     /// - `reconnecting`: leaves by `answered`, to the next task; by `refused`, to `inquiring`; by `failed`, to `away` or
     ///   `stopped`.
     /// - `away`: leaves by `pauseEnded`, to `reconnecting`.
-    /// - `inquiring`: leaves by `standingRead`, to `idle`, the next task or `stopped`; by `failed`, to `away` where the
-    ///   ledger was lost before, to `reconnecting` or to `stopped`.
+    /// - `inquiring`: leaves by `standingRead`, to `idle`, the next task, `ending` or `stopped`; by `failed`, to `away` where
+    ///   the ledger was lost before, to `reconnecting` or to `stopped`.
+    /// - `ending`: the coordinator has been told that the run is over. Leaves by `runEnded`, to the next task or `idle`.
     /// - `explaining`: leaves by `standingRead` or `failed`, to `stopped`.
     /// - `stopped`: never left. `serviceEnded` leads here from every state.
     enum Phase: Equatable, Sendable {
@@ -47,6 +48,7 @@ package struct LedgerQueueStateMachine: Sendable {
         case reconnecting(Outage)
         case away(Outage)
         case inquiring(Outage?)
+        case ending
         case explaining(LedgerFailure)
         case stopped
     }
@@ -58,12 +60,16 @@ package struct LedgerQueueStateMachine: Sendable {
     }
 
     package let configuration: Configuration
-    private(set) var phase: Phase = .idle
+    var phase: Phase = .idle
     /// In the order in which they were requested. There is one `renew` and one `note` at the most, and of the rest what
     /// the dispatching machine asks for: a few for each worker, and one for each shard that its worker leaves.
-    private(set) var waiting: Deque<LedgerTask> = []
+    var waiting: Deque<LedgerTask> = []
     /// Nothing is dispatched any more: what is left to do is the end of the run.
-    private var isOver = false
+    private(set) var isOver = false
+    /// The latest time that was told.
+    private var latest = Duration.zero
+    /// The first event that the shell must not have told, in words.
+    private(set) var breach: String?
 
     package init(configuration: Configuration = Configuration()) {
         self.configuration = configuration
@@ -83,6 +89,7 @@ package struct LedgerQueueStateMachine: Sendable {
     package mutating func runEnded(_ outcome: DispatchOutcome) -> [LedgerQueueAction] {
         guard phase != .stopped, !isOver else { return [] }
         isOver = true
+        let isFree = phase == .idle || phase == .ending
         waiting.removeAll { !$0.isLasting }
         let release: LedgerTask? =
             switch outcome {
@@ -91,7 +98,7 @@ package struct LedgerQueueStateMachine: Sendable {
             case .cancelled: .release(cancelled: true)
             }
         if let release { waiting.append(release) }
-        return (release == nil ? [.leave] : []) + (phase == .idle ? next() : [])
+        return (release == nil ? [.leave] : []) + (isFree ? next() : [])
     }
 
     /// The coordinator has ended, for whatever reason.
@@ -109,7 +116,7 @@ package struct LedgerQueueStateMachine: Sendable {
         case .reconnecting:
             if !isOver { waiting.prepend(.dispatch(.reload)) }
             return [.noteAway(nil)] + next()
-        case .idle, .retrying, .away, .inquiring, .explaining, .stopped: return []
+        case .idle, .retrying, .away, .inquiring, .ending, .explaining, .stopped: return mistake("answered")
         }
     }
 
@@ -124,7 +131,7 @@ package struct LedgerQueueStateMachine: Sendable {
         case .reconnecting(let outage):
             phase = .inquiring(outage)
             return [.inquire]
-        case .idle, .retrying, .away, .inquiring, .explaining, .stopped: return []
+        case .idle, .retrying, .away, .inquiring, .ending, .explaining, .stopped: return mistake("refused")
         }
     }
 
@@ -140,17 +147,23 @@ package struct LedgerQueueStateMachine: Sendable {
                 // Somebody changed the row and changed it back: whatever was refused is asked for again.
                 waiting.append(.dispatch(.reload))
                 return back + [.suspendDispatch] + next()
-            case .cancelled: return back + [.obeyCancel]
-            case .ended(let done, let failed): return back + [.conclude(done: done, failed: failed)]
+            case .cancelled:
+                phase = .ending
+                return back + [.obeyCancel]
+            case .ended(let done, let failed):
+                phase = .ending
+                return back + [.conclude(done: done, failed: failed)]
             case .taken: return stop(.ousted)
             }
         case .explaining(let failure): return stop(.failed(failure))
-        case .idle, .asking, .retrying, .reconnecting, .away, .stopped: return []
+        case .idle, .asking, .retrying, .reconnecting, .away, .ending, .stopped: return mistake("standingRead")
         }
     }
 
     /// The ledger, or the connection to it, failed in what was asked last.
     package mutating func failed(_ failure: LedgerFailure, now: Duration) -> [LedgerQueueAction] {
+        if now < latest { note(breach: "it failed at \(now), after \(latest)") }
+        latest = max(latest, now)
         switch phase {
         case .asking(let task, let tries):
             if failure.kind == .busy, tries < configuration.retries, !isOver || task.isLasting {
@@ -174,7 +187,7 @@ package struct LedgerQueueStateMachine: Sendable {
         case .explaining(let first):
             // What is wrong with the run says more than what followed from it.
             return stop(.failed(failure.kind == .damage ? failure : first))
-        case .idle, .retrying, .away, .stopped: return []
+        case .idle, .retrying, .away, .ending, .stopped: return mistake("failed")
         }
     }
 
@@ -187,11 +200,19 @@ package struct LedgerQueueStateMachine: Sendable {
         case .away(let outage):
             phase = .reconnecting(outage)
             return [.ask(.renew)]
-        case .idle, .asking, .reconnecting, .inquiring, .explaining, .stopped: return []
+        case .idle, .asking, .reconnecting, .inquiring, .ending, .explaining, .stopped: return mistake("pauseEnded")
         }
     }
 
     // MARK: - Private
+
+    /// The shell has told what it was not asked for. An answer that the end of the coordinator has overtaken is none.
+    private mutating func mistake(_ event: String) -> [LedgerQueueAction] {
+        if phase != .stopped { note(breach: "\(event) was told while it was \(phase)") }
+        return []
+    }
+
+    private mutating func note(breach words: String) { breach = breach ?? words }
 
     private mutating func next(after task: LedgerTask? = nil) -> [LedgerQueueAction] {
         var actions: [LedgerQueueAction] = []

@@ -16,11 +16,12 @@ package enum LedgerTask: Equatable, Sendable {
     /// Give the run back, so that it can be resumed, or end it as cancelled.
     case release(cancelled: Bool)
 
-    /// Whether it still must be done after a lost connection, and at the end of the run. What the dispatching machine asks
-    /// is void then, and the rest comes again by the clock.
+    /// Whether it still must be done after a lost connection, and at the end of the run. How an attempt ended nobody else
+    /// knows, and without it a failure would not count. What else the dispatching machine asks is void then, and the rest
+    /// comes again by the clock.
     var isLasting: Bool {
         switch self {
-        case .left, .batchRows, .release: true
+        case .left, .batchRows, .release, .dispatch(.recordAttempt): true
         case .dispatch, .renew, .note: false
         }
     }

@@ -27,7 +27,7 @@ import Testing
     }
 
     /// Nobody would write it again.
-    @Test(arguments: [LedgerTask.left(alice), .batchRows(100)])
+    @Test(arguments: [LedgerTask.left(alice), .batchRows(100), attempt(7)])
     func whatOnlyTheCoordinatorKnowsIsWrittenAfterAll(task: LedgerTask) {
         var underWay = LedgerQueueStateMachine.lost(task, confirm(0))
         #expect(underWay.answered() == [.noteAway(nil), .ask(reload)])
@@ -35,6 +35,16 @@ import Testing
         var waits = LedgerQueueStateMachine.lost(confirm(0), task)
         _ = waits.answered()
         #expect(waits.answered() == [.ask(task)])
+    }
+
+    /// Else a failure would not count, and its error would be lost.
+    @Test func endOfAnAttemptIsWrittenBeforeItsShardIsLeasedAgain() {
+        let lease = LedgerTask.dispatch(.recordLease(ShardID(7), worker: alice, after: Epoch(1)))
+        var queue = LedgerQueueStateMachine.lost(attempt(7), confirm(0))
+        #expect(queue.requested(lease) == [])
+        #expect(queue.answered() == [.noteAway(nil), .ask(reload)])
+        #expect(queue.answered() == [.ask(attempt(7))])
+        #expect(queue.answered() == [.ask(lease)])
     }
 
     @Test func pausesBetweenAttemptsDoubleUpToTheLongest() {

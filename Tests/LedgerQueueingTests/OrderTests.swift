@@ -29,13 +29,4 @@ import Testing
         #expect(queue.answered() == [])
     }
 
-    @Test func answerThatNothingWaitsForChangesNothing() {
-        var queue = LedgerQueueStateMachine()
-        #expect(queue.answered() == [])
-        #expect(queue.refused() == [])
-        #expect(queue.pauseEnded() == [])
-        #expect(queue.standingRead(.taken) == [])
-        #expect(queue.failed(failure(.away), now: .zero) == [])
-        #expect(queue.phase == .idle)
-    }
 }

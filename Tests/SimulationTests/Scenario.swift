@@ -38,7 +38,7 @@ struct Scenario: Sendable, Equatable {
     var faultPhase: Duration
     /// A worker that is taken for dead is killed, as the coordinator does with the workers that it started.
     var killsDismissed: Bool
-    /// What the coordinator decides while it has no ledger is done after it has loaded, or is dropped.
+    /// What the coordinator asks about while it has no ledger is asked after it has loaded, or is dropped.
     var keepsWorkWhileLoading: Bool
     var deferralLimit: Int
     /// The chance, a statement of the coordinator, that it meets a lock.

@@ -16,6 +16,8 @@ final class SimulatedCoordinator: SimulatedProcess {
     private var addresses: [WorkerID: SimulatedWorker] = [:]
     /// Leases that workers reported as done: what a coordinator would believe that trusts reports.
     private var believedDone: [ShardID: Lease] = [:]
+    /// Leases whose attempts have failed, until the ledger was told.
+    private var unwritten: Set<Lease> = []
 
     init(_ simulation: Simulation, number: Int) {
         id = WorkerID("coordinator-\(number)")
@@ -104,10 +106,13 @@ final class SimulatedCoordinator: SimulatedProcess {
     }
 
     private func ask(_ request: LedgerRequest) {
-        if case .recordAttempt(_, _, let end, _) = request { note(end) }
+        if case .recordAttempt(let lease, _, let end, _) = request {
+            note(end)
+            if end.outcome.countsAgainstShard { unwritten.insert(lease) }
+        }
         switch request {
-        case .recordLease, .reload, .conclude: enqueue(.dispatch(request))
-        case .recordAttempt, .confirm:
+        case .recordLease, .recordAttempt, .reload, .conclude: enqueue(.dispatch(request))
+        case .confirm:
             guard machine.phase != .loading || simulation.scenario.keepsWorkWhileLoading else { return }
             enqueue(.dispatch(request))
         }
@@ -141,6 +146,7 @@ extension SimulatedCoordinator {
     private func enqueue(_ task: LedgerTask) { perform(queue.requested(task)) }
 
     private func perform(_ actions: [LedgerQueueAction]) {
+        if let breach = queue.checkInvariants() { simulation.audit.report(.contract, "\(name): \(breach)") }
         for action in actions { perform(action) }
     }
 
@@ -282,6 +288,10 @@ extension SimulatedCoordinator {
     private func execute(_ request: LedgerRequest, _ ownership: SimulatedOwnership) -> () -> Bool {
         switch request {
         case .recordLease(let shard, let worker, let epoch):
+            if unwritten.contains(Lease(shard: shard, epoch: epoch)) {
+                let fault = "\(name) leases \(shard), whose failure at \(epoch) it has not written"
+                simulation.audit.report(.contract, fault)
+            }
             let leased = simulation.database.lease(shard, to: worker, after: epoch, ownership)
             if leased == nil { simulation.audit.count(.leaseRefused) }
             return { [self] in
@@ -292,6 +302,7 @@ extension SimulatedCoordinator {
                 return true
             }
         case .recordAttempt(let lease, let worker, let end, let attempts):
+            unwritten.remove(lease)
             let ended = simulation.database.recordAttempt(
                 lease, worker: worker, permanent: end.permanent, attempts: attempts, ownership)
             let record = simulation.database.shards[Int(lease.shard.rawValue)].record
