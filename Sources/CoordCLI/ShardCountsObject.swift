@@ -1,5 +1,5 @@
-import Ledger
 import Progress
+import Sharding
 
 struct ShardCountsObject: Encodable {
     var pending: Int

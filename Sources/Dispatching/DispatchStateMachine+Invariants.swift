@@ -10,7 +10,8 @@ extension DispatchStateMachine {
     /// The first thing about the machine that cannot be, in words: a contradiction, or an event that its shell must not have
     /// told it. Nil when all is well.
     public func checkInvariants() -> String? {
-        breach ?? contradiction.map { "\($0); it is \(phase), \(open) of \(shards.count) shards are open" }
+        breach
+            ?? contradiction.map { "\($0); it is \(phase), \(shards.counts.open) of \(shards.count) shards are open" }
     }
 
     /// Stops a debug build when an invariant does not hold. A release build checks nothing.
@@ -29,26 +30,29 @@ extension DispatchStateMachine {
         case .loading, .finished: return nil
         case .dispatching:
             if drainAsked { return "shards are dispatched in a drain" }
-            if open == 0 { return "nothing is left to dispatch, and the run is not concluded" }
+            if shards.counts.open == 0 { return "nothing is left to dispatch, and the run is not concluded" }
         case .draining:
             if !drainAsked { return "it drains though nobody asked for it" }
         case .concluding:
-            if open != 0 { return "a run with open shards is concluded" }
+            if shards.counts.open != 0 { return "a run with open shards is concluded" }
         }
         return nil
     }
 
     private var contradictionOfShards: String? {
-        var unfinished = 0
-        var unsettled = 0
+        var counts = ShardCounts()
+        var granting = 0
+        var asking = 0
         var pending = 0
-        for (id, entry) in shards {
+        for (id, entry) in shards.entries {
             switch entry.phase {
-            case .done, .failed: continue
+            case .done: counts.done += 1
+            case .failed: counts.failed += 1
             case .pending: pending += 1
-            case .granting, .asking: unsettled += 1
+            case .granting: granting += 1
+            case .asking: asking += 1
             case .leased(let holding):
-                unsettled += 1
+                counts.running += 1
                 if holding.lease != Lease(shard: id, epoch: entry.epoch) {
                     return "shard \(id) at epoch \(entry.epoch) is leased as \(holding.lease)"
                 }
@@ -56,15 +60,18 @@ extension DispatchStateMachine {
                     return "\(holding.lease) is leased to \(holding.worker), which does not have it"
                 }
             case .recording(let lease, _):
-                unsettled += 1
+                counts.running += 1
                 if lease != Lease(shard: id, epoch: entry.epoch) {
                     return "shard \(id) at epoch \(entry.epoch) records the end of \(lease)"
                 }
             }
-            unfinished += 1
         }
-        if unfinished != open { return "\(unfinished) shards are open, and \(open) are counted" }
-        if phase == .draining, unsettled == 0 { return "a drain waits for nothing" }
+        let busy = granting + counts.running
+        counts.pending = pending + granting
+        counts.running += asking
+        if counts != shards.counts { return "the shards are \(counts), and \(shards.counts) are counted" }
+        if busy != shards.busy { return "\(busy) shards are busy, and \(shards.busy) are counted" }
+        if phase == .draining, busy + asking == 0 { return "a drain waits for nothing" }
         return contradictionOfQueues(pending: pending)
     }
 

@@ -103,14 +103,12 @@ public struct DispatchStateMachine: Sendable {
     private var stopReason: String?
     private(set) var drainAsked = false
     private var generator: SeededGenerator
-    var shards: [ShardID: ShardEntry] = [:]
+    var shards = ShardTable()
     var workers: OrderedDictionary<WorkerID, WorkerEntry> = [:]
     /// Shards that may be granted now, oldest first.
     var ready: Deque<ShardID> = []
     /// Shards that wait for their backoff to pass.
     var delayed: Set<ShardID> = []
-    /// Shards that are neither done nor failed.
-    var open = 0
     /// The first event that the shell must not have told, in words.
     private(set) var breach: String?
 
@@ -126,11 +124,10 @@ public struct DispatchStateMachine: Sendable {
         guard phase == .loading || phase == .dispatching || phase == .draining else { return [] }
         var actions: [DispatchAction] = []
         let before = shards
-        shards.removeAll(keepingCapacity: true)
+        shards.removeAll()
         ready.removeAll()
         delayed.removeAll()
         for id in workers.keys { workers[id]?.shards.removeAll() }
-        open = 0
         for record in records.sorted(by: { $0.id < $1.id }) {
             if case .leased(let holding)? = before[record.id]?.phase, matches(record, holding),
                 workers[holding.worker] != nil
@@ -141,14 +138,12 @@ public struct DispatchStateMachine: Sendable {
                 holding.listedAt = now
                 shards[record.id] = ShardEntry(phase: .leased(holding), epoch: record.epoch)
                 workers[holding.worker]?.shards.insert(record.id)
-                open += 1
             } else {
                 if case .leased(let holding)? = before[record.id]?.phase, workers[holding.worker] != nil {
                     actions.append(.tell(holding.worker, .revoke(holding.lease)))
                 }
                 shards[record.id] = ShardEntry(phase: .asking, epoch: record.epoch)
-                open += 1
-                adopt(record, now: now)
+                adopt(record, after: before[record.id], now: now)
             }
         }
         if shards.count != records.count || (!before.isEmpty && shards.count != before.count) {
@@ -394,21 +389,13 @@ public struct DispatchStateMachine: Sendable {
 
     // MARK: - Queries
 
-    /// Numbers of shards by what the machine knows of them.
-    public var counts: (pending: Int, running: Int, done: Int, failed: Int) {
-        shards.values.reduce(into: (0, 0, 0, 0)) { counts, entry in
-            switch entry.phase {
-            case .pending, .granting: counts.0 += 1
-            case .leased, .recording, .asking: counts.1 += 1
-            case .done: counts.2 += 1
-            case .failed: counts.3 += 1
-            }
-        }
-    }
+    /// Numbers of shards by what the machine knows of them: one that is being granted is pending, one that is asked about is
+    /// running.
+    public var counts: ShardCounts { shards.counts }
 
     /// The leases that workers hold, as far as the machine knows.
     public var leases: [(worker: WorkerID, lease: Lease)] {
-        shards.values.compactMap { entry in
+        shards.entries.values.compactMap { entry in
             guard case .leased(let holding) = entry.phase else { return nil }
             return (holding.worker, holding.lease)
         }
@@ -420,18 +407,12 @@ public struct DispatchStateMachine: Sendable {
         switch phase {
         case .loading, .concluding, .finished: return []
         case .draining:
-            let busy = shards.values.contains { entry in
-                switch entry.phase {
-                case .granting, .leased, .recording: true
-                case .pending, .asking, .done, .failed: false
-                }
-            }
-            guard !busy else { return [] }
+            guard shards.busy == 0 else { return [] }
             phase = .finished
             if cancelled { return [.finish(.cancelled)] }
             return [.finish(stopReason.map { .stopped(reason: $0) } ?? .drained)]
         case .dispatching:
-            guard open > 0 else {
+            guard shards.counts.open > 0 else {
                 phase = .concluding
                 return [.ledger(.conclude)]
             }
@@ -459,6 +440,18 @@ public struct DispatchStateMachine: Sendable {
         return actions
     }
 
+    /// Takes over what a reload says of a shard that no worker here holds. Where it still is what it was before, it goes on
+    /// waiting: for the end of its backoff, or for the end of its attempt to be written, which is asked for already.
+    private mutating func adopt(_ record: ShardRecord, after before: ShardEntry?, now: Duration) {
+        guard let before, before.epoch == record.epoch else { return adopt(record, now: now) }
+        switch (before.phase, record.state) {
+        case (.pending(let notBefore), .pending): postpone(record.id, until: notBefore, now: now)
+        case (.recording(let lease, let worker), .running) where record.owner == worker:
+            shards[record.id]?.phase = .recording(lease, worker)
+        default: adopt(record, now: now)
+        }
+    }
+
     /// Takes over what the ledger says of a shard that no worker here holds.
     private mutating func adopt(_ record: ShardRecord, now: Duration) {
         shards[record.id]?.epoch = record.epoch
@@ -477,7 +470,6 @@ public struct DispatchStateMachine: Sendable {
 
     private mutating func close(_ shard: ShardID, as phase: ShardPhase) {
         shards[shard]?.phase = phase
-        open -= 1
     }
 
     private mutating func end(_ holding: Holding, with end: AttemptEnd) -> [DispatchAction] {

@@ -47,7 +47,7 @@ import Testing
         let bench = Bench.dispatching(2, [alice, bob])
         #expect(bench.holder(of: 0) == alice)
         #expect(bench.holder(of: 1) == bob)
-        #expect(bench.machine.counts == (0, 2, 0, 0))
+        #expect(bench.machine.counts == ShardCounts(running: 2))
     }
 
     @Test func aRefusedLeaseIsReadAgainAndGrantedAfterItsNewEpoch() {

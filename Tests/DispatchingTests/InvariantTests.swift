@@ -14,14 +14,15 @@ import Testing
 
     /// What can come only from a mistake in the machine. Shard 0 is leased to alice, shard 1 to bob, shard 2 is pending.
     static let damages = [
-        Damage(testDescription: "a wrong count", words: "3 shards are open, and 2 are counted") { $0.open = 2 },
         Damage(testDescription: "a conclusion too early", words: "a run with open shards is concluded") {
             $0.phase = .concluding
         },
         Damage(testDescription: "a drain of nobody's", words: "it drains though nobody asked for it") {
             $0.phase = .draining
         },
-        Damage(testDescription: "nothing left to do", words: "nothing is left to dispatch") { $0.open = 0 },
+        Damage(testDescription: "nothing left to do", words: "nothing is left to dispatch") {
+            for number in Int32(0)..<3 { $0.shards[shard(number)]?.phase = .done }
+        },
         Damage(
             testDescription: "a pending shard that is forgotten",
             words: "1 shards are pending, and 0 wait to be granted"
@@ -99,7 +100,7 @@ import Testing
     /// It would take as long as the run.
     @Test func runWithVeryManyShardsIsNotWalkedThrough() {
         var machine = Bench.dispatching(Int32(DispatchStateMachine.walkLimit) + 1).machine
-        machine.open -= 1
+        machine.ready.removeAll()
         #expect(machine.checkInvariants() == nil)
     }
 }
