@@ -134,7 +134,11 @@ let package = Package(
         tests("WorkerTests", ["Postgres", "Sharding", "Worker", "WorkerLoop"]),
         tests("ZeroMQTests", ["ZeroMQ"]),
         tests("HostTests", ["Host"]),
-        tests("CoordinatorTests", ["Coordinator", "Host", "Sharding"]),
+        tests(
+            "CoordinatorTests",
+            [
+                "Coordinator", "Dispatching", "Host", "Ledger", "LedgerQueueing", "Sharding", "Wire", "ZeroMQ", log,
+            ]),
         tests(
             "CoordCLITests",
             [

@@ -61,7 +61,7 @@ struct Coordination {
     ///
     /// - Parameter spawned: the local workers, or why they could not be spawned: the run is there already.
     func run(
-        _ opening: RunOpening, _ opened: RunOpening.Opened, workers spawned: Result<LocalWorkers?, any Error>
+        _ opening: RunOpening, _ opened: RunOpening.Opened, workers spawned: sending Result<LocalWorkers?, any Error>
     ) async throws {
         let run = opened.ownership.run
         Suggestion.shows(run)
@@ -86,9 +86,8 @@ struct Coordination {
                 "shards": .number(Int64(opened.shards)), "rows_estimated": .number(opened.rowsEstimated),
             ])
         let service = CoordinatorService(
-            configuration: CoordinatorService.Configuration(workers: workers, listen: options.listen),
-            opening: opening, opened: opened,
-            log: common.logger("coordinator"), notify: { presenter.show($0) })
+            configuration: CoordinatorService.Configuration(listen: options.listen), workers: workers,
+            opening: opening, opened: opened, log: common.logger("coordinator"), notify: { presenter.show($0) })
         let started = MonotonicTime.now()
         do {
             try await serve(service, presenter) { Summary($0, run: opened, elapsed: MonotonicTime.now() - started) }

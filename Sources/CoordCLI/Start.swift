@@ -30,7 +30,7 @@ struct Start: AsyncParsableCommand {
         do {
             opened = try await plan
         } catch {
-            if case .success(var spawned?) = workers { spawned.abandon() }
+            if case .success(let spawned?) = workers { spawned.abandon() }
             throw error
         }
         try await coordination.run(opening, opened, workers: workers)

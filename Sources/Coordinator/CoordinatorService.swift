@@ -1,144 +1,68 @@
-import Dispatching
-import Glibc
 import Host
-import Job
-public import Ledger
+import Ledger
 import LedgerQueueing
 public import Logging
-import Metrics
-import Postgres
-import Preflight
-public import Progress
 public import ServiceLifecycle
 public import Sharding
 import Wire
 import ZeroMQ
 
-/// One run's coordinator: links a `DispatchStateMachine` to a ROUTER socket and to local workers, and by a
-/// `LedgerQueueStateMachine` to the ledger.
+/// One run's coordinator: links a `RunLeader` to its workers, to the ledger and to the clock.
 ///
-/// The actor runs on the socket loop's thread and owns the machines. What touches the ledger is done on the ledger's own
-/// thread, everything else at once.
+/// The actor runs on the socket loop's thread. What touches the ledger is done on the ledger's own thread, everything else at
+/// once. It tells the leader what has happened and does what that says; between the two it never waits.
 public actor CoordinatorService: Service {
     public struct Configuration: Sendable {
-        /// Local worker processes to keep at their number; nil to wait for workers that join.
-        public var workers: LocalWorkers?
-        /// Where other workers may join; nil for a private ipc endpoint alone.
+        /// Where workers of others may join; nil for a private ipc endpoint alone.
         public var listen: String?
         public var heartbeatInterval = Duration.seconds(1)
         public var leaseDuration = Duration.seconds(10)
 
-        public init(workers: LocalWorkers?, listen: String? = nil) {
-            self.workers = workers
-            self.listen = listen
-        }
+        public init(listen: String? = nil) { self.listen = listen }
     }
 
-    /// How a run's coordination ended.
-    public struct Outcome: Sendable, Equatable {
-        public var state: RunRecord.State
-        public var snapshot: ProgressSnapshot
-        /// Every worker that took part, with its peak memory.
-        public var workers: [WorkerProgress]
-        /// The shards that failed, with their last error; nil where the ledger was not asked.
-        public var failures: [Failure]?
-        /// Rows above the run's last key, which came while it was under way and are not changed; counted up to
-        /// `rowsAboveLimit`. Nil where nobody counted.
-        public var rowsAbove: Int64?
-        /// Rows whose update the database suppressed, such as by a trigger.
-        public var rowsUnchanged: Int64 = 0
-    }
-
-    /// Rows above the last key that are counted at the most.
-    public static let rowsAboveLimit = 100_000
-
-    public struct Failure: Sendable, Equatable {
-        public var shard: ShardID
-        public var range: KeyRange
-        public var error: String
-    }
-
-    /// What happens, for people who watch.
-    public enum Event: Sendable {
-        /// Workers can join here.
-        case listening(String)
-        case progressed(ProgressSnapshot)
-        case attemptEnded(ShardID, String, failed: Bool)
-        case workerGone(String)
-        /// A worker cannot do this job, and why: its shard goes to another.
-        case workerUnfit(String, String)
-        /// A timeout has made batches smaller.
-        case batchesShrunk(Int)
-        case ledgerLost(String)
-    }
-
-    /// A longer time between two ticks means that the process was frozen, or its host asleep.
-    static let pauseLimit = Duration.seconds(2)
-    static let renewInterval = Duration.seconds(1)
-    static let noteInterval = Duration.seconds(2)
-    static let progressInterval = Duration.milliseconds(200)
-
-    nonisolated let loop = SocketLoop(name: "coordinator")
+    private nonisolated let loop = SocketLoop(name: "coordinator")
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
-    let configuration: Configuration
     let opened: RunOpening.Opened
     let ledger: LedgerService
     let log: Logger
-    let notify: @Sendable (Event) -> Void
-    let origin = MonotonicTime.now()
-    /// Time that this process spent frozen, when it could not hear its workers.
-    var paused = Duration.zero
-    var tickedAt = Duration.zero
-    var machine: DispatchStateMachine
-    var queue = LedgerQueueStateMachine()
-    var progress: ProgressModel
-    var local: LocalWorkers?
-    var folder: String?
-    var socket: ZeroMQSocket?
-    var peers = PeerDirectory()
-    var renewedAt = Duration.zero
-    var notedAt = Duration.zero
-    var shownAt = Duration.zero
-    var refusalsReportedAt = Duration.zero
-    var lastGoodbye = ""
-    var stall = StallWatch()
-    /// Rows that a batch may have, when a timeout has made batches smaller; 0 otherwise.
-    var batchRows = 0
-    var ending = Ending.ahead
-    /// The run's state as this process has last written it.
-    var written: RunRecord.State = .running
+    private let notify: @Sendable (Event) -> Void
+    private let metrics: RunMetrics
+    private var clock = PausingClock()
+    var leader: RunLeader
+    private let link: WorkerLink
+    private let listener: Listener
+    /// The worker processes that are kept at their number; nil to wait for workers that join.
+    private let local: LocalWorkers?
     /// What `run` waits for.
     private var continuation: CheckedContinuation<Void, any Error>?
-    let shardsDone: Counter
-    let attemptsEnded: Counter
-    let rowsGauge: Gauge
 
+    /// - Parameter workers: to keep at their number; nil to wait for workers that join.
     public init(
-        configuration: Configuration, opening: RunOpening, opened: RunOpening.Opened, log: Logger,
-        notify: @escaping @Sendable (Event) -> Void
+        configuration: Configuration, workers: sending LocalWorkers?, opening: RunOpening, opened: RunOpening.Opened,
+        log: Logger, notify: @escaping @Sendable (Event) -> Void
     ) {
-        self.configuration = configuration
-        local = configuration.workers
         self.opened = opened
         self.log = log
         self.notify = notify
         ledger = opening.ledger
+        metrics = RunMetrics(run: opened.ownership.run)
         var generator = SystemRandomNumberGenerator()
-        machine = DispatchStateMachine(
-            configuration: DispatchStateMachine.Configuration(
-                leaseDuration: configuration.leaseDuration,
-                stallAfter: .seconds(PostgresSession.statementTimeoutSeconds * 2) + opened.job.computeTimeout,
-                retry: opened.job.retry), seed: generator.next())
-        progress = ProgressModel(
-            run: opened.ownership.run, job: opened.job.name, rowsEstimated: opened.rowsEstimated,
-            rowsDone: opened.rowsDone, now: .zero)
-        batchRows = opened.batchRows
-        let dimensions = [("run", opened.ownership.run.description)]
-        shardsDone = Counter(label: "coord_shards_done", dimensions: dimensions)
-        attemptsEnded = Counter(label: "coord_attempts_ended_early", dimensions: dimensions)
-        rowsGauge = Gauge(label: "coord_rows_done", dimensions: dimensions)
+        leader = RunLeader(opened, configuration, hasLocalWorkers: workers != nil, seed: generator.next())
+        let welcome = Welcome(
+            run: opened.ownership.run, systemIdentifier: opened.systemIdentifier, database: opened.database,
+            heartbeatInterval: configuration.heartbeatInterval, ledgerSchema: opening.ledger.schema.name)
+        link = WorkerLink(
+            admission: Admission(welcome: welcome, transform: opened.job.transform),
+            patience: configuration.leaseDuration, log: log
+        ) { process in process.host == HostName.current && workers?.contains(process.pid) == true }
+        listener = Listener(listen: configuration.listen)
+        local = workers
     }
+
+    /// For messages.
+    public nonisolated var runNumber: RunID { opened.ownership.run }
 
     // MARK: - Life
 
@@ -155,248 +79,185 @@ public actor CoordinatorService: Service {
         }
     }
 
-    /// Ask the workers to finish their batches, then stop. The run can be resumed.
-    public func drain() {
-        progress.noted("draining: each worker finishes its batch", from: .draining)
-        react { $0.drainRequested(now: $1) }
-    }
+    /// Asks the workers to finish their batches, then stops. The run can be resumed.
+    private func drain() { lead { $0.drainRequested(now: $1) } }
 
     /// Stops at once; batches under way are rolled back or commit by themselves. The run can be resumed.
     /// - Returns: what is known without the ledger, which may take long to answer.
     public func abort() -> Outcome {
         local?.killAll()
-        removeFolder()
+        listener.removeFolder()
         return known
     }
 
-    /// Gives the run back after an error, so that it can be resumed at once. Best effort: a lease that is not given back
-    /// ends with this process's session.
-    /// - Returns: what the run came to, from the ledger where it can be reached.
-    public func giveBack() async -> Outcome {
-        let ownership = opened.ownership
+    private func start() {
         do {
-            if let released = try await ledger.with({ try $0.release(ownership, as: .paused) }) { written = released }
-            return try await result()
-        } catch {
-            log.info("the run was not given back, or is not known to be: \(error)")
-            return known
-        }
-    }
-
-    /// What the run came to as far as this process knows.
-    public var known: Outcome {
-        var snapshot = snapshot()
-        snapshot.notes = []
-        return Outcome(state: written, snapshot: snapshot, workers: progress.peaks, failures: nil)
-    }
-
-    /// What the run came to, from the ledger. Call it after `run`.
-    public func result() async throws -> Outcome {
-        let run = opened.ownership.run
-        let (record, failed) = try await ledger.with { store in
-            (try store.run(run), try store.shards(of: run).filter { $0.record.state == .failed })
-        }
-        progress.shardsCounted(
-            pending: record.counts.pending, running: record.counts.running, done: record.counts.done,
-            failed: record.counts.failed)
-        var snapshot = progress.snapshot(now: now)
-        snapshot.notes = []
-        snapshot.rowsDone = record.rowsDone
-        return Outcome(
-            state: record.state, snapshot: snapshot, workers: progress.peaks,
-            failures: failed.map { shard in
-                Failure(shard: shard.record.id, range: shard.range, error: shard.record.error ?? "")
-            }, rowsAbove: record.state == .complete ? await countRowsAbove() : nil,
-            rowsUnchanged: try await ledger.with { try $0.unchangedRows(of: run) })
-    }
-
-    /// Counts what came above the last key. Nothing hangs on it.
-    private func countRowsAbove() async -> Int64? {
-        guard let end = opened.endKey else { return nil }
-        let (run, target, path) = (opened.ownership.run, opened.target, opened.searchPath)
-        do {
-            return try await ledger.with { store in
-                let rows = try store.connection.withSearchPath(path) {
-                    try RangePlanner.rows(above: end, limit: Self.rowsAboveLimit, target, store.connection)
-                }
-                try store.noteRowsAbove(rows, of: run)
-                return rows
-            }
-        } catch {
-            log.warning("the rows above the last key could not be counted: \(error)")
-            return nil
-        }
-    }
-
-    func start() {
-        do {
-            let endpoints = try listen()
+            let (socket, endpoints) = try listener.open(on: loop, local: local)
+            link.open(socket)
+            loop.watch(socket) { [unowned self] in assumeIsolated { $0.receive() } }
             loop.onTick { [unowned self] in assumeIsolated { $0.tick() } }
-            if local != nil {
-                local?.admit()
-                watchExits(local?.exitDescriptors ?? [])
-            } else {
-                progress.noted("waiting for workers", from: .workers)
-            }
-            for endpoint in local != nil ? Array(endpoints.dropFirst()) : endpoints { notify(.listening(endpoint)) }
+            local?.admit()
+            watchExits()
+            for endpoint in endpoints { announce(.listening(endpoint)) }
         } catch {
             return end(.failure(error))
         }
-        enqueue(.dispatch(.reload))
+        lead { $0.began(now: $1) }
     }
 
-    func listen() throws -> [String] {
-        let socket = try loop.makeSocket(.router)
-        self.socket = socket
-        var endpoints: [String] = []
-        if local != nil || configuration.listen == nil {
-            let folder = try local?.folder ?? Endpoint.makePrivateFolder()
-            self.folder = folder
-            try socket.bind(PrivateEndpoint.inside(folder))
-            endpoints.append(PrivateEndpoint.inside(folder))
-        }
-        if let listen = configuration.listen {
-            // Asked once more: the plan took its time.
-            try Endpoint.check(listen)
-            guardConnections()
-            try socket.bind(listen)
-            endpoints.append(socket.lastEndpoint())
-        }
-        loop.watch(socket) { [unowned self] in assumeIsolated { $0.receive() } }
-        return endpoints
-    }
-
-    func removeFolder() {
-        if let folder { PrivateEndpoint.remove(PrivateEndpoint.inside(folder)) }
-    }
-
-    func end(_ result: Result<Void, any Error>) {
-        guard ending != .over else { return }
-        ending.ended()
-        queue.serviceEnded()
+    private func end(_ result: Result<Void, any Error>) {
+        guard let continuation else { return }
+        self.continuation = nil
+        leader.serviceEnded()
         local?.killAll()
-        if let socket {
-            // What is still queued is a farewell; workers whose farewell is lost notice the silence.
-            try? socket.linger(milliseconds: 200)
-            loop.unwatch(socket)
-            socket.close()
-        }
-        socket = nil
+        link.close()
+        listener.close(on: loop)
         loop.terminate()
-        removeFolder()
-        continuation?.resume(with: result)
-        continuation = nil
+        continuation.resume(with: result)
     }
 
-    // MARK: - The machine
+    // MARK: - What happens
 
-    /// The machine's time: it stands still while this process does.
-    var now: Duration { MonotonicTime.now() - origin - paused }
+    /// The time of all that happens here: it stands still while this process does.
+    var now: Duration { clock.read() }
 
-    func react(_ event: (inout DispatchStateMachine, Duration) -> [DispatchAction]) {
-        let actions = event(&machine, now)
-        machine.assertInvariants()
-        for action in actions { perform(action) }
-    }
-
-    func perform(_ action: DispatchAction) {
-        switch action {
-        case .ledger(let request): enqueue(.dispatch(request))
-        case .tell(let worker, let instruction): tell(worker, instruction)
-        case .dismiss(let worker):
-            if let peer = peers[worker], let process = peer.process {
-                notify(.workerGone("\(process) is silent: its shard goes to another"))
-                // A process of ours that is frozen or stuck is replaced.
-                if peer.isLocal { local?.kill(process.pid) }
-            }
-            forget(worker)
-        case .finish(let result): conclude(result)
-        }
-    }
-
-    func tell(_ worker: WorkerID, _ instruction: DispatchAction.Instruction) {
-        switch instruction {
-        case .assign(let lease): send(.assign(lease, batchRows: batchRows), to: worker)
-        case .revoke(let lease): send(.revoke(lease), to: worker)
-        case .rejoin: send(.rejoin, to: worker)
-        case .drain: send(.drain, to: worker)
-        }
-    }
-
-    func tick() {
-        if now - tickedAt > Self.pauseLimit { paused += now - tickedAt }
+    private func receive() {
         let now = now
-        tickedAt = now
-        guard ending == .ahead else { return finishTick(now) }
-        reportRefusals()
-        reapLocalWorkers()
-        if let local, local.failures >= LocalWorkers.failureLimit {
-            return end(.failure(CoordinatorError.workersCannotStart(reason: lastGoodbye)))
-        }
-        do {
-            if machine.phase == .dispatching || machine.phase == .loading {
-                watchExits(try local?.fill(now: now) ?? [])
+        link.receive(now: now) { heard($0) }
+    }
+
+    private func heard(_ event: LinkEvent) {
+        if event.isLocal, case .joined(let process, _) = event.kind { local?.joined(process.pid) }
+        lead { $0.heard(event, now: $1) }
+    }
+
+    private func tick() {
+        reap()
+        for event in link.timePassed(now: now) { heard(event) }
+        if leader.ending == .ahead { listener.reportRefusals(now: now, to: log) }
+        if let local, local.failures >= LocalWorkers.failureLimit { lead { $0.workersCannotStart(now: $1) } }
+        if leader.wantsWorkers { fill() }
+        lead { $0.timePassed(now: $1) }
+    }
+
+    private func reap() {
+        for exit in local?.reap(now: now) ?? [] {
+            loop.unwatch(descriptor: exit.descriptor)
+            let worker = link.processEnded(exit.pid)
+            lead {
+                $0.processEnded(exit.pid, worker: worker, hadJoined: exit.joined, reason: exit.reason, now: $1)
             }
+        }
+    }
+
+    private func fill() {
+        do {
+            try local?.fill(now: now)
         } catch {
             log.error("\(error)")
         }
-        react { $0.timePassed(now: $1) }
-        if now - renewedAt >= Self.renewInterval {
-            renewedAt = now
-            forgetSilentGuests()
-            enqueue(.renew)
-        }
-        if now - notedAt >= Self.noteInterval {
-            notedAt = now
-            enqueue(.note)
-        }
-        show(now)
-    }
-
-    func show(_ now: Duration) {
-        guard now - shownAt >= Self.progressInterval else { return }
-        shownAt = now
-        progress.noted(stall.words(now: now), from: .stall)
-        notify(.progressed(snapshot()))
+        watchExits()
     }
 
     /// Has `tick` called as soon as a local worker's process has ended.
-    func watchExits(_ descriptors: [Int32]) {
-        for descriptor in descriptors {
-            loop.watch(descriptor: descriptor) { [unowned self] in assumeIsolated { $0.tick() } }
+    private func watchExits() {
+        for descriptor in local?.takeUnwatched() ?? [] {
+            loop.watch(descriptor: descriptor) { [unowned self] in
+                assumeIsolated { service in
+                    service.local?.exitSeen(descriptor)
+                    service.tick()
+                }
+            }
         }
     }
 
-    func reapLocalWorkers() {
-        for exit in local?.reap(now: now) ?? [] {
-            loop.unwatch(descriptor: exit.descriptor)
-            if ending == .ahead { exited(exit) }
+    // MARK: - What the leader says
+
+    private func lead(_ event: (inout RunLeader, Duration) -> [LeaderAction]) {
+        for action in event(&leader, now) { perform(action) }
+        guard let since = leader.ending.since else { return }
+        // A worker that has not read its farewell when the connection closes would never read it, and look for a
+        // coordinator for minutes.
+        let areGone = local?.isEmpty != false && !link.hasForeign(at: since)
+        let actions = leader.workersLookedAfter(haveSaidGoodbye: link.isEmpty, areGone: areGone, now: now)
+        for action in actions { perform(action) }
+    }
+
+    private func perform(_ action: LeaderAction) {
+        switch action {
+        case .send(let message, let worker): link.send(message, to: worker)
+        case .dismissAll: link.sendToAll(.drain)
+        case .dismiss(let worker): dismiss(worker)
+        case .ask(let task): Task { await ask(task) }
+        case .inquire: Task { await inquire() }
+        case .pause(let pause):
+            Task {
+                // A cancelled task only shortens the pause.
+                try? await Task.sleep(for: pause)
+                lead { $0.pauseEnded(now: $1) }
+            }
+        case .endHolder(let shard): Task { await endHolder(of: shard) }
+        case .writeFigures(let records): Task { await write(records) }
+        case .announce(let event): announce(event)
+        case .log(let level, let text): log.log(level: level, "\(text)")
+        case .end(.finished): end(.success(()))
+        case .end(.stopped(let error)): end(.failure(error))
+        case .end(.failed(let failure)): end(.failure(failure.error))
         }
     }
 
-    func exited(_ exit: LocalWorkers.Exit) {
-        if exit.joined, machine.phase == .dispatching {
-            notify(.workerGone("worker pid \(exit.pid) ended (\(exit.reason)): starting another"))
-        }
-        if !exit.joined, lastGoodbye.isEmpty { lastGoodbye = exit.reason }
-        guard let worker = peers.local(pid: exit.pid) else { return }
-        forget(worker)
-        react {
-            $0.workerLeft(worker, as: AttemptEnd(.failed, error: "the worker's process ended: \(exit.reason)"), now: $1)
+    private func announce(_ event: Event) {
+        metrics.happened(event)
+        notify(event)
+    }
+
+    private func dismiss(_ worker: WorkerID) {
+        guard let peer = link.forget(worker), let process = peer.process else { return }
+        announce(.workerGone("\(process) is silent: its shard goes to another"))
+        // A process of ours that is frozen or stuck is replaced.
+        if peer.isLocal { local?.kill(process.pid) }
+    }
+
+    // MARK: - The ledger
+
+    private func ask(_ task: LedgerTask) async {
+        do {
+            let figures = leader.figures(for: task, now: now)
+            let answer = try await ledger.perform(task, opened.ownership, figures: figures)
+            metrics.answered(answer)
+            lead { $0.answered(answer, now: $1) }
+        } catch {
+            lead { $0.failed(LedgerFailure(error), now: $1) }
         }
     }
 
-    func snapshot() -> ProgressSnapshot {
-        let counts = machine.counts
-        progress.shardsCounted(
-            pending: counts.pending, running: counts.running, done: counts.done, failed: counts.failed)
-        let snapshot = progress.snapshot(now: now)
-        rowsGauge.record(snapshot.rowsDone)
-        return snapshot
+    private func inquire() async {
+        do {
+            let standing = try await ledger.standing(opened.ownership)
+            lead { $0.standingRead(standing, now: $1) }
+        } catch {
+            lead { $0.failed(LedgerFailure(error), now: $1) }
+        }
     }
-}
 
-extension CoordinatorService {
-    /// For messages.
-    public nonisolated var runNumber: RunID { opened.ownership.run }
+    /// The row of a shard that is to be leased is locked: its last worker's session may be stuck in a statement.
+    private func endHolder(of shard: ShardID) async {
+        let run = opened.ownership.run
+        do {
+            try await ledger.with { try $0.terminateHolder(of: shard, run: run) }
+        } catch {
+            // This role may not end that session; its statement timeout will.
+            log.info("the session that holds shard \(shard) could not be ended: \(error)")
+        }
+    }
+
+    private func write(_ records: [WorkerRecord]) async {
+        let run = opened.ownership.run
+        do {
+            try await ledger.with { try $0.noteEnd(records, of: run) }
+        } catch {
+            log.warning("the workers' last figures could not be written: \(error)")
+        }
+        lead { $0.figuresWritten(now: $1) }
+    }
 }

@@ -7,14 +7,18 @@ import Sharding
 /// A worker's standard input is a pipe whose other end only the coordinator holds: when the coordinator dies, however
 /// it dies, its workers see the end of their input and end. One byte through the pipe admits a worker: until then it
 /// only gets ready, so that processes can start while the job is still being planned.
-public struct LocalWorkers: Sendable {
-    struct Child {
+///
+/// It owns the processes, so there is one of it, and whoever has it alone ends them.
+public final class LocalWorkers {
+    private struct Child {
         var pid: pid_t
         /// The end of the pipe that tells the worker that its coordinator is there.
         var leash: Int32
         /// Readable once the process has ended; -1 where the kernel has no such descriptors.
         var exit: Int32
         var joined = false
+        /// It may have ended: it is to be asked.
+        var isSuspect = false
     }
 
     /// A process that is gone.
@@ -28,6 +32,8 @@ public struct LocalWorkers: Sendable {
 
     /// Processes that end one after another without joining before the coordinator gives up.
     static let failureLimit = 5
+    /// Between two looks at processes whose end no descriptor tells.
+    static let lookInterval = Duration.seconds(1)
 
     /// A folder that only this user can enter, for the workers' endpoint.
     let folder: String
@@ -36,10 +42,13 @@ public struct LocalWorkers: Sendable {
     private let environment: [String: String]
     let wanted: Int
     private var admitted = false
-    private(set) var children: [pid_t: Child] = [:]
+    private var children: [pid_t: Child] = [:]
     /// Processes that ended one after another without joining.
     private(set) var failures = 0
     private var spawnAfter: Duration = .zero
+    private var lookedAt: Duration = .zero
+    /// Descriptors of processes that nobody watches yet.
+    private var unwatched: [Int32] = []
 
     /// Spawns the processes. They wait to be admitted.
     ///
@@ -65,33 +74,41 @@ public struct LocalWorkers: Sendable {
     var endpoint: String { PrivateEndpoint.inside(folder) }
 
     /// Lets the workers connect: the endpoint is there.
-    mutating func admit() {
+    func admit() {
         admitted = true
         for child in children.values { admit(child) }
     }
 
     /// Ends what was spawned for a run that did not come about.
-    public mutating func abandon() {
+    public func abandon() {
         killAll()
         PrivateEndpoint.remove(endpoint)
     }
 
-    /// Spawns what is missing.
-    /// - Returns: the descriptors of the new processes, which can be read once they have ended.
-    @discardableResult
-    mutating func fill(now: Duration) throws -> [Int32] {
-        guard now >= spawnAfter else { return [] }
-        var descriptors: [Int32] = []
-        while children.count < wanted { descriptors.append(try spawn()) }
-        return descriptors.filter { $0 >= 0 }
+    /// Spawns what is missing. Those that were spawned before one could not be are there.
+    func fill(now: Duration) throws {
+        guard now >= spawnAfter else { return }
+        while children.count < wanted { try spawn() }
     }
 
-    var exitDescriptors: [Int32] { children.values.map(\.exit).filter { $0 >= 0 } }
+    /// Descriptors of the processes that are new since the last call. Each can be read once its process has ended.
+    func takeUnwatched() -> [Int32] {
+        defer { unwatched.removeAll() }
+        return unwatched
+    }
 
-    /// Takes notice of processes that have ended.
-    mutating func reap(now: Duration) -> [Exit] {
+    /// A process's descriptor can be read.
+    func exitSeen(_ descriptor: Int32) {
+        for child in children.values where child.exit == descriptor { children[child.pid]?.isSuspect = true }
+    }
+
+    /// Takes notice of processes that have ended. It asks for those whose descriptor says so, and once in a while for all:
+    /// the kernel may have no such descriptors.
+    func reap(now: Duration) -> [Exit] {
+        let asksAll = now - lookedAt >= Self.lookInterval
+        if asksAll { lookedAt = now }
         var exits: [Exit] = []
-        for child in children.values {
+        for child in children.values where child.isSuspect || asksAll {
             var status: Int32 = 0
             guard waitpid(child.pid, &status, WNOHANG) == child.pid else { continue }
             release(child)
@@ -106,20 +123,21 @@ public struct LocalWorkers: Sendable {
         return exits
     }
 
-    mutating func joined(_ pid: pid_t) {
+    func joined(_ pid: pid_t) {
         guard children[pid] != nil else { return }
         children[pid]?.joined = true
         failures = 0
     }
 
     func contains(_ pid: pid_t) -> Bool { children[pid] != nil }
+    var isEmpty: Bool { children.isEmpty }
 
     func kill(_ pid: pid_t) {
         guard children[pid] != nil else { return }
         Glibc.kill(pid, SIGKILL)
     }
 
-    mutating func killAll() {
+    func killAll() {
         for pid in children.keys { Glibc.kill(pid, SIGKILL) }
         for child in children.values {
             var status: Int32 = 0
@@ -138,9 +156,10 @@ public struct LocalWorkers: Sendable {
     private func release(_ child: Child) {
         close(child.leash)
         if child.exit >= 0 { close(child.exit) }
+        unwatched.removeAll { $0 == child.exit }
     }
 
-    private mutating func spawn() throws -> Int32 {
+    private func spawn() throws {
         let leash = try Pipe()
         defer { close(leash.readEnd) }
         let nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC)
@@ -152,8 +171,8 @@ public struct LocalWorkers: Sendable {
                 streams: (leash.readEnd, nowhere, nil))
             let child = Child(pid: pid, leash: leash.writeEnd, exit: ChildProcess.exitDescriptor(of: pid))
             children[pid] = child
+            if child.exit >= 0 { unwatched.append(child.exit) }
             if admitted { admit(child) }
-            return child.exit
         } catch {
             close(leash.writeEnd)
             throw error

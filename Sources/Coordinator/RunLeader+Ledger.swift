@@ -1,0 +1,136 @@
+import Dispatching
+import Ledger
+import LedgerQueueing
+import Logging
+import Progress
+import Sharding
+
+// What the ledger says, and what its queue asks for.
+extension RunLeader {
+    /// The ledger has answered the task under way.
+    mutating func answered(_ answer: LedgerAnswer, now: Duration) -> [LeaderAction] {
+        event(now) { leader in
+            if answer == .refused { return leader.reactToLedger { $0.refused() } }
+            // What follows from the answer waits for its turn behind what waits already.
+            leader.take(answer)
+            leader.reactToLedger { $0.answered() }
+        }
+    }
+
+    /// The ledger says what has become of the run.
+    mutating func standingRead(_ standing: LedgerStanding, now: Duration) -> [LeaderAction] {
+        event(now) { leader in
+            leader.emit(.log(.info, "asked what has become of the run: \(standing)"))
+            leader.reactToLedger { $0.standingRead(standing) }
+        }
+    }
+
+    /// What was asked of the ledger last has failed.
+    mutating func failed(_ failure: LedgerFailure, now: Duration) -> [LeaderAction] {
+        event(now) { leader in
+            if failure.kind == .busy { leader.emit(.log(.info, "the ledger is busy: \(failure)")) }
+            leader.reactToLedger { $0.failed(failure, now: now) }
+        }
+    }
+
+    /// A pause before the ledger is asked again is over.
+    mutating func pauseEnded(now: Duration) -> [LeaderAction] {
+        event(now) { leader in leader.reactToLedger { $0.pauseEnded() } }
+    }
+
+    /// What is written with the task: the figures as they are now.
+    func figures(for task: LedgerTask, now: Duration) -> LedgerFigures {
+        switch task {
+        case .renew: LedgerFigures(rowsPerSecond: progress.snapshot(now: now).rowsPerSecond)
+        case .note: LedgerFigures(workers: progress.snapshot(now: now).workers.map { WorkerRecord($0) })
+        case .dispatch, .left, .batchRows, .release: LedgerFigures()
+        }
+    }
+
+    /// For `coord status` after the end; the run's own state is written already.
+    var lastFigures: [WorkerRecord] {
+        progress.peaks.map { worker in
+            var record = WorkerRecord(worker)
+            record.shard = nil
+            record.rowsPerSecond = 0
+            return record
+        }
+    }
+
+    mutating func perform(_ action: LedgerQueueAction) {
+        switch action {
+        case .ask(let task): emit(.ask(task))
+        case .inquire: emit(.inquire)
+        case .pause(let pause): emit(.pause(pause))
+        case .endHolder(let shard): emit(.endHolder(shard))
+        case .suspendDispatch: suspendDispatch()
+        case .announceLoss(let failure): emit(.announce(.ledgerLost(failure.description)))
+        case .noteAway(let failure): noteAway(failure)
+        case .obeyCancel: obeyCancel()
+        case .conclude(let done, let failed): conclude(.concluded(done: done, failed: failed))
+        case .giveUp(.release, let failure): emit(.log(.error, "the run's state could not be written: \(failure)"))
+        case .giveUp(let task, let failure): emit(.log(.info, "left undone at the end: \(task): \(failure)"))
+        case .leave: released()
+        case .stop(let stop): end(RunLeader.end(for: stop))
+        }
+    }
+
+    private mutating func take(_ answer: LedgerAnswer) {
+        switch answer {
+        case .done, .refused: break
+        case .renewed(let cancelAsked):
+            guard cancelAsked, ending == .ahead else { return }
+            progress.noted("cancelling: each worker finishes its batch", from: .draining)
+            react { $0.cancelRequested(now: $1) }
+        case .leaseRecorded(let lease, let worker, let sequence):
+            react { $0.leaseRecorded(lease, worker: worker, sequence: sequence, now: $1) }
+        case .leaseRefused(let shard, let worker): react { $0.leaseRefused(shard, worker: worker, now: $1) }
+        case .attemptRecorded(let lease, let attempt, let state, let failures):
+            announce(attempt, of: lease, failed: state == .failed)
+            react { $0.attemptRecorded(lease, state: state, failures: failures, now: $1) }
+        case .attemptVoid(let lease, let attempt, let record):
+            announce(attempt, of: lease, failed: false)
+            read(record)
+        case .shardRead(let record): read(record)
+        case .shardsLoaded(let records):
+            for record in records { progress.shardRowsKnown(record.id, rowsDone: record.rowsDone) }
+            react { $0.shardsLoaded(records, now: $1) }
+        case .concluded(let counts):
+            react { $0.runConcluded(done: counts.done, failed: counts.failed, open: counts.open, now: $1) }
+        case .released(let state): if let state { written = state }
+        }
+    }
+
+    private mutating func announce(_ attempt: AttemptEnd, of lease: Lease, failed: Bool) {
+        guard attempt.outcome.countsAgainstShard else { return }
+        emit(.announce(.attemptEnded(lease.shard, attempt.error ?? attempt.outcome.rawValue, failed: failed)))
+    }
+
+    private mutating func read(_ record: ShardRecord) {
+        progress.shardRowsKnown(record.id, rowsDone: record.rowsDone, by: record.owner)
+        react { $0.shardRead(record, now: $1) }
+    }
+
+    /// The run was cancelled, and its leases were taken back: whatever workers still have in hand the fence refuses.
+    private mutating func obeyCancel() {
+        written = .cancelled
+        progress.noted("cancelled: the workers leave", from: .draining)
+        // The machine would wait for batches that cannot commit.
+        react { $0.cancelRequested(now: $1) }
+        conclude(.cancelled)
+    }
+
+    /// Why the database cannot be reached now, which may be another reason than that of the loss.
+    private mutating func noteAway(_ failure: LedgerFailure?) {
+        let reason = failure?.description.split(whereSeparator: \.isNewline).joined(separator: "; ")
+        progress.noted(reason.map { "the database is away, trying again: \($0)" }, from: .database)
+    }
+
+    private static func end(for stop: LedgerStop) -> End {
+        switch stop {
+        case .ousted: .stopped(.ousted)
+        case .away(let failure): .stopped(.ledgerAway(reason: failure.description))
+        case .failed(let failure): .failed(failure)
+        }
+    }
+}

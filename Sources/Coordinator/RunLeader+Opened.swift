@@ -1,0 +1,20 @@
+import Dispatching
+import Job
+import Postgres
+
+extension RunLeader {
+    /// The leader of a run as it was opened.
+    init(
+        _ opened: RunOpening.Opened, _ configuration: CoordinatorService.Configuration, hasLocalWorkers: Bool,
+        seed: UInt64
+    ) {
+        let dispatch = DispatchStateMachine.Configuration(
+            leaseDuration: configuration.leaseDuration,
+            stallAfter: .seconds(PostgresSession.statementTimeoutSeconds * 2) + opened.job.computeTimeout,
+            retry: opened.job.retry)
+        let configuration = Configuration(
+            job: opened.job.name, rowsEstimated: opened.rowsEstimated, rowsDone: opened.rowsDone,
+            batchRows: opened.batchRows, hasLocalWorkers: hasLocalWorkers, dispatch: dispatch)
+        self.init(opened.ownership, configuration, seed: seed)
+    }
+}

@@ -1,0 +1,34 @@
+import Metrics
+import Progress
+import Sharding
+
+/// A run's figures for whatever collects metrics in this process.
+struct RunMetrics {
+    private let shardsDone: Counter
+    private let attemptsEnded: Counter
+    private let rowsDone: Gauge
+
+    init(run: RunID) {
+        let dimensions = [("run", run.description)]
+        shardsDone = Counter(label: "coord_shards_done", dimensions: dimensions)
+        attemptsEnded = Counter(label: "coord_attempts_ended_early", dimensions: dimensions)
+        rowsDone = Gauge(label: "coord_rows_done", dimensions: dimensions)
+    }
+
+    func happened(_ event: CoordinatorService.Event) {
+        switch event {
+        case .progressed(let snapshot): rowsDone.record(snapshot.rowsDone)
+        case .attemptEnded: attemptsEnded.increment()
+        case .listening, .workerGone, .workerUnfit, .batchesShrunk, .ledgerLost: break
+        }
+    }
+
+    func answered(_ answer: LedgerAnswer) {
+        switch answer {
+        case .shardRead(let record), .attemptVoid(_, _, let record): if record.state == .done { shardsDone.increment() }
+        case .done, .refused, .renewed, .leaseRecorded, .leaseRefused, .attemptRecorded, .shardsLoaded, .concluded,
+            .released:
+            break
+        }
+    }
+}

@@ -1,0 +1,157 @@
+import Logging
+import Sharding
+import Wire
+import ZeroMQ
+
+/// The messages between a coordinator and its workers: who is where, and what comes from whom.
+///
+/// It answers what needs no decision about the run: it welcomes or refuses whoever says HELLO, answers heartbeats, and has
+/// strangers introduce themselves. All else is an event for the run's leader. It belongs to the socket loop's thread.
+final class WorkerLink {
+    /// Between two looks for those that never got ready.
+    static let lookInterval = Duration.seconds(1)
+
+    private let admission: Admission
+    /// How long one that asked to join may be silent before it is forgotten.
+    private let patience: Duration
+    private let ownsProcess: (PeerDirectory.Process) -> Bool
+    private let log: Logger
+    private var socket: (any FrameSocket)?
+    private var peers = PeerDirectory()
+    private var lookedAt = Duration.zero
+
+    /// - Parameter ownsProcess: whether this process has spawned that one.
+    init(
+        admission: Admission, patience: Duration, log: Logger,
+        ownsProcess: @escaping (PeerDirectory.Process) -> Bool
+    ) {
+        self.admission = admission
+        self.patience = patience
+        self.log = log
+        self.ownsProcess = ownsProcess
+    }
+
+    /// Messages go over this socket from now on.
+    func open(_ socket: any FrameSocket) { self.socket = socket }
+
+    /// Nothing is received or sent any more.
+    func close() { socket = nil }
+
+    // MARK: - Receiving
+
+    /// Takes all messages that have come, one after another: what follows from one may change how the next is taken.
+    func receive(now: Duration, _ deliver: (LinkEvent) -> Void) {
+        do {
+            while let frames = try socket?.receive() {
+                guard frames.count == 2 else { continue }
+                do {
+                    let (worker, message) = try WorkerMessage.decode(frames[1])
+                    if let event = take(message, of: worker, from: frames[0], now: now) { deliver(event) }
+                } catch {
+                    log.warning("a message was dropped: \(error)")
+                }
+            }
+        } catch {
+            log.error("cannot receive: \(error)")
+        }
+    }
+
+    private func take(_ message: WorkerMessage, of worker: WorkerID, from address: [UInt8], now: Duration)
+        -> LinkEvent?
+    {
+        switch message {
+        case .hello(let hello): return greet(worker, hello, at: address, now: now)
+        case .heartbeat(let heartbeat):
+            guard peers.heard(worker, at: address) else {
+                send(.rejoin, at: address)
+                return nil
+            }
+            send(.alive, at: address)
+            return event(of: worker, .reported(heartbeat))
+        case .shardDone(let lease): return event(of: worker, .shardDone(lease))
+        case .shardFailed(let failure): return event(of: worker, .shardFailed(failure))
+        case .leaseReleased(let lease): return event(of: worker, .leaseReleased(lease))
+        case .leaseLost(let lease): return event(of: worker, .leaseLost(lease))
+        case .goodbye(let reason):
+            defer { peers.left(worker) }
+            return event(of: worker, .left(reason: reason))
+        }
+    }
+
+    private func greet(_ worker: WorkerID, _ hello: Hello, at address: [UInt8], now: Duration) -> LinkEvent {
+        let process = PeerDirectory.Process(host: hello.host, pid: hello.pid)
+        let isLocal = ownsProcess(process)
+        if let refusal = admission.refusal(of: hello) {
+            send(.refused(refusal), at: address)
+            return LinkEvent(
+                worker: worker, name: process.description, isLocal: isLocal, kind: .refused(reason: refusal.reason))
+        }
+        peers.greeted(worker, at: address, isLocal: isLocal, now: now)
+        send(.welcome(admission.welcome), at: address)
+        guard hello.isReady else { return event(of: worker, .asked(process, problem: hello.problem)) }
+        peers.joined(worker, as: process)
+        return event(of: worker, .joined(process, credit: hello.credit))
+    }
+
+    private func event(of worker: WorkerID, _ kind: LinkEvent.Kind) -> LinkEvent {
+        LinkEvent(
+            worker: worker, name: peers.name(of: worker), isLocal: peers[worker]?.isLocal ?? false, kind: kind)
+    }
+
+    // MARK: - Sending
+
+    /// Where it does not arrive, a later message says the same.
+    func send(_ message: CoordinatorMessage, to worker: WorkerID) {
+        guard let address = peers[worker]?.address else { return }
+        send(message, at: address)
+    }
+
+    /// Also to those that have not joined yet.
+    func sendToAll(_ message: CoordinatorMessage) {
+        for address in peers.addresses { send(message, at: address) }
+    }
+
+    private func send(_ message: CoordinatorMessage, at address: [UInt8]) {
+        do {
+            try socket?.send([address, message.encoded()])
+        } catch let error as ZeroMQError where error.isUnreachable || error.isFull {
+            // The worker is gone or stuck: its heartbeats, or their absence, say what follows.
+            log.debug("not sent: \(error)")
+        } catch {
+            log.error("not sent: \(error)")
+        }
+    }
+
+    // MARK: - Workers that are gone
+
+    /// The worker is taken for dead.
+    /// - Returns: what it was, where it had asked to join.
+    func forget(_ worker: WorkerID) -> PeerDirectory.Peer? {
+        defer { peers.left(worker) }
+        return peers[worker]
+    }
+
+    /// A process that this one has spawned has ended.
+    /// - Returns: the worker that it was, where it had joined.
+    func processEnded(_ pid: Int32) -> WorkerID? {
+        guard let worker = peers.local(pid: pid) else { return nil }
+        peers.left(worker)
+        return worker
+    }
+
+    /// Forgets those that asked to join, never did, and are not heard of any more.
+    func timePassed(now: Duration) -> [LinkEvent] {
+        guard now - lookedAt >= Self.lookInterval else { return [] }
+        lookedAt = now
+        return peers.timePassed(patience, now: now).map { event(of: $0, .forgotten) }
+    }
+
+    // MARK: - Queries
+
+    /// Nobody is left that could be told anything.
+    var isEmpty: Bool { peers.isEmpty }
+
+    /// Whether a worker that is no process of this one may still be there: it works, or had asked to join not long before
+    /// `end`.
+    func hasForeign(at end: Duration) -> Bool { peers.hasForeign(within: patience, of: end) }
+}

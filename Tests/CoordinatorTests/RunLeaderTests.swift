@@ -1,0 +1,211 @@
+import Dispatching
+import Host
+import LedgerQueueing
+import Sharding
+import Testing
+import Wire
+
+@testable import Coordinator
+@testable import Ledger
+
+@Suite struct RunLeaderTests {
+    private static let ownership = Ownership(run: RunID(1), coordinator: WorkerID("leader"), term: 3)
+
+    private static func leader() -> RunLeader { RunLeader(ownership, RunLeader.Configuration(job: "j"), seed: 1) }
+
+    /// A leader whose run has these shards, all of them pending, and which asks nothing of the ledger.
+    private static func loaded(_ shards: Int32) -> RunLeader {
+        var leader = leader()
+        #expect(leader.began(now: .zero) == [.ask(.dispatch(.reload))])
+        #expect(leader.answered(.shardsLoaded((0..<shards).map { record($0) }), now: .zero) == [])
+        return leader
+    }
+
+    private static let request = LedgerTask.dispatch(.recordLease(ShardID(0), worker: alice, after: Epoch(0)))
+
+    /// A leader whose worker alice has the first shard.
+    private static func leased(_ shards: Int32 = 1, isLocal: Bool = false) -> RunLeader {
+        var leader = loaded(shards)
+        #expect(leader.heard(event(joined, isLocal: isLocal), now: .zero).deeds == [.ask(request)])
+        let assigned = LeaderAction.send(.assign(lease(0), batchRows: 0), to: alice)
+        #expect(leader.answered(.leaseRecorded(lease(0), worker: alice, sequence: 0), now: .zero) == [assigned])
+        return leader
+    }
+
+    private static func failed(_ lease: Lease, _ end: AttemptEnd) -> LedgerTask {
+        .dispatch(.recordAttempt(lease, worker: alice, end, attempts: RetryPolicy().attempts))
+    }
+
+    // MARK: - The run's way
+
+    @Test func runIsCompleteByTheLedgersCountAndEndsWhenItsWorkersHaveLeft() {
+        var leader = Self.leased()
+        let confirm = LeaderAction.ask(.dispatch(.confirm(ShardID(0))))
+        #expect(leader.heard(event(.shardDone(lease(0))), now: .seconds(1)) == [confirm])
+        let done = LedgerAnswer.shardRead(record(0, .done, epoch: 1))
+        #expect(leader.answered(done, now: .seconds(1)) == [.ask(.dispatch(.conclude))])
+        #expect(leader.written == .running)
+        let ended = leader.answered(.concluded(ShardCounts(done: 1)), now: .seconds(1))
+        #expect(ended == [.send(.drain, to: alice), .dismissAll])
+        #expect(leader.written == .complete)
+        #expect(leader.workersLookedAfter(haveSaidGoodbye: false, areGone: false, now: .seconds(1)) == [])
+        #expect(leader.heard(event(.left(reason: "")), now: .seconds(2)) == [])
+        let last = leader.workersLookedAfter(haveSaidGoodbye: true, areGone: false, now: .seconds(2))
+        guard case .writeFigures(let records)? = last.first, last.count == 1 else {
+            Issue.record("\(last)")
+            return
+        }
+        #expect(records.map(\.id) == [alice])
+        #expect(leader.figuresWritten(now: .seconds(2)) == [])
+        let end = leader.workersLookedAfter(haveSaidGoodbye: true, areGone: true, now: .seconds(2))
+        #expect(end == [.end(.finished)])
+        #expect(leader.ending == .over)
+    }
+
+    @Test func drainedRunIsGivenBackBeforeTheEnd() {
+        var leader = Self.leased()
+        #expect(leader.drainRequested(now: .seconds(1)) == [.send(.drain, to: alice)])
+        let release = AttemptEnd(.released)
+        let attempt = LedgerTask.dispatch(.recordAttempt(lease(0), worker: alice, release, attempts: 0))
+        #expect(leader.heard(event(.leaseReleased(lease(0))), now: .seconds(2)) == [.ask(attempt)])
+        let recorded = LedgerAnswer.attemptRecorded(lease(0), release, state: .pending, failures: 0)
+        #expect(leader.answered(recorded, now: .seconds(2)) == [.dismissAll, .ask(.release(cancelled: false))])
+        // The workers may have left by now; the run's state is not written yet.
+        #expect(leader.workersLookedAfter(haveSaidGoodbye: true, areGone: true, now: .seconds(2)) == [])
+        #expect(leader.answered(.released(.paused), now: .seconds(3)) == [])
+        #expect(leader.written == .paused)
+        let last = leader.workersLookedAfter(haveSaidGoodbye: true, areGone: true, now: .seconds(3))
+        #expect(last == [.writeFigures(leader.lastFigures)])
+    }
+
+    @Test func runThatCannotGoOnEndsWithItsReason() {
+        var leader = Self.loaded(1)
+        _ = leader.heard(event(joined), now: .zero)
+        _ = leader.answered(.leaseRecorded(lease(0), worker: alice, sequence: 0), now: .zero)
+        let fault = ShardFailure(lease: lease(0), error: "its table is gone", scope: .run)
+        _ = leader.heard(event(.shardFailed(fault)), now: .seconds(1))
+        let end = AttemptEnd(.released, error: "its table is gone")
+        _ = leader.answered(.attemptRecorded(lease(0), end, state: .pending, failures: 0), now: .seconds(1))
+        _ = leader.answered(.released(.paused), now: .seconds(1))
+        _ = leader.workersLookedAfter(haveSaidGoodbye: true, areGone: true, now: .seconds(1))
+        _ = leader.figuresWritten(now: .seconds(1))
+        let last = leader.workersLookedAfter(haveSaidGoodbye: true, areGone: true, now: .seconds(1))
+        #expect(last == [.end(.stopped(.cannotGoOn("its table is gone")))])
+    }
+
+    // MARK: - The end of the term
+
+    @Test func oustedLeaderEndsAtOnceAndDoesNothingAfter() {
+        var leader = Self.leased(2)
+        let renewal = leader.timePassed(now: .seconds(1))
+        #expect(renewal.deeds == [.ask(.renew)])
+        #expect(leader.answered(.refused, now: .seconds(1)) == [.inquire])
+        #expect(leader.standingRead(.taken, now: .seconds(1)).deeds == [.end(.stopped(.ousted))])
+        #expect(leader.timePassed(now: .seconds(2)) == [])
+        #expect(leader.heard(event(.leaseReleased(lease(0))), now: .seconds(2)).deeds == [])
+        #expect(leader.answered(.done, now: .seconds(2)) == [])
+        #expect(leader.workersCannotStart(now: .seconds(2)) == [])
+    }
+
+    @Test func cancelledRunIsLeftThoughBatchesAreUnderWay() {
+        var leader = Self.leased()
+        _ = leader.timePassed(now: .seconds(1))
+        _ = leader.answered(.refused, now: .seconds(1))
+        let deeds = leader.standingRead(.cancelled, now: .seconds(1)).deeds
+        #expect(deeds == [.send(.drain, to: alice), .dismissAll, .ask(.release(cancelled: true))])
+        #expect(leader.written == .cancelled)
+    }
+
+    @Test func endThatTheServiceHasDecidedIsNotRepeated() {
+        var leader = Self.leased()
+        leader.serviceEnded()
+        #expect(leader.timePassed(now: .seconds(20)) == [])
+        #expect(leader.drainRequested(now: .seconds(20)).contains(.end(.finished)) == false)
+    }
+
+    // MARK: - A lost ledger
+
+    @Test func failureThatIsReportedWhileTheLedgerIsAwayCountsAfterwards() {
+        var leader = Self.leased()
+        _ = leader.timePassed(now: .seconds(1))
+        let lost = leader.failed(failure(.away, "no route"), now: .seconds(1))
+        #expect(lost == [.announce(.ledgerLost("no route")), .ask(.renew)])
+        let fault = ShardFailure(lease: lease(0), error: "division by zero", scope: .attempt)
+        #expect(leader.heard(event(.shardFailed(fault)), now: .seconds(2)) == [])
+        #expect(leader.answered(.renewed(cancelAsked: false), now: .seconds(3)) == [.ask(.dispatch(.reload))])
+        let end = AttemptEnd(.failed, error: "division by zero")
+        let records = [record(0, .running, epoch: 1, owner: alice)]
+        #expect(leader.answered(.shardsLoaded(records), now: .seconds(3)) == [.ask(Self.failed(lease(0), end))])
+        let recorded = LedgerAnswer.attemptRecorded(lease(0), end, state: .pending, failures: 1)
+        let told = leader.answered(recorded, now: .seconds(3))
+        // Not leased again before its backoff has passed.
+        #expect(told == [.announce(.attemptEnded(ShardID(0), "division by zero", failed: false))])
+    }
+
+    // MARK: - Workers
+
+    @Test func silentWorkerIsDismissedAndItsShardTakenBack() {
+        var leader = Self.leased()
+        let deeds = leader.timePassed(now: .seconds(11)).deeds
+        let end = AttemptEnd(.expired, error: "the worker was silent for 10.0 seconds")
+        #expect(deeds == [.dismiss(alice), .ask(.left(alice))])
+        #expect(leader.answered(.done, now: .seconds(11)) == [.ask(Self.failed(lease(0), end))])
+    }
+
+    @Test func processThatEndsGivesItsShardBackAndIsTold() {
+        var leader = Self.leased(isLocal: true)
+        let actions = leader.processEnded(
+            7, worker: alice, hadJoined: true, reason: "killed by signal 9", now: .seconds(1))
+        let told = "worker pid 7 ended (killed by signal 9): starting another"
+        #expect(actions == [.announce(.workerGone(told)), .ask(.left(alice))])
+        let end = AttemptEnd(.failed, error: "the worker's process ended: killed by signal 9")
+        #expect(leader.answered(.done, now: .seconds(1)) == [.ask(Self.failed(lease(0), end))])
+    }
+
+    @Test func smallerBatchesAreToldOnceAndGoWithTheNextLease() {
+        var leader = Self.leased(2)
+        let held = HeldLease(lease: lease(0), sequence: 1, rowsDone: 10, batchRows: 500)
+        let report = event(.reported(Heartbeat(held: [held])))
+        #expect(leader.heard(report, now: .seconds(1)) == [.announce(.batchesShrunk(500)), .ask(.batchRows(500))])
+        #expect(leader.heard(report, now: .seconds(2)) == [])
+        _ = leader.answered(.done, now: .seconds(2))
+        _ = leader.heard(event(joined, of: bob), now: .seconds(2))
+        let second = LedgerAnswer.leaseRecorded(lease(1), worker: bob, sequence: 0)
+        #expect(leader.answered(second, now: .seconds(2)) == [.send(.assign(lease(1), batchRows: 500), to: bob)])
+    }
+
+    // MARK: - Why local workers cannot start
+
+    @Test(arguments: [
+        LinkEvent.Kind.left(reason: "another database"), .refused(reason: "another database"),
+        .asked(PeerDirectory.Process(host: "north", pid: 7), problem: "another database"),
+    ])
+    func whatAForeignWorkerSaysIsNoReasonWhyLocalOnesCannotStart(kind: LinkEvent.Kind) {
+        for (isLocal, reason) in [(false, "exit status 1"), (true, "another database")] {
+            var leader = Self.loaded(1)
+            _ = leader.heard(event(kind, isLocal: isLocal), now: .seconds(1))
+            let ended = leader.processEnded(
+                8, worker: nil, hadJoined: false, reason: "exit status 1", now: .seconds(1))
+            #expect(ended == [])
+            let deeds = leader.workersCannotStart(now: .seconds(1)).deeds
+            #expect(deeds == [.end(.stopped(.workersCannotStart(reason: reason)))])
+        }
+    }
+
+    // MARK: - The clock
+
+    /// A message that came in the meantime is taken before the next tick. The time that it sees must not be the one of the
+    /// freeze: the worker would count as heard in the future.
+    @Test func workerThatDiesAfterAFreezeLivesNoLongerByIt() {
+        var clock = PausingClock(at: .zero)
+        var leader = Self.leased()
+        _ = leader.timePassed(now: clock.read(at: .seconds(1)))
+        // Frozen for a minute; the heartbeat waited in the socket, and it was the worker's last.
+        _ = leader.heard(event(.reported(Heartbeat())), now: clock.read(at: .seconds(61)))
+        for second in 62...71 {
+            let deeds = leader.timePassed(now: clock.read(at: .seconds(second))).deeds
+            #expect(!deeds.contains(.dismiss(alice)), "at \(second) s")
+        }
+        #expect(leader.timePassed(now: clock.read(at: .seconds(72))).deeds.contains(.dismiss(alice)))
+    }
+}

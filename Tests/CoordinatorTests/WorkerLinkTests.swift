@@ -1,0 +1,156 @@
+import Glibc
+import Logging
+import Sharding
+import Testing
+import Wire
+
+@testable import Coordinator
+@testable import ZeroMQ
+
+/// A socket that has received what a test says, and keeps what is sent.
+private final class FakeSocket: FrameSocket {
+    var received: [[[UInt8]]] = []
+    var sent: [(address: [UInt8], message: CoordinatorMessage)] = []
+    /// Addresses that nobody is at any more.
+    var unreachable: Set<[UInt8]> = []
+
+    func receive() throws(ZeroMQError) -> [[UInt8]]? { received.isEmpty ? nil : received.removeFirst() }
+
+    func send(_ frames: [[UInt8]]) throws(ZeroMQError) {
+        if unreachable.contains(frames[0]) { throw ZeroMQError("zmq_send", code: EHOSTUNREACH) }
+        guard let message = try? CoordinatorMessage.decode(frames[1]) else { return }
+        sent.append((frames[0], message))
+    }
+}
+
+@Suite struct WorkerLinkTests {
+    private static let welcome = Welcome(
+        run: RunID(1), systemIdentifier: "7", database: "d", heartbeatInterval: .seconds(1), ledgerSchema: "coord")
+    private static let process = PeerDirectory.Process(host: "north", pid: 7)
+    private static let ready = Hello(host: "north", pid: 7, credit: 1, isReady: true, run: RunID(1))
+
+    private let socket = FakeSocket()
+    private let link: WorkerLink
+
+    init() {
+        link = WorkerLink(
+            admission: Admission(welcome: Self.welcome), patience: .seconds(10), log: Logger(label: "test")
+        ) { $0 == PeerDirectory.Process(host: "here", pid: 7) }
+        link.open(socket)
+    }
+
+    /// The events that follow when the worker says this.
+    private func says(
+        _ message: WorkerMessage, _ worker: WorkerID = alice, at address: [UInt8] = [1], now: Duration = .zero
+    ) throws -> [LinkEvent] {
+        socket.received.append([address, try message.encoded(by: worker)])
+        var events: [LinkEvent] = []
+        link.receive(now: now) { events.append($0) }
+        return events
+    }
+
+    private var sent: [CoordinatorMessage] { socket.sent.map(\.message) }
+
+    @Test func workerAsksIsWelcomedAndJoinsOnceItIsReady() throws {
+        let asked = try says(.hello(Hello(host: "north", pid: 7, problem: "no program")))
+        #expect(asked.map(\.kind) == [.asked(Self.process, problem: "no program")])
+        #expect(asked.map(\.name) == ["a worker"])
+        let joined = try says(.hello(Self.ready))
+        #expect(joined.map(\.kind) == [.joined(Self.process, credit: 1)])
+        #expect(joined.map(\.name) == ["worker north pid 7"])
+        #expect(sent == [.welcome(Self.welcome), .welcome(Self.welcome)])
+    }
+
+    @Test func refusedWorkerIsToldWhyAndIsNotKnown() throws {
+        var hello = Self.ready
+        hello.run = RunID(2)
+        let events = try says(.hello(hello))
+        let reason = "it worked for run 2, and the coordinator leads run 1"
+        #expect(events.map(\.kind) == [.refused(reason: reason)])
+        #expect(sent == [.refused(Refusal(reason: reason, mend: "start the worker again"))])
+        #expect(link.isEmpty)
+    }
+
+    @Test func heartbeatIsAnsweredWhereItCameFrom() throws {
+        _ = try says(.hello(Self.ready))
+        let events = try says(.heartbeat(Heartbeat()), at: [2])
+        #expect(events.map(\.kind) == [.reported(Heartbeat())])
+        #expect(socket.sent.last?.address == [2])
+        link.send(.drain, to: alice)
+        #expect(socket.sent.last?.address == [2])
+        #expect(sent == [.welcome(Self.welcome), .alive, .drain])
+    }
+
+    @Test func strangerIsAskedToIntroduceItselfAndConcernsNobody() throws {
+        #expect(try says(.heartbeat(Heartbeat())) == [])
+        #expect(sent == [.rejoin])
+        link.send(.drain, to: alice)
+        #expect(sent == [.rejoin])
+    }
+
+    /// What follows from a message may be that the next one's sender is a stranger.
+    @Test func messagesAreTakenOneAfterAnother() throws {
+        _ = try says(.hello(Self.ready))
+        socket.received = [
+            [[1], try WorkerMessage.shardDone(lease(0)).encoded(by: alice)],
+            [[1], try WorkerMessage.heartbeat(Heartbeat()).encoded(by: alice)],
+        ]
+        var events: [LinkEvent.Kind] = []
+        link.receive(now: .zero) { event in
+            events.append(event.kind)
+            _ = link.forget(alice)
+        }
+        #expect(events == [.shardDone(lease(0))])
+        #expect(sent == [.welcome(Self.welcome), .rejoin])
+    }
+
+    @Test func garbageIsDroppedAndWhatComesAfterIsTaken() throws {
+        socket.received = [[[1]], [[1], [0xFF, 0xFF]], [[1], [], []]]
+        #expect(try says(.hello(Self.ready)).count == 1)
+    }
+
+    @Test func workerThatSaysGoodbyeIsNamedAndThenForgotten() throws {
+        _ = try says(.hello(Self.ready))
+        let events = try says(.goodbye(reason: "its program is gone"))
+        #expect(events.map(\.kind) == [.left(reason: "its program is gone")])
+        #expect(events.map(\.name) == ["worker north pid 7"])
+        #expect(link.isEmpty)
+    }
+
+    @Test func processOfThisHostIsLocalAndFoundByItsNumber() throws {
+        // The same number on another host is somebody else.
+        _ = try says(.hello(Self.ready), bob)
+        #expect(link.processEnded(7) == nil)
+        var hello = Self.ready
+        hello.host = "here"
+        #expect(try says(.hello(hello), at: [2]).map(\.isLocal) == [true])
+        #expect(link.hasForeign(at: .zero))
+        #expect(link.processEnded(7) == alice)
+        #expect(link.processEnded(7) == nil)
+        #expect(link.forget(bob)?.process == Self.process)
+        #expect(link.isEmpty)
+    }
+
+    @Test func guestThatFallsSilentIsForgotten() throws {
+        _ = try says(.hello(Hello(host: "north", pid: 7)), now: .seconds(1))
+        _ = try says(.hello(Self.ready), bob, at: [2], now: .seconds(1))
+        #expect(link.timePassed(now: .seconds(11)) == [])
+        #expect(link.timePassed(now: .milliseconds(11_500)) == [])
+        let events = link.timePassed(now: .seconds(12))
+        #expect(events.map(\.kind) == [.forgotten])
+        #expect(events.map(\.worker) == [alice])
+        #expect(!link.isEmpty)
+    }
+
+    @Test func workerThatIsGoneHoldsUpNobodysMessage() throws {
+        _ = try says(.hello(Self.ready))
+        _ = try says(.hello(Self.ready), bob, at: [2])
+        socket.unreachable = [[1]]
+        link.sendToAll(.drain)
+        #expect(socket.sent.last?.address == [2])
+        #expect(socket.sent.last?.message == .drain)
+        link.close()
+        link.send(.alive, to: bob)
+        #expect(socket.sent.last?.message == .drain)
+    }
+}
