@@ -93,9 +93,12 @@ public final class PostgresConnection {
     /// Runs one statement and waits for its result.
     @discardableResult
     public func execute(_ sql: String, _ parameters: [String?] = []) throws(PostgresError) -> PostgresResult {
-        let list = PostgresParameters(parameters)
+        try execute(sql, PostgresParameters(parameters))
+    }
+
+    package func execute(_ sql: String, _ parameters: PostgresParameters) throws(PostgresError) -> PostgresResult {
         try beAlone()
-        let sent = list.withLibPQ { count, values, lengths, formats in
+        let sent = parameters.withLibPQ { count, values, lengths, formats in
             PQsendQueryParams(raw, sql, count, nil, values, lengths, formats, 0)
         }
         guard sent == 1 else { throw lastError }
@@ -103,10 +106,10 @@ public final class PostgresConnection {
     }
 
     /// Runs a statement that was prepared under its name, or prepares it first.
-    public func executePrepared(_ name: String, _ sql: String, _ parameters: PostgresParameters)
-        throws(PostgresError) -> PostgresResult
-    {
-        try prepare(name, sql)
+    public func executePrepared(
+        _ name: String, _ sql: @autoclosure () -> String, _ parameters: PostgresParameters
+    ) throws(PostgresError) -> PostgresResult {
+        try prepare(name, sql())
         try beAlone()
         let sent = parameters.withLibPQ { count, values, lengths, formats in
             PQsendQueryPrepared(raw, name, count, values, lengths, formats, 0)

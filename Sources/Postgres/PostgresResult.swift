@@ -16,6 +16,12 @@ public final class PostgresResult {
         return Int64(String(cString: text)) ?? 0
     }
 
+    /// Where the column of this name stands; nil where there is none.
+    package func column(named name: String) -> Int? {
+        let index = PQfnumber(raw, name)
+        return index < 0 ? nil : Int(index)
+    }
+
     public func isNull(_ row: Int, _ column: Int) -> Bool { PQgetisnull(raw, Int32(row), Int32(column)) == 1 }
 
     /// The value in text form; nil for null.

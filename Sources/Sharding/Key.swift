@@ -46,12 +46,14 @@ public struct Key: Hashable, Sendable, CustomStringConvertible {
     /// As one text, as the ledger has it in a list of keys: the value of its only column, or an array's literal.
     public var text: String { onlyComponent ?? literal }
 
-    /// Keys in an array of such texts, as the server writes it; none for null. A text that is no literal of several columns
-    /// becomes a key of one: it is somebody's own, and must not get lost.
+    /// A key that stands as `text` in a list of keys. A text that is no literal of several columns becomes a key of one: it is
+    /// somebody's own, and must not get lost.
+    public init(listed text: String, columns: Int) {
+        self = columns == 1 ? Key(text) : Key(literal: text) ?? Key(text)
+    }
+
+    /// Keys in an array of such texts, as the server writes it; none for null.
     public static func list(_ array: String?, columns: Int) -> [Key] {
-        (array.flatMap { PostgresArray.parse($0) } ?? []).compactMap { text in
-            guard let text else { return nil }
-            return columns == 1 ? Key(text) : Key(literal: text) ?? Key(text)
-        }
+        (array.flatMap { PostgresArray.parse($0) } ?? []).compactMap { $0.map { Key(listed: $0, columns: columns) } }
     }
 }
