@@ -131,7 +131,7 @@ let package = Package(
         .testTarget(
             name: "TidyTests", swiftSettings: settings + [.unsafeFlags(["-O"])]),
         tests("WireTests", ["Wire", "Sharding"]),
-        tests("WorkerTests", ["Postgres", "Sharding", "Worker", "WorkerLoop"]),
+        tests("WorkerTests", ["Ledger", "Postgres", "Sharding", "Worker", "WorkerLoop"]),
         tests("ZeroMQTests", ["ZeroMQ"]),
         tests("HostTests", ["Host"]),
         tests(

@@ -19,9 +19,7 @@ struct Cancel: ParsableCommand {
     }
 
     func run() throws {
-        let store = try common.store()
-        try store.require()
-        let done = try store.cancel(RunID(number), force: force)
+        let done = try RunCancellation(common.ledger()).cancel(RunID(number), force: force)
         if common.json {
             return JSONOutput.print(
                 Answer(

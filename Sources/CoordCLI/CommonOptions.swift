@@ -112,10 +112,17 @@ struct CommonOptions: ParsableArguments {
         }
     }
 
-    /// The ledger, for a command that reads no job file.
-    func store() throws -> LedgerStore {
+    /// The place of the ledger, whether there is one or not, for a command that reads no job file.
+    func session() throws -> LedgerSession {
         let schema = try schemaForAll()
-        return LedgerStore(try PostgresConnection(.ledger(conninfo())), schema: schema)
+        return LedgerSession(try PostgresConnection(.ledger(conninfo())), schema: schema)
+    }
+
+    /// A ledger that is there, of this build's version.
+    func ledger() throws -> LedgerSession {
+        let session = try session()
+        try LedgerInstallation(session).require()
+        return session
     }
 
     func logger(_ label: String) -> Logger { Self.logger(label, verbose: verbose) }

@@ -17,8 +17,7 @@ struct LedgerCommand: ParsableCommand {
         @OptionGroup var common: CommonOptions
 
         func run() throws {
-            let store = try common.store()
-            let done = try store.install()
+            let done = try LedgerInstallation(common.session()).install()
             if common.json {
                 return JSONOutput.print(Answer(ledger: done ? "installed" : "unchanged", version: Schema.version))
             }
@@ -39,7 +38,7 @@ struct LedgerCommand: ParsableCommand {
         }
 
         func run() throws {
-            try common.store().drop()
+            try LedgerInstallation(common.session()).drop()
             if common.json { return JSONOutput.print(Answer(ledger: "dropped", version: 0)) }
             print("the ledger is dropped")
         }

@@ -33,8 +33,8 @@ struct Resume: AsyncParsableCommand {
 
     /// Of a run that is complete.
     private func summary() throws -> Summary {
-        let store = try common.store()
+        let ledger = LedgerReader(try common.ledger())
         let run = RunID(number)
-        return Summary(complete: try store.run(run), workers: try store.workers(of: run, includeGone: true))
+        return Summary(complete: try ledger.run(run), workers: try ledger.workers(of: run, includeGone: true))
     }
 }

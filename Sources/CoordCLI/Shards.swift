@@ -23,10 +23,9 @@ struct Shards: ParsableCommand {
     }
 
     func run() throws {
-        let store = try common.store()
-        try store.require()
-        _ = try store.run(RunID(number))
-        let shards = try store.shards(of: RunID(number))
+        let ledger = LedgerReader(try common.ledger())
+        _ = try ledger.run(RunID(number))
+        let shards = try ledger.shards(of: RunID(number))
         if common.json {
             return JSONOutput.print(
                 shards.map { shard in

@@ -10,13 +10,12 @@ struct Status: ParsableCommand {
     @Argument(help: ArgumentHelp("Number of the run.", valueName: "run")) var number: Int64?
 
     func run() throws {
-        let store = try common.store()
-        try store.require()
-        let runs = try number.map { [try store.run(RunID($0))] } ?? store.runs()
+        let ledger = LedgerReader(try common.ledger())
+        let runs = try number.map { [try ledger.run(RunID($0))] } ?? ledger.runs()
         guard let first = runs.first else {
             throw LedgerError(.unknownRun, "nothing has run in this database yet", mend: "coord start JOB")
         }
-        let workers = try store.workers(of: first.id, includeGone: !first.state.isUnfinished)
+        let workers = try ledger.workers(of: first.id, includeGone: !first.state.isUnfinished)
         if common.json { return JSONOutput.print(RunObject(first, workers)) }
         print(Self.text(first, workers))
         for other in runs.dropFirst() {

@@ -70,10 +70,10 @@ extension CoordinatorService {
     /// What the run came to, from the ledger. Call it after `run`.
     public func result() async throws -> Outcome {
         let run = opened.ownership.run
-        let (record, failed, unchanged) = try await ledger.with { store in
+        let (record, failed, unchanged) = try await ledger.reading { reader in
             (
-                try store.run(run), try store.shards(of: run).filter { $0.record.state == .failed },
-                try store.unchangedRows(of: run)
+                try reader.run(run), try reader.shards(of: run).filter { $0.record.state == .failed },
+                try reader.unchangedRows(of: run)
             )
         }
         var snapshot = leader.snapshot(now: now, counts: record.counts)
@@ -91,11 +91,11 @@ extension CoordinatorService {
         guard let end = opened.endKey else { return nil }
         let (run, target, path) = (opened.ownership.run, opened.target, opened.searchPath)
         do {
-            return try await ledger.with { store in
-                let rows = try store.connection.withSearchPath(path) {
-                    try RangePlanner.rows(above: end, limit: Self.rowsAboveLimit, target, store.connection)
+            return try await ledger.onSession { session in
+                let rows = try session.connection.withSearchPath(path) {
+                    try RangePlanner.rows(above: end, limit: Self.rowsAboveLimit, target, session.connection)
                 }
-                try store.noteRowsAbove(rows, of: run)
+                try CoordinatorLedger(session).noteRowsAbove(rows, of: run)
                 return rows
             }
         } catch {

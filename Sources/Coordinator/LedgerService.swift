@@ -25,14 +25,24 @@ actor LedgerService {
 
     /// Runs `body` on the connection, which is made when there is none. A broken one is dropped, so that the next call
     /// connects anew.
-    func with<R: Sendable>(_ body: @Sendable (LedgerStore) throws -> R) throws -> R {
-        let store = LedgerStore(try connected(), schema: schema)
+    func onSession<R: Sendable>(_ body: @Sendable (LedgerSession) throws -> R) throws -> R {
+        let session = LedgerSession(try connected(), schema: schema)
         do {
-            return try body(store)
+            return try body(session)
         } catch let error as PostgresError {
             if error.recovery == .reconnect || connection?.isAlive != true { connection = nil }
             throw error
         }
+    }
+
+    /// Runs `body` as `onSession` does, as the coordinator of a run.
+    func with<R: Sendable>(_ body: @Sendable (CoordinatorLedger) throws -> R) throws -> R {
+        try onSession { try body(CoordinatorLedger($0)) }
+    }
+
+    /// Runs `body` as `onSession` does, as one who only reads.
+    func reading<R: Sendable>(_ body: @Sendable (LedgerReader) throws -> R) throws -> R {
+        try onSession { try body(LedgerReader($0)) }
     }
 
     private func connected() throws -> PostgresConnection {

@@ -39,12 +39,12 @@ extension RunOpening {
     ///
     /// - Parameter target: what the job is resolved to now; nil where it is not yet.
     /// - Returns: a note, where a column has another type by now: the run goes on with it.
-    static func checkBinding(of record: RunRecord, _ store: LedgerStore, resolvedTo target: Target? = nil) throws
+    static func checkBinding(of record: RunRecord, _ session: LedgerSession, resolvedTo target: Target? = nil) throws
         -> BindingFault?
     {
         guard let binding = record.definition.binding else { return nil }
-        var fault = try Binding.fault(binding, table: record.definition.table, store.connection)
-        if let target { fault = try Binding.keyFault(binding, target, store.connection) ?? fault }
+        var fault = try Binding.fault(binding, table: record.definition.table, session.connection)
+        if let target { fault = try Binding.keyFault(binding, target, session.connection) ?? fault }
         guard let fault else { return nil }
         guard fault.kind == .type, !fault.concernsKey else {
             throw LedgerError(
@@ -57,16 +57,16 @@ extension RunOpening {
     /// Binds a run that is taken up: one of an earlier version, or one whose columns have other types by now. Fixes the end of
     /// the key space, where it is still open.
     static func bind(
-        _ record: RunRecord, _ ownership: Ownership, _ job: Job, _ target: Target, _ store: LedgerStore
+        _ record: RunRecord, _ ownership: Ownership, _ job: Job, _ target: Target, _ session: LedgerSession
     ) throws -> Key? {
-        let binding = try Binding.record(of: target, store.connection)
+        let binding = try Binding.record(of: target, session.connection)
         let specification = RunSpecification(
             target: target, batch: job.batch, retry: job.retry, lockPatience: job.lockPatience, timeZone: job.timeZone,
             settings: record.definition.settings, searchPath: record.definition.searchPath, program: job.program)
-        try store.bind(
+        try CoordinatorLedger(session).bind(
             ownership, tableOID: target.oid, binding: binding, specification: try specification.json())
         if let end = record.definition.endKey { return end }
-        guard let end = try RangePlanner.lastKey(target, store.connection) else { return nil }
-        return try store.fixEnd(at: end, ownership) ? end : nil
+        guard let end = try RangePlanner.lastKey(target, session.connection) else { return nil }
+        return try CoordinatorLedger(session).fixEnd(at: end, ownership) ? end : nil
     }
 }

@@ -60,9 +60,9 @@ public struct RunOpening: Sendable {
 
     /// Checks the job and plans its ranges. Writes nothing.
     public func preview(_ job: Job, file: String, workers: Int) async throws -> Preview {
-        try await ledger.with { store in
-            let findings = try Self.check(job, file: file, store)
-            let plan = try Self.plan(job, findings, workers: workers, store.connection)
+        try await ledger.onSession { session in
+            let findings = try Self.check(job, file: file, session)
+            let plan = try Self.plan(job, findings, workers: workers, session.connection)
             return Preview(
                 table: findings.target.table, key: findings.target.key.quoted, rows: findings.tableRows,
                 rowsEstimated: findings.rowsEstimated, rowBytes: findings.rowBytes, plan: plan,
@@ -76,15 +76,15 @@ public struct RunOpening: Sendable {
     /// - Throws: `LedgerError` with code `wrongState` when the definition has changed meanwhile.
     public func start(_ job: Job, file: String, workers: Int, new: Bool) async throws -> Opened {
         let (coordinator, host, pid) = (coordinator, host, pid)
-        return try await ledger.with { store in
-            let path = try store.connection.ownSearchPath()
-            var findings = try Self.check(job, file: file, store)
-            if let note = try Self.install(store) { findings.warnings.append(note) }
-            try Self.outlast(try store.unfinishedRun(named: job.name), store, host: host)
-            var unfinished = try store.unfinishedRun(named: job.name)
+        return try await ledger.onSession { session in
+            let path = try session.connection.ownSearchPath()
+            var findings = try Self.check(job, file: file, session)
+            if let note = try Self.install(session) { findings.warnings.append(note) }
+            try Self.outlast(try LedgerReader(session).unfinishedRun(named: job.name), session, host: host)
+            var unfinished = try LedgerReader(session).unfinishedRun(named: job.name)
             if let run = unfinished, run.coordinator == nil, run.cancelAsked {
                 // Its coordinator was asked to, and stopped before it did.
-                try store.cancel(run.id)
+                try RunCancellation(session).cancel(run.id)
                 unfinished = nil
             }
             if let unfinished {
@@ -113,11 +113,11 @@ public struct RunOpening: Sendable {
                             mend: "name the table with its schema, or: coord start \(file) --new")
                     }
                     return try Self.take(
-                        unfinished.id, job, findings, store, coordinator: coordinator, host: host, pid: pid,
+                        unfinished.id, job, findings, session, coordinator: coordinator, host: host, pid: pid,
                         resumed: true)
                 }
             }
-            let plan = try Self.plan(job, findings, workers: workers, store.connection)
+            let plan = try Self.plan(job, findings, workers: workers, session.connection)
             var weighted = plan
             if findings.tableRows > 0, findings.rowsEstimated < findings.tableRows {
                 let share = Double(findings.rowsEstimated) / Double(findings.tableRows)
@@ -126,12 +126,13 @@ public struct RunOpening: Sendable {
                     weighted.parts[index].rowsEstimated = Int64(rows.rounded())
                 }
             }
-            let run = try store.createRun(
-                try Self.definition(job, findings, plan: weighted, searchPath: path, store.connection), plan: weighted,
+            let run = try CoordinatorLedger(session).createRun(
+                try Self.definition(job, findings, plan: weighted, searchPath: path, session.connection),
+                plan: weighted,
                 rowsEstimated: findings.rowsEstimated, replacing: unfinished)
-            if weighted.parts.last?.range.through == nil { try store.endEmpty(run) }
+            if weighted.parts.last?.range.through == nil { try CoordinatorLedger(session).endEmpty(run) }
             return try Self.take(
-                run, job, findings, store, coordinator: coordinator, host: host, pid: pid, resumed: false)
+                run, job, findings, session, coordinator: coordinator, host: host, pid: pid, resumed: false)
         }
     }
 
@@ -140,10 +141,10 @@ public struct RunOpening: Sendable {
     /// - Parameter check: a further check of the job, before anything is written.
     public func resume(_ id: RunID, check: @Sendable (Job) throws -> Void) async throws -> Opened {
         let (coordinator, host, pid) = (coordinator, host, pid)
-        return try await ledger.with { store in
-            try store.require()
-            try Self.outlast(try store.run(id), store, host: host)
-            let record = try store.run(id)
+        return try await ledger.onSession { session in
+            try LedgerInstallation(session).require()
+            try Self.outlast(try LedgerReader(session).run(id), session, host: host)
+            let record = try LedgerReader(session).run(id)
             let job = try Job.parse(
                 text: record.definition.text, file: record.definition.name, directory: record.definition.directory)
             guard record.state.isUnfinished else {
@@ -152,21 +153,22 @@ public struct RunOpening: Sendable {
                     mend: "coord start JOB starts a new run")
             }
             try check(job)
-            _ = try Self.checkBinding(of: record, store)
+            _ = try Self.checkBinding(of: record, session)
             let findings = try Preflight.check(
                 job, file: record.definition.name, table: record.definition.table,
-                searchPath: record.definition.searchPath, ledger: store.schema, store.connection)
+                searchPath: record.definition.searchPath, ledger: session.schema, session.connection)
             return try Self.take(
-                id, job, findings, store, coordinator: coordinator, host: host, pid: pid, resumed: true)
+                id, job, findings, session, coordinator: coordinator, host: host, pid: pid, resumed: true)
         }
     }
 
     /// - Returns: a note where the ledger is a new one beside another, which may be meant.
-    private static func install(_ store: LedgerStore) throws -> String? {
-        let others = try store.installedVersion() == 0 ? store.others() : []
-        try store.install()
+    private static func install(_ session: LedgerSession) throws -> String? {
+        let installation = LedgerInstallation(session)
+        let others = try installation.installedVersion() == 0 ? installation.others() : []
+        try installation.install()
         guard !others.isEmpty else { return nil }
-        return "the ledger in the schema \(store.schema) is new, and this database has one in "
+        return "the ledger in the schema \(session.schema) is new, and this database has one in "
             + others.map(\.quoted).joined(separator: ", ") + " too: the runs of one know nothing of the other's"
     }
 
@@ -174,10 +176,10 @@ public struct RunOpening: Sendable {
     private static let mourning = 50
 
     /// Waits for the session of a coordinator of this host whose process is dead: the server notices a moment later.
-    private static func outlast(_ run: RunRecord?, _ store: LedgerStore, host: String) throws {
+    private static func outlast(_ run: RunRecord?, _ session: LedgerSession, host: String) throws {
         guard let run else { return }
         for _ in 0..<mourning {
-            guard let owner = try store.run(run.id).coordinator, owner.hasPrefix("\(host) pid "),
+            guard let owner = try LedgerReader(session).run(run.id).coordinator, owner.hasPrefix("\(host) pid "),
                 let pid = pid_t(owner.dropFirst("\(host) pid ".count)), kill(pid, 0) != 0, errno == ESRCH
             else { return }
             MonotonicTime.pause(for: .milliseconds(100))
@@ -185,9 +187,10 @@ public struct RunOpening: Sendable {
     }
 
     /// Checks a job whose names are looked up in the role's own path, as its author would in a session of theirs.
-    private static func check(_ job: Job, file: String, _ store: LedgerStore) throws -> Preflight.Findings {
+    private static func check(_ job: Job, file: String, _ session: LedgerSession) throws -> Preflight.Findings {
         try Preflight.check(
-            job, file: file, searchPath: try store.connection.ownSearchPath(), ledger: store.schema, store.connection)
+            job, file: file, searchPath: try session.connection.ownSearchPath(), ledger: session.schema,
+            session.connection)
     }
 
     private static func plan(
@@ -204,20 +207,20 @@ public struct RunOpening: Sendable {
     }
 
     private static func take(
-        _ run: RunID, _ job: Job, _ findings: Preflight.Findings, _ store: LedgerStore, coordinator: WorkerID,
+        _ run: RunID, _ job: Job, _ findings: Preflight.Findings, _ session: LedgerSession, coordinator: WorkerID,
         host: String, pid: Int32, resumed: Bool
     ) throws -> Opened {
         var warnings = findings.warnings
-        let before = try store.run(run)
-        if let fault = try checkBinding(of: before, store, resolvedTo: findings.target) {
+        let before = try LedgerReader(session).run(run)
+        if let fault = try checkBinding(of: before, session, resolvedTo: findings.target) {
             warnings.append(fault.message)
         }
-        let ownership = try store.takeOver(
+        let ownership = try CoordinatorLedger(session).takeOver(
             run, as: coordinator, host: host, pid: pid, text: resumed ? job.text : nil,
             directory: resumed ? job.directory : nil)
-        let end = try bind(before, ownership, job, findings.target, store)
-        let place = try DatabasePlace.read(store.connection)
-        let record = try store.run(run)
+        let end = try bind(before, ownership, job, findings.target, session)
+        let place = try DatabasePlace.read(session.connection)
+        let record = try LedgerReader(session).run(run)
         return Opened(
             ownership: ownership, job: job, rowsEstimated: record.rowsEstimated, rowsDone: record.rowsDone,
             counts: record.counts, resumed: resumed, warnings: warnings, systemIdentifier: place.systemIdentifier,
@@ -229,12 +232,12 @@ public struct RunOpening: Sendable {
 extension RunOpening {
     /// The batch of a set job, inside a range with both ends, as a script for another client.
     package func batchScript(_ job: Job, file: String) async throws -> (prepare: String, execute: String) {
-        try await ledger.with { store in
-            let findings = try Self.check(job, file: file, store)
+        try await ledger.onSession { session in
+            let findings = try Self.check(job, file: file, session)
             guard case .set = job.change else {
                 throw PreflightError(.job, "only a set job has one statement a batch")
             }
-            let statements = BatchStatements(target: findings.target, ledger: store.schema.quoted)
+            let statements = BatchStatements(target: findings.target, ledger: session.schema.quoted)
             let script = BatchScript(SetBatch(statements), rows: job.batch.rows)
             return (script.prepare, script.execute)
         }

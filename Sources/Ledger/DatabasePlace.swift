@@ -28,22 +28,57 @@ public struct DatabasePlace: Sendable, Equatable {
         self.isReadOnly = isReadOnly
     }
 
+    /// - Throws: `PostgresError`, or `LedgerError` with code `damaged` where the server does not say where it is.
     public static func read(_ connection: PostgresConnection) throws -> DatabasePlace {
-        let result = try connection.executePrepared(
-            "coord_place",
+        try connection.only(Query(), in: "")
+    }
+
+    private struct Query: LedgerQuery {
+        static let name = "coord_place"
+        static let isPrepared = true
+
+        static func sql(_: String) -> String {
             """
-            SELECT s.system_identifier, pg_catalog.current_database(), r.standby,
+            SELECT s.system_identifier, pg_catalog.current_database() AS database, r.standby AS is_standby,
                 CASE WHEN NOT r.standby THEN pg_catalog.substr(
-                    pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_flush_lsn()), 1, 8) END,
+                    pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_flush_lsn()), 1, 8) END AS timeline,
                 CASE WHEN NOT r.standby THEN (pg_catalog.pg_current_wal_flush_lsn()
-                    OPERATOR(pg_catalog.-) '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8 END,
-                pg_catalog.current_setting('transaction_read_only') OPERATOR(pg_catalog.=) 'on'::pg_catalog.text
+                    OPERATOR(pg_catalog.-) '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8 END AS flushed,
+                pg_catalog.current_setting('transaction_read_only') OPERATOR(pg_catalog.=) 'on'::pg_catalog.text AS is_read_only
             FROM pg_catalog.pg_control_system() AS s, (SELECT pg_catalog.pg_is_in_recovery() AS standby) AS r
-            """, PostgresParameters())
-        return DatabasePlace(
-            systemIdentifier: result.text(0, 0) ?? "", database: result.text(0, 1) ?? "",
-            timeline: result.text(0, 3).flatMap { UInt32($0, radix: 16) } ?? 0, flushed: result.int(0, 4) ?? 0,
-            isStandby: result.bool(0, 2) ?? false, isReadOnly: result.bool(0, 5) ?? false)
+            """
+        }
+
+        func decoder(_ columns: LedgerColumns) throws -> (LedgerRow) throws -> DatabasePlace {
+            let systemIdentifier: LedgerColumn<String> = try columns("system_identifier")
+            let database: LedgerColumn<String> = try columns("database")
+            let isStandby: LedgerColumn<Bool> = try columns("is_standby")
+            let timeline: LedgerColumn<Timeline> = try columns("timeline")
+            let flushed: LedgerColumn<Int64> = try columns("flushed")
+            let isReadOnly: LedgerColumn<Bool> = try columns("is_read_only")
+            return { row in
+                var place = DatabasePlace(
+                    systemIdentifier: try row[systemIdentifier], database: try row[database],
+                    isStandby: try row[isStandby], isReadOnly: try row[isReadOnly])
+                // A standby has neither of its own.
+                if !place.isStandby {
+                    place.timeline = try row[timeline].number
+                    place.flushed = try row[flushed]
+                }
+                return place
+            }
+        }
+    }
+
+    /// As the name of a WAL file has it.
+    private struct Timeline: LedgerValue {
+        static let kind = "the number of a timeline"
+        var number: UInt32
+
+        init?(ledgerText text: String) {
+            guard let number = UInt32(text, radix: 16) else { return nil }
+            self.number = number
+        }
     }
 
     /// Why a session that is here must not write for a run that is at `expected`, or nil when it may.

@@ -40,9 +40,16 @@ public struct LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
         [message, mend].compactMap { $0 }.joined(separator: "\n  ")
     }
 
-    /// - Parameter found: what was expected and found, and what it would lead to.
-    static func damaged(_ run: RunID, _ found: String) -> LedgerError {
-        LedgerError(
+    /// - Parameters:
+    ///   - run: nil where it is not known, or it is about no run.
+    ///   - found: what was expected and found, and what it would lead to.
+    static func damaged(_ run: RunID?, _ found: String) -> LedgerError {
+        guard let run else {
+            return LedgerError(
+                .damaged, "what the server says of the ledger cannot be read: \(found)",
+                mend: "put the ledger's tables back as they were, as from a backup")
+        }
+        return LedgerError(
             .damaged, "the ledger of run \(run) was changed by hand: \(found)",
             mend: """
                 put the ledger's rows back as they were, as from a backup, then: coord resume \(run)
@@ -57,6 +64,10 @@ public struct LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
             run,
             "shard \(shard) had epoch \(highest), and now has \(epoch): a worker whose lease was taken back could write "
                 + "under it again")
+    }
+
+    static func unknown(_ run: RunID) -> LedgerError {
+        LedgerError(.unknownRun, "there is no run \(run) in this database", mend: "coord status")
     }
 
     /// The run's row was there, and is not any more.

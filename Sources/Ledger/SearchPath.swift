@@ -24,20 +24,17 @@ extension PostgresConnection {
     /// Pins the path, for a session that was not set up so.
     /// - Returns: the path that was the role's own.
     @discardableResult
-    public func pinSearchPath() throws(PostgresError) -> String {
+    public func pinSearchPath() throws -> String {
         let own = try ownSearchPath()
-        for statement in SearchPath.setup { try execute(statement) }
-        try execute("SELECT pg_catalog.set_config('\(SearchPath.own)', $1, false)", [own])
+        for statement in SearchPath.setup { try execute(script: statement) }
+        try run(Setting(name: SearchPath.own, value: own), in: "")
         return own
     }
 
     /// The path that the session had before it was pinned, which is the role's own; the present one where it never was.
-    public func ownSearchPath() throws(PostgresError) -> String {
-        let result = try execute(
-            """
-            SELECT pg_catalog.current_setting('\(SearchPath.own)', true), pg_catalog.current_setting('search_path')
-            """)
-        return result.text(0, 0) ?? result.text(0, 1) ?? ""
+    public func ownSearchPath() throws -> String {
+        let paths = try only(Paths(), in: "")
+        return paths.own ?? paths.present
     }
 
     /// Runs `body` with names looked up in `path`, and sets the path back, also after an error.
@@ -45,24 +42,43 @@ extension PostgresConnection {
     /// - Parameter path: as `current_setting('search_path')` gives it; nil for the session's.
     public func withSearchPath<R>(_ path: String?, _ body: () throws -> R) throws -> R {
         guard let path else { return try body() }
-        let before = try setSearchPath(path)
+        let before = try only(Paths(), in: "").present
+        try run(Setting(name: "search_path", value: path), in: "")
         let result: R
         do {
             result = try body()
         } catch {
             // On a broken connection nothing is left to set back, and a transaction that failed does it by its end.
-            _ = try? setSearchPath(before)
+            _ = try? run(Setting(name: "search_path", value: before), in: "")
             throw error
         }
-        try setSearchPath(before)
+        try run(Setting(name: "search_path", value: before), in: "")
         return result
     }
+}
 
-    /// - Returns: the path that was set before.
-    @discardableResult
-    private func setSearchPath(_ path: String) throws(PostgresError) -> String {
-        let before = try execute("SELECT pg_catalog.current_setting('search_path')").text(0, 0) ?? ""
-        try execute("SELECT pg_catalog.set_config('search_path', $1, false)", [path])
-        return before
+/// The session's paths.
+private struct Paths: LedgerQuery {
+    static let name = "coord_search_paths"
+
+    static func sql(_: String) -> String {
+        """
+        SELECT pg_catalog.current_setting('\(SearchPath.own)', true) AS own, pg_catalog.current_setting('search_path') AS present
+        """
     }
+
+    func decoder(_ columns: LedgerColumns) throws -> (LedgerRow) throws -> (own: String?, present: String) {
+        let own: LedgerColumn<String> = try columns("own")
+        let present: LedgerColumn<String> = try columns("present")
+        return { row in (try row.optional(own), try row[present]) }
+    }
+}
+
+private struct Setting: LedgerStatement {
+    static let name = "coord_set"
+    static func sql(_: String) -> String { "SELECT pg_catalog.set_config($1, $2, false)" }
+
+    var name: String
+    var value: String
+    var parameters: PostgresParameters { PostgresParameters([name, value]) }
 }

@@ -86,7 +86,7 @@ actor BatchRunner {
         self.run = run
         let connection = try connected(
             expecting: place ?? DatabasePlace(systemIdentifier: systemIdentifier, database: database))
-        let assigned = try LedgerStore(connection, schema: ledger).assignment(of: run)
+        let assigned = try WorkerLedger(connection, schema: ledger).assignment(of: run)
         let specification = try RunSpecification(json: assigned.specification)
         let target = specification.target
         binding = (assigned.binding, target.table)
@@ -235,15 +235,15 @@ actor BatchRunner {
             }
             if batchRows > 0 { budget = min(budget, batchRows) }
             let connection = try connected()
-            let store = LedgerStore(connection, schema: ledger)
-            guard try store.enter(run, applicationName: "coord run \(run) shard \(lease.shard)") else {
+            let entered = WorkerLedger(connection, schema: ledger)
+            guard try entered.enter(run, applicationName: "coord run \(run) shard \(lease.shard)") else {
                 throw StepError(
                     .connectionLost,
                     "no coordinator owns run \(run) in the database that this worker's connection goes to")
             }
             try checkBinding(connection, kind: .stopsRun)
             let columns = statements.target.key.count
-            guard let opening = try store.open(lease, owner: worker, run: run, keyColumns: columns) else {
+            guard let opening = try entered.open(lease, owner: worker, run: run, keyColumns: columns) else {
                 throw StepError(.leaseLost, "\(lease) belongs to somebody else by now")
             }
             range = opening.range
@@ -257,7 +257,7 @@ actor BatchRunner {
     /// A deferred key or a checkpoint that is no key, or a checkpoint outside its shard, was not written by coord: rows would be
     /// skipped.
     private func checkPosition(
-        _ opening: LedgerStore.Opening, _ lease: Lease, _ statements: BatchStatements, _ connection: PostgresConnection
+        _ opening: WorkerLedger.Opening, _ lease: Lease, _ statements: BatchStatements, _ connection: PostgresConnection
     ) throws {
         let changed = "the ledger was changed by hand: "
         let mend = "set it right in \(ledger).shard, then: coord resume \(run?.description ?? "RUN")"

@@ -1,3 +1,4 @@
+import Ledger
 import Postgres
 import Sharding
 import WorkerLoop
@@ -20,6 +21,8 @@ extension StepError {
                 let isStatement = ["42", "0A", "3F", "55"].contains { error.sqlState?.hasPrefix($0) == true }
                 self.init(isStatement ? .stopsRun : .permanent, words, identity: "\(error)", cause: cause)
             }
+        // It lies in the ledger, and would meet whoever takes the shard.
+        case let error as LedgerError where error.code == .damaged: self.init(.stopsRun, "\(error)")
         default: self.init(.permanent, "\(error)")
         }
     }

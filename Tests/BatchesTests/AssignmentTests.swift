@@ -7,7 +7,7 @@ import Testing
 
 /// A computed value is taken, or refused, as `UPDATE t SET v = $1` takes or refuses it.
 @Suite(.database) struct AssignmentTests {
-    private let store: LedgerStore
+    private let store: TestLedger
     private let connection: PostgresConnection
 
     init() throws {

@@ -6,7 +6,7 @@ import Support
 import Testing
 
 @Suite(.database) struct BatchScriptTests {
-    private let store: LedgerStore
+    private let store: TestLedger
     private let connection: PostgresConnection
 
     init() throws {
@@ -47,6 +47,6 @@ import Testing
             #expect(try connection.execute(statement).rows == 0)
         }
         #expect(try connection.counts() == ["0"] + Array(repeating: "1", count: 8) + ["0"])
-        #expect(try store.shard(ShardID(1), of: shard.run)?.state == .done)
+        #expect(try store.reader.shard(ShardID(1), of: shard.run)?.state == .done)
     }
 }

@@ -7,7 +7,7 @@ import Testing
 
 /// A batch changes nothing once its table is not the one that the run was made for.
 @Suite(.database) struct BindingTests {
-    private let store: LedgerStore
+    private let store: TestLedger
     private let connection: PostgresConnection
     private let shard: LeasedShard
 
@@ -72,7 +72,7 @@ import Testing
         } catch let error as PostgresError {
             #expect(error.recovery == .permanent, "\(error)")
         }
-        #expect(try store.shards(of: shard.run)[0].record.sequence == 1)
+        #expect(try store.reader.shards(of: shard.run)[0].record.sequence == 1)
         #expect(
             try connection.execute("SELECT count(*) FROM ONLY items WHERE (n, m) <> (0, 0) AND id > 4").int(0, 0) == 0)
         let fault = try #require(try Binding.fault(binding, table: target.table, connection))

@@ -7,7 +7,7 @@ import Testing
 
 /// I6: what somebody else commits between a batch's read and its write is never overwritten.
 @Suite(.database) struct CompareTests {
-    private let store: LedgerStore
+    private let store: TestLedger
     private let connection: PostgresConnection
     private let target: Target
     private let batches: TestBatches

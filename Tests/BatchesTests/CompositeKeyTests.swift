@@ -33,7 +33,7 @@ import Testing
             values: ["md5((i % 2)::text)::uuid", text, "i % 2", "i"]),
     ]
 
-    private let store: LedgerStore
+    private let store: TestLedger
     private let connection: PostgresConnection
     private let holder: PostgresConnection
 
@@ -67,8 +67,8 @@ import Testing
         let parts = zip(ends, ends.dropFirst()).map {
             ShardPlan.Part(range: KeyRange(after: $0, through: $1), rowsEstimated: 10)
         }
-        let run = try store.createRun(.sample("job"), plan: ShardPlan(parts: parts))
-        let ownership = try store.takeOver(run, as: .coordinator, host: "host", pid: 7)
+        let run = try store.coordinator.createRun(.sample("job"), plan: ShardPlan(parts: parts))
+        let ownership = try store.coordinator.takeOver(run, as: .coordinator, host: "host", pid: 7)
         try store.keepAlive(run)
         return ownership
     }
@@ -91,8 +91,8 @@ import Testing
                 #expect(after[index] == (expected.contains(index) ? 1 : before[index]), "key \(keys[index])")
             }
         }
-        _ = try store.conclude(ownership)
-        #expect(try store.run(ownership.run).state == .complete)
+        _ = try store.coordinator.conclude(ownership)
+        #expect(try store.reader.run(ownership.run).state == .complete)
     }
 
     @Test(arguments: kinds, [nil, "note IS NULL"]) func computedBatchesDoToo(_ kind: Kind, predicate: String?) throws {
@@ -134,7 +134,7 @@ import Testing
         #expect(first.changed == 3 && !first.done)
         shard.sequence = first.sequence
         let opening = try #require(
-            try store.open(shard.lease, owner: shard.worker, run: shard.run, keyColumns: kind.names.count))
+            try store.worker.open(shard.lease, owner: shard.worker, run: shard.run, keyColumns: kind.names.count))
         #expect(opening.position.deferred == first.deferred)
         #expect(opening.position.checkpoint == keys.last)
         for locking in [false, true] {
@@ -235,7 +235,8 @@ import Testing
         let batches = TestBatches(connection, try .computing(connection, key: kind.names, read: ["n"], writes: ["n"]))
         let shard = try LeasedShard(store, of: try ownedRun(cutAt: []), keyColumns: 2)
         try store.connection.execute("UPDATE coord.shard SET deferred = ARRAY['{1,x}', $1]", [text])
-        let opening = try #require(try store.open(shard.lease, owner: shard.worker, run: shard.run, keyColumns: 2))
+        let opening = try #require(
+            try store.worker.open(shard.lease, owner: shard.worker, run: shard.run, keyColumns: 2))
         #expect(opening.position.deferred.count == 2)
         let misfit = try #require(batches.statements.misfit(in: opening.position))
         #expect(misfit == opening.position.deferred[1])

@@ -32,7 +32,7 @@ enum BatchKind: CaseIterable, Sendable {
 
 /// I2 and I3: who holds no lease of the shard changes nothing.
 @Suite(.database) struct FenceTests {
-    private let store: LedgerStore
+    private let store: TestLedger
     private let connection: PostgresConnection
     private let ownership: Ownership
     private let shard: LeasedShard
@@ -111,13 +111,13 @@ enum BatchKind: CaseIterable, Sendable {
         let pid = try await zombie.pid()
 
         try store.connection.execute("BEGIN")
-        #expect(try store.lease(ShardID(0), to: .second, after: Epoch(1), ownership) != nil)
+        #expect(try store.coordinator.lease(ShardID(0), to: .second, after: Epoch(1), ownership) != nil)
         async let outcome = zombie.with { try kind.advance(TestBatches($0, target), shard) }
         try await connection.awaitBlocked(pid)
         try store.connection.execute("COMMIT")
         #expect(try await outcome == nil)
         #expect(try everything().dropLast() == before.dropLast())
-        #expect(try store.shard(ShardID(0), of: shard.run)?.sequence == 0)
+        #expect(try store.reader.shard(ShardID(0), of: shard.run)?.sequence == 0)
     }
 
     @Test(arguments: BatchKind.allCases) func copyOfABatchThatWaitsForTheFirstChangesNothing(_ kind: BatchKind)
@@ -137,7 +137,7 @@ enum BatchKind: CaseIterable, Sendable {
         try connection.execute("COMMIT")
         #expect(try await outcome == nil)
         #expect(try connection.counts() == ["1", "1", "1", "1", "0", "0", "0", "0", "0", "0"])
-        #expect(try store.shard(ShardID(0), of: shard.run)?.rowsDone == 4)
+        #expect(try store.reader.shard(ShardID(0), of: shard.run)?.rowsDone == 4)
     }
 
     @Test(arguments: BatchKind.allCases) func batchThatWaitsForALeaseThatIsRolledBackGoesOn(_ kind: BatchKind)
@@ -151,7 +151,7 @@ enum BatchKind: CaseIterable, Sendable {
         )
         let pid = try await worker.pid()
         try store.connection.execute("BEGIN")
-        _ = try store.lease(ShardID(0), to: .second, after: Epoch(1), ownership)
+        _ = try store.coordinator.lease(ShardID(0), to: .second, after: Epoch(1), ownership)
         async let outcome = worker.with { try kind.advance(TestBatches($0, target), shard) }
         try await connection.awaitBlocked(pid)
         try store.connection.execute("ROLLBACK")
@@ -166,7 +166,7 @@ enum BatchKind: CaseIterable, Sendable {
         try connection.execute("BEGIN")
         _ = try kind.advance(TestBatches(connection, target), shard)
         async let sequence = coordinator.with {
-            try LedgerStore($0).lease(ShardID(0), to: .second, after: Epoch(1), ownership)?.sequence
+            try CoordinatorLedger($0).lease(ShardID(0), to: .second, after: Epoch(1), ownership)?.sequence
         }
         try await store.connection.awaitBlocked(pid)
         try connection.execute("COMMIT")

@@ -7,7 +7,7 @@ import Testing
 
 /// A batch steps around a row that somebody holds, and comes back to it.
 @Suite(.database) struct HeldRowTests {
-    private let store: LedgerStore
+    private let store: TestLedger
     private let connection: PostgresConnection
     private let holder: PostgresConnection
     private let ownership: Ownership

@@ -7,7 +7,7 @@ import Testing
 
 /// Names of the user's that need quotes, or that the statements use themselves.
 @Suite(.database) struct NameTests {
-    private let store: LedgerStore
+    private let store: TestLedger
     private let connection: PostgresConnection
 
     init() throws {

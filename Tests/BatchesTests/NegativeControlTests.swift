@@ -7,7 +7,7 @@ import Testing
 
 /// Without a safety mechanism its violation happens: so the tests of the mechanism test something.
 @Suite(.database) struct NegativeControlTests {
-    private let store: LedgerStore
+    private let store: TestLedger
     private let connection: PostgresConnection
     private let ownership: Ownership
     private let shard: LeasedShard
@@ -27,7 +27,7 @@ import Testing
         #expect(try kind.advance(batches, next)?.sequence == 1)
         #expect(try kind.advance(batches, shard)?.sequence == 2, "the old lease should have been let through")
         #expect(try connection.counts() == ["2", "2", "2", "2"])
-        #expect(try store.shard(ShardID(0), of: shard.run)?.rowsDone == 8)
+        #expect(try store.reader.shard(ShardID(0), of: shard.run)?.rowsDone == 8)
     }
 
     @Test func withoutTheCompareAChangeIsOverwritten() throws {

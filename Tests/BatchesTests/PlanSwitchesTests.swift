@@ -11,7 +11,7 @@ import Testing
     private let connection: PostgresConnection
 
     init() throws {
-        try LedgerStore(try TestDatabase.current.connect()).install()
+        try LedgerInstallation(try TestDatabase.current.connect()).install()
         connection = try TestDatabase.current.connect(setup: PostgresSession.batches)
         try connection.execute(
             "CREATE TABLE items (id bigint PRIMARY KEY, n int, note text) WITH (autovacuum_enabled = off)")

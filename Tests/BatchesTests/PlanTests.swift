@@ -11,7 +11,7 @@ import Testing
     private let connection: PostgresConnection
 
     init() throws {
-        try LedgerStore(try TestDatabase.current.connect()).install()
+        try LedgerInstallation(try TestDatabase.current.connect()).install()
         connection = try TestDatabase.current.connect(setup: PostgresSession.batches)
     }
 

@@ -7,7 +7,7 @@ import Testing
 
 /// The run of a test's database, as coordinators and workers treat it.
 final class PostgresRunStore: RunStore {
-    private let store: LedgerStore
+    private let store: TestLedger
     private let connection: PostgresConnection
     private let run: RunID
     private let plan: ShardPlan
@@ -27,7 +27,7 @@ final class PostgresRunStore: RunStore {
             CREATE TABLE items (id bigint PRIMARY KEY, outside int NOT NULL DEFAULT 0, applied int NOT NULL DEFAULT 0)
             """)
         for key in keys { try connection.execute("INSERT INTO items (id) VALUES ($1)", ["\(key)"]) }
-        run = try store.createRun(.sample(), plan: plan)
+        run = try store.coordinator.createRun(.sample(), plan: plan)
         self.plan = plan
         set = TestBatches(connection, try .setting(connection, ["applied": "applied + 1"]))
         let columns = ["outside", "applied"]
@@ -36,7 +36,7 @@ final class PostgresRunStore: RunStore {
 
     func takeOver(_ coordinator: WorkerID) throws -> Int64? {
         do {
-            let ownership = try store.takeOver(run, as: coordinator, host: "host", pid: 7)
+            let ownership = try store.coordinator.takeOver(run, as: coordinator, host: "host", pid: 7)
             owned[ownership.term] = ownership
             return ownership.term
         } catch let error as LedgerError {
@@ -53,31 +53,31 @@ final class PostgresRunStore: RunStore {
         try #require(owned[hold.term])
     }
 
-    func renew(_ hold: RunHold) throws -> Bool { try store.renew(ownership(hold), rowsPerSecond: 0) != nil }
+    func renew(_ hold: RunHold) throws -> Bool { try store.coordinator.renew(ownership(hold), rowsPerSecond: 0) != nil }
 
     func release(_ hold: RunHold, cancelling: Bool) throws {
-        try store.release(ownership(hold), as: cancelling ? .cancelled : .paused)
+        try store.coordinator.release(ownership(hold), as: cancelling ? .cancelled : .paused)
     }
 
     func lease(_ shard: ShardID, to worker: WorkerID, after epoch: Epoch, _ hold: RunHold) throws -> RunLease? {
-        try store.lease(shard, to: worker, after: epoch, ownership(hold)).map {
+        try store.coordinator.lease(shard, to: worker, after: epoch, ownership(hold)).map {
             RunLease(lease: $0.lease, worker: worker, sequence: $0.sequence)
         }
     }
 
     func recordAttempt(_ held: RunLease, permanent: Bool, attempts: Int, _ hold: RunHold) throws -> AttemptAnswer? {
-        try store.recordAttempt(
+        try store.coordinator.recordAttempt(
             held.lease, worker: held.worker, outcome: attempts == 0 ? "released" : "failed", error: nil,
             permanent: permanent, attempts: attempts, ownership(hold)
         ).map { AttemptAnswer(state: $0.state, failures: $0.failures) }
     }
 
     func conclude(_ hold: RunHold) throws -> [Int]? {
-        try store.conclude(ownership(hold)).map { [$0.pending + $0.running, $0.done, $0.failed] }
+        try store.coordinator.conclude(ownership(hold)).map { [$0.pending + $0.running, $0.done, $0.failed] }
     }
 
     func open(_ held: RunLease) throws -> Position? {
-        try store.open(held.lease, owner: held.worker, run: run, keyColumns: 1)?.position.inOrder
+        try store.worker.open(held.lease, owner: held.worker, run: run, keyColumns: 1)?.position.inOrder
     }
 
     private func shard(_ held: RunLease, _ position: Position) -> LeasedShard {
@@ -134,9 +134,9 @@ final class PostgresRunStore: RunStore {
     func delete(_ key: Int) throws { try store.connection.execute("DELETE FROM items WHERE id = $1", ["\(key)"]) }
 
     func snapshot() throws -> RunSnapshot {
-        let record = try store.run(run)
+        let record = try store.reader.run(run)
         let deferred = try store.connection.execute("SELECT deferred FROM coord.shard ORDER BY id")
-        let shards = try store.shards(of: run).enumerated().map { index, detail in
+        let shards = try store.reader.shards(of: run).enumerated().map { index, detail in
             var record = detail.record
             // Not of the simulation.
             (record.rowsEstimated, record.error) = (0, nil)

@@ -6,7 +6,7 @@ import Support
 import Testing
 
 @Suite(.database) struct RowBasedTests {
-    private let store: LedgerStore
+    private let store: TestLedger
     private let connection: PostgresConnection
 
     init() throws {
@@ -54,8 +54,8 @@ import Testing
                 #expect(after[index] == (expected.contains(index) ? "1" : before[index]), "key \(keys[index])")
             }
         }
-        _ = try store.conclude(ownership)
-        #expect(try store.run(ownership.run).state == .complete)
+        _ = try store.coordinator.conclude(ownership)
+        #expect(try store.reader.run(ownership.run).state == .complete)
 
         var whole = try LeasedShard(store, of: try store.ownedRun("whole"))
         #expect(try walk(&whole, batches, limit: 7) == keys)
@@ -77,7 +77,8 @@ import Testing
         shard.sequence = first.sequence
         shard.checkpoint = first.checkpoint
 
-        let opening = try #require(try store.open(shard.lease, owner: shard.worker, run: shard.run, keyColumns: 1))
+        let opening = try #require(
+            try store.worker.open(shard.lease, owner: shard.worker, run: shard.run, keyColumns: 1))
         #expect(opening.position.deferred == first.deferred)
         let again = try batches.readDeferred(first.deferred, locking: false)
         #expect(again.keys == Array(keys.prefix(3)))
@@ -158,13 +159,13 @@ import Testing
         let batches = TestBatches(connection, try .computing(connection, read: ["n"], writes: ["n", "d"]))
         let shard = try LeasedShard(store, of: try store.ownedRun())
         let rows = try batches.read(shard, limit: 3)
-        let before = try store.shards(of: shard.run)
+        let before = try store.reader.shards(of: shard.run)
         let error = try postgresError {
             let values: [[String?]] = [["1", "1", "1"], ["2026-01-01", "never", nil]]
             _ = try batches.write(shard, rows, values: values, through: rows.keys.last)
         }
         #expect(error.sqlState == "22007")
-        #expect(try store.shards(of: shard.run) == before)
+        #expect(try store.reader.shards(of: shard.run) == before)
         #expect(try connection.counts() == ["0", "0", "0"])
     }
 

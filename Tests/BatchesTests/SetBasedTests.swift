@@ -6,7 +6,7 @@ import Support
 import Testing
 
 @Suite(.database) struct SetBasedTests {
-    private let store: LedgerStore
+    private let store: TestLedger
     private let connection: PostgresConnection
 
     init() throws {
@@ -31,9 +31,9 @@ import Testing
                 #expect(after[index] == (expected.contains(index) ? "1" : before[index]), "key \(keys[index])")
             }
         }
-        _ = try store.conclude(ownership)
-        #expect(try store.run(ownership.run).state == .complete)
-        #expect(try store.run(ownership.run).rowsDone == 40)
+        _ = try store.coordinator.conclude(ownership)
+        #expect(try store.reader.run(ownership.run).state == .complete)
+        #expect(try store.reader.run(ownership.run).rowsDone == 40)
 
         var whole = try LeasedShard(store, of: try store.ownedRun("whole"))
         check(try batches.applyAll(&whole, rows: 7), keys: keys, range: 0..<40, batch: 7)
@@ -65,13 +65,13 @@ import Testing
         let outcome = try #require(try batches.apply(shard, rows: 4))
         shard.checkpoint = outcome.checkpoint
         shard.sequence = outcome.sequence
-        let detail = try store.shards(of: shard.run)[0]
+        let detail = try store.reader.shards(of: shard.run)[0]
         #expect(detail.checkpoint == Key("4"))
         #expect(detail.record.sequence == 1 && detail.record.rowsDone == 4)
         #expect(detail.record.failures == 0 && detail.record.error == nil)
         #expect(detail.record.state == .running)
         _ = try batches.applyAll(&shard, rows: 4)
-        #expect(try store.shard(ShardID(0), of: shard.run)?.state == .done)
+        #expect(try store.reader.shard(ShardID(0), of: shard.run)?.state == .done)
         #expect(try store.attempts(of: shard.run) == ["0 1 done true"])
         #expect(try store.events(of: shard.run).suffix(2) == ["shard_done 0", "lease_done 0"])
     }
@@ -193,9 +193,9 @@ import Testing
         let first = try #require(try batches.apply(shard, rows: 4))
         shard.checkpoint = first.checkpoint
         shard.sequence = first.sequence
-        let before = try store.shards(of: shard.run)
+        let before = try store.reader.shards(of: shard.run)
         #expect(try postgresError { _ = try batches.apply(shard, rows: 4) }.sqlState == "22012")
-        #expect(try store.shards(of: shard.run) == before)
+        #expect(try store.reader.shards(of: shard.run) == before)
         #expect(try connection.counts().suffix(6) == ["0", "0", "0", "0", "0", "0"])
         #expect(try connection.execute("SELECT 1").int(0, 0) == 1)
     }

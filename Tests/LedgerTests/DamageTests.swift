@@ -7,7 +7,7 @@ import Testing
 
 /// A ledger that somebody has changed by hand.
 @Suite(.database) struct DamageTests {
-    private let store: LedgerStore
+    private let store: TestLedger
     init() throws { store = try TestDatabase.current.ledger() }
 
     /// What people do to the shards (…5], (5…7], (7…9], (9…) of run 1, and what must be told.
@@ -30,10 +30,10 @@ import Testing
         for shard in Int32(0)...3 { try store.end(shard, of: run, as: .done) }
         try store.connection.execute(damage.sql)
         let steps: [() throws -> Void] = [
-            { _ = try store.load(run) }, { _ = try store.conclude(ownership) },
+            { _ = try store.coordinator.load(run) }, { _ = try store.coordinator.conclude(ownership) },
             {
                 try store.forgetSession(of: run)
-                _ = try store.takeOver(run, as: .rival, host: "other", pid: 8)
+                _ = try store.coordinator.takeOver(run, as: .rival, host: "other", pid: 8)
             },
         ]
         for step in steps {
@@ -42,7 +42,7 @@ import Testing
             for part in damage.told + ["run \(run)"] { #expect(error.message.contains(part), "\(error)") }
             #expect(error.mend?.contains("coord cancel \(run)") == true)
         }
-        let record = try store.run(run)
+        let record = try store.reader.run(run)
         #expect(record.state == .running && record.term == ownership.term)
     }
 
@@ -50,25 +50,25 @@ import Testing
         let ownership = try store.ownedRun(cutAt: ["5", "7"])
         let run = ownership.run
         try store.connection.execute("UPDATE coord.shard SET id = 10 - id")
-        #expect(try store.load(run).map(\.id) == [8, 9, 10].map { ShardID($0) })
+        #expect(try store.coordinator.load(run).map(\.id) == [8, 9, 10].map { ShardID($0) })
         try store.connection.execute("UPDATE coord.shard SET through_key = '{6}' WHERE id = 9")
         try store.connection.execute(
             "INSERT INTO coord.shard (run_id, id, after_key, through_key, rows_estimated) VALUES (\(run), 11, '{6}', '{7}', 1)"
         )
-        #expect(try store.load(run).count == 4)
+        #expect(try store.coordinator.load(run).count == 4)
         for shard in Int32(8)...11 { try store.end(shard, of: run, as: .done) }
-        #expect(try store.conclude(ownership) == ShardCounts(done: 4))
-        #expect(try store.run(run).state == .complete)
+        #expect(try store.coordinator.conclude(ownership) == ShardCounts(done: 4))
+        #expect(try store.reader.run(run).state == .complete)
     }
 
     @Test func missingShardIsTold() throws {
         let run = try store.ownedRun(cutAt: ["5"]).run
-        #expect(try store.require(ShardID(1), of: run).id == ShardID(1))
+        #expect(try store.coordinator.require(ShardID(1), of: run).id == ShardID(1))
         try store.connection.execute("DELETE FROM coord.shard WHERE id = 1")
-        let error = try ledgerError { _ = try store.require(ShardID(1), of: run) }
+        let error = try ledgerError { _ = try store.coordinator.require(ShardID(1), of: run) }
         #expect(error.code == .damaged && error.message.contains("found shard 0 (-∞, 5]"))
         try store.connection.execute("DELETE FROM coord.run")
-        let gone = try ledgerError { _ = try store.require(ShardID(1), of: run) }
+        let gone = try ledgerError { _ = try store.coordinator.require(ShardID(1), of: run) }
         #expect(gone.code == .damaged && gone.message.contains("its row was deleted"))
     }
 }

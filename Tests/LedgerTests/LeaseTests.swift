@@ -6,7 +6,7 @@ import Testing
 
 @Suite(.database) struct LeaseTests {
     private let database = TestDatabase.current
-    private let store: LedgerStore
+    private let store: TestLedger
     private let ownership: Ownership
     private var run: RunID { ownership.run }
 
@@ -18,31 +18,31 @@ import Testing
     // MARK: - Leasing
 
     @Test func leaseRaisesTheEpochByOneAndOpensAnAttempt() throws {
-        let leased = try #require(try store.lease(ShardID(1), to: .first, after: Epoch(0), ownership))
+        let leased = try #require(try store.coordinator.lease(ShardID(1), to: .first, after: Epoch(0), ownership))
         #expect(leased.lease == Lease(shard: ShardID(1), epoch: Epoch(1)))
         #expect(leased.sequence == 0)
-        let shard = try #require(try store.shard(ShardID(1), of: run))
+        let shard = try #require(try store.reader.shard(ShardID(1), of: run))
         #expect(shard.state == .running && shard.epoch == Epoch(1) && shard.owner == .first)
-        #expect(try store.shard(ShardID(0), of: run)?.epoch == Epoch(0))
+        #expect(try store.reader.shard(ShardID(0), of: run)?.epoch == Epoch(0))
         #expect(try store.attempts(of: run) == ["1 1 open false"])
     }
 
     @Test func leaseOfARunningShardSupersedesTheOldOne() throws {
-        _ = try store.lease(ShardID(0), to: .first, after: Epoch(0), ownership)
+        _ = try store.coordinator.lease(ShardID(0), to: .first, after: Epoch(0), ownership)
         try store.connection.execute("UPDATE coord.shard SET sequence = 4 WHERE id = 0")
-        let leased = try #require(try store.lease(ShardID(0), to: .second, after: Epoch(1), ownership))
+        let leased = try #require(try store.coordinator.lease(ShardID(0), to: .second, after: Epoch(1), ownership))
         #expect(leased.lease.epoch == Epoch(2))
         #expect(leased.sequence == 4)
-        #expect(try store.shard(ShardID(0), of: run)?.owner == .second)
+        #expect(try store.reader.shard(ShardID(0), of: run)?.owner == .second)
         #expect(try store.attempts(of: run) == ["0 1 superseded true", "0 2 open false"])
     }
 
     @Test func leaseAfterAnOldEpochIsRefused() throws {
-        _ = try store.lease(ShardID(0), to: .first, after: Epoch(0), ownership)
+        _ = try store.coordinator.lease(ShardID(0), to: .first, after: Epoch(0), ownership)
         for epoch in [Epoch(0), Epoch(2), Epoch(-1)] {
-            #expect(try store.lease(ShardID(0), to: .second, after: epoch, ownership) == nil)
+            #expect(try store.coordinator.lease(ShardID(0), to: .second, after: epoch, ownership) == nil)
         }
-        #expect(try store.shard(ShardID(0), of: run)?.owner == .first)
+        #expect(try store.reader.shard(ShardID(0), of: run)?.owner == .first)
         #expect(try store.attempts(of: run).count == 1)
     }
 
@@ -51,16 +51,16 @@ import Testing
         wrong[0].term += 1
         wrong[1].coordinator = .rival
         for ownership in wrong {
-            #expect(try store.lease(ShardID(0), to: .first, after: Epoch(0), ownership) == nil)
+            #expect(try store.coordinator.lease(ShardID(0), to: .first, after: Epoch(0), ownership) == nil)
         }
-        #expect(try store.shard(ShardID(0), of: run) == ShardRecord(id: ShardID(0), rowsEstimated: 10))
+        #expect(try store.reader.shard(ShardID(0), of: run) == ShardRecord(id: ShardID(0), rowsEstimated: 10))
         #expect(try store.attempts(of: run).isEmpty)
     }
 
     @Test(arguments: [ShardState.done, .failed]) func shardThatHasEndedIsNotLeased(_ state: ShardState) throws {
         try store.end(0, of: run, as: state)
-        #expect(try store.lease(ShardID(0), to: .first, after: Epoch(0), ownership) == nil)
-        #expect(try store.shard(ShardID(0), of: run)?.state == state)
+        #expect(try store.coordinator.lease(ShardID(0), to: .first, after: Epoch(0), ownership) == nil)
+        #expect(try store.reader.shard(ShardID(0), of: run)?.state == state)
     }
 
     @Test func leaseThatWaitsForAnotherLosesToIt() async throws {
@@ -68,15 +68,15 @@ import Testing
         let pid = try await rival.pid()
         let ownership = ownership
         try store.connection.execute("BEGIN")
-        #expect(try store.lease(ShardID(0), to: .first, after: Epoch(0), ownership) != nil)
+        #expect(try store.coordinator.lease(ShardID(0), to: .first, after: Epoch(0), ownership) != nil)
         async let lost = rival.with {
-            try LedgerStore($0).lease(ShardID(0), to: .second, after: Epoch(0), ownership) == nil
+            try CoordinatorLedger($0).lease(ShardID(0), to: .second, after: Epoch(0), ownership) == nil
         }
         let watcher = try database.connect()
         try await watcher.awaitBlocked(pid)
         try store.connection.execute("COMMIT")
         #expect(try await lost)
-        #expect(try store.shard(ShardID(0), of: run)?.owner == .first)
+        #expect(try store.reader.shard(ShardID(0), of: run)?.owner == .first)
         #expect(try store.attempts(of: run) == ["0 1 open false"])
     }
 
@@ -89,7 +89,8 @@ import Testing
                 for session in sessions {
                     group.addTask {
                         try await session.with {
-                            try LedgerStore($0).lease(ShardID(0), to: .first, after: Epoch(epoch), ownership) != nil
+                            try CoordinatorLedger($0).lease(ShardID(0), to: .first, after: Epoch(epoch), ownership)
+                                != nil
                         }
                     }
                 }
@@ -97,7 +98,7 @@ import Testing
             }
             #expect(won == 1)
         }
-        #expect(try store.shard(ShardID(0), of: run)?.epoch == Epoch(20))
+        #expect(try store.reader.shard(ShardID(0), of: run)?.epoch == Epoch(20))
         #expect(try store.value("SELECT count(*) FROM coord.attempt") == "20")
     }
 
@@ -108,8 +109,8 @@ import Testing
         let rival = TestSession(database.settings())
         let pid = try await rival.pid()
         try store.connection.execute("BEGIN")
-        #expect(try store.lease(ShardID(0), to: .first, after: Epoch(0), ownership) != nil)
-        async let taken = rival.with { try LedgerStore($0).takeOver(run, as: .rival, host: "other", pid: 8).term }
+        #expect(try store.coordinator.lease(ShardID(0), to: .first, after: Epoch(0), ownership) != nil)
+        async let taken = rival.with { try CoordinatorLedger($0).takeOver(run, as: .rival, host: "other", pid: 8).term }
         let watcher = try database.connect()
         try await watcher.awaitBlocked(pid)
         try store.connection.execute("COMMIT")
@@ -119,8 +120,8 @@ import Testing
     // MARK: - Opening
 
     @Test func openGivesTheRangeAndThePosition() throws {
-        let leased = try #require(try store.lease(ShardID(1), to: .first, after: Epoch(0), ownership)).lease
-        let fresh = try #require(try store.open(leased, owner: .first, run: run, keyColumns: 1))
+        let leased = try #require(try store.coordinator.lease(ShardID(1), to: .first, after: Epoch(0), ownership)).lease
+        let fresh = try #require(try store.worker.open(leased, owner: .first, run: run, keyColumns: 1))
         #expect(fresh.range == KeyRange(after: Key("10"), through: nil))
         #expect(fresh.position == Position())
 
@@ -130,53 +131,53 @@ import Testing
             """
             UPDATE coord.shard SET checkpoint = '{"a b"}', deferred = ARRAY[\(numbers)]::text[], sequence = 3, rows_done = 9
             """, nasty)
-        let again = try #require(try store.open(leased, owner: .first, run: run, keyColumns: 1))
+        let again = try #require(try store.worker.open(leased, owner: .first, run: run, keyColumns: 1))
         #expect(
             again.position
                 == Position(checkpoint: Key("a b"), deferred: nasty.map { Key($0) }, sequence: 3, rowsDone: 9))
     }
 
     @Test func openEntersTheSessionSoThatATakerMayEndIt() throws {
-        let leased = try #require(try store.lease(ShardID(0), to: .first, after: Epoch(0), ownership)).lease
-        let worker = LedgerStore(try database.connect())
-        _ = try worker.open(leased, owner: .first, run: run, keyColumns: 1)
-        try store.terminateHolder(of: ShardID(1), run: run)
+        let leased = try #require(try store.coordinator.lease(ShardID(0), to: .first, after: Epoch(0), ownership)).lease
+        let worker = TestLedger(try database.connect())
+        _ = try worker.worker.open(leased, owner: .first, run: run, keyColumns: 1)
+        try store.coordinator.terminateHolder(of: ShardID(1), run: run)
         #expect(try worker.value("SELECT 1") == "1")
-        try store.terminateHolder(of: ShardID(0), run: run)
+        try store.coordinator.terminateHolder(of: ShardID(0), run: run)
         #expect(try postgresError { _ = try worker.value("SELECT 1") }.recovery == .reconnect)
     }
 
     @Test func sessionThatHasTheNumberOfTheHoldersIsNotEnded() throws {
-        let leased = try #require(try store.lease(ShardID(0), to: .first, after: Epoch(0), ownership)).lease
-        let worker = LedgerStore(try database.connect())
-        _ = try worker.open(leased, owner: .first, run: run, keyColumns: 1)
+        let leased = try #require(try store.coordinator.lease(ShardID(0), to: .first, after: Epoch(0), ownership)).lease
+        let worker = TestLedger(try database.connect())
+        _ = try worker.worker.open(leased, owner: .first, run: run, keyColumns: 1)
         try store.connection.execute("UPDATE coord.shard SET backend_start = '2000-01-01'")
-        try store.terminateHolder(of: ShardID(0), run: run)
+        try store.coordinator.terminateHolder(of: ShardID(0), run: run)
         #expect(try worker.value("SELECT 1") == "1")
     }
 
     @Test func leaseThatWasLostIsNotOpened() throws {
-        let old = try #require(try store.lease(ShardID(0), to: .first, after: Epoch(0), ownership)).lease
-        #expect(try store.open(old, owner: .second, run: run, keyColumns: 1) == nil)
-        _ = try store.lease(ShardID(0), to: .second, after: Epoch(1), ownership)
-        #expect(try store.open(old, owner: .first, run: run, keyColumns: 1) == nil)
+        let old = try #require(try store.coordinator.lease(ShardID(0), to: .first, after: Epoch(0), ownership)).lease
+        #expect(try store.worker.open(old, owner: .second, run: run, keyColumns: 1) == nil)
+        _ = try store.coordinator.lease(ShardID(0), to: .second, after: Epoch(1), ownership)
+        #expect(try store.worker.open(old, owner: .first, run: run, keyColumns: 1) == nil)
         let new = Lease(shard: ShardID(0), epoch: Epoch(2))
-        #expect(try store.open(new, owner: .second, run: run, keyColumns: 1) != nil)
+        #expect(try store.worker.open(new, owner: .second, run: run, keyColumns: 1) != nil)
         try store.end(0, of: run, as: .done)
-        #expect(try store.open(new, owner: .second, run: run, keyColumns: 1) == nil)
+        #expect(try store.worker.open(new, owner: .second, run: run, keyColumns: 1) == nil)
     }
 
     // MARK: - Ends of attempts
 
     private func lease(_ epoch: Int64) throws -> Lease {
-        try #require(try store.lease(ShardID(0), to: .first, after: Epoch(epoch), ownership)).lease
+        try #require(try store.coordinator.lease(ShardID(0), to: .first, after: Epoch(epoch), ownership)).lease
     }
 
     private func record(
         _ lease: Lease, _ outcome: String = "failed", permanent: Bool = false, attempts: Int = 3,
         error: String? = "why"
     ) throws -> (state: ShardState, failures: Int)? {
-        try store.recordAttempt(
+        try store.coordinator.recordAttempt(
             lease, worker: .first, outcome: outcome, error: error, permanent: permanent, attempts: attempts, ownership)
     }
 
@@ -191,7 +192,7 @@ import Testing
             #expect(end.state == expected)
             #expect(end.failures == epoch + 1)
         }
-        let shard = try #require(try store.shard(ShardID(0), of: run))
+        let shard = try #require(try store.reader.shard(ShardID(0), of: run))
         #expect(shard.state == .failed && shard.failures == 3 && shard.owner == nil && shard.error == "why")
         #expect(try store.attempts(of: run) == ["0 1 failed true", "0 2 failed true", "0 3 failed true"])
         #expect(try store.value("SELECT string_agg(error, ',') FROM coord.attempt") == "why,why,why")
@@ -224,7 +225,7 @@ import Testing
         _ = try record(try lease(0))
         let end = try #require(try record(try lease(1), "released", attempts: 0, error: nil))
         #expect(end.state == .pending && end.failures == 0)
-        let shard = try #require(try store.shard(ShardID(0), of: run))
+        let shard = try #require(try store.reader.shard(ShardID(0), of: run))
         #expect(shard.failures == 1)
         #expect(shard.error == "why", "the last error stays to be seen")
         #expect(try store.attempts(of: run).last == "0 2 released true")
@@ -237,11 +238,11 @@ import Testing
 
     @Test func endOfALeaseThatWasLostIsNotRecorded() throws {
         let old = try lease(0)
-        _ = try store.lease(ShardID(0), to: .second, after: Epoch(1), ownership)
+        _ = try store.coordinator.lease(ShardID(0), to: .second, after: Epoch(1), ownership)
         #expect(try record(old) == nil)
         let wrongOwner = Lease(shard: ShardID(0), epoch: Epoch(2))
         #expect(try record(wrongOwner) == nil)
-        #expect(try store.shard(ShardID(0), of: run)?.state == .running)
+        #expect(try store.reader.shard(ShardID(0), of: run)?.state == .running)
         #expect(try store.attempts(of: run) == ["0 1 superseded true", "0 2 open false"])
     }
 
@@ -249,19 +250,19 @@ import Testing
         let lease = try lease(0)
         #expect(try record(lease) != nil)
         #expect(try record(lease) == nil)
-        #expect(try store.shard(ShardID(0), of: run)?.failures == 1)
+        #expect(try store.reader.shard(ShardID(0), of: run)?.failures == 1)
     }
 
     @Test func shardThatIsDoneStaysDone() throws {
         let lease = try lease(0)
         try store.end(0, of: run, as: .done)
         #expect(try record(lease, permanent: true) == nil)
-        #expect(try store.shard(ShardID(0), of: run)?.state == .done)
+        #expect(try store.reader.shard(ShardID(0), of: run)?.state == .done)
         #expect(try store.attempts(of: run) == ["0 1 done true"])
     }
 
     @Test func longErrorIsCut() throws {
         _ = try record(try lease(0), error: String(repeating: "ä", count: 5000))
-        #expect(try store.shard(ShardID(0), of: run)?.error?.count == LedgerStore.errorLimit)
+        #expect(try store.reader.shard(ShardID(0), of: run)?.error?.count == CoordinatorLedger.errorLimit)
     }
 }

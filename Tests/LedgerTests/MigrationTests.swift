@@ -8,21 +8,21 @@ import Testing
 
 @Suite(.database) struct MigrationTests {
     private let database = TestDatabase.current
-    private let store: LedgerStore
+    private let store: TestLedger
 
-    init() throws { store = LedgerStore(try database.connect()) }
+    init() throws { store = TestLedger(try database.connect()) }
 
     @Test func ledgerIsInstalledOnceAndStays() throws {
-        #expect(try store.installedVersion() == 0)
-        #expect(try store.install())
-        #expect(try store.installedVersion() == Schema.version)
-        try store.require()
-        #expect(try !store.install())
+        #expect(try store.installation.installedVersion() == 0)
+        #expect(try store.installation.install())
+        #expect(try store.installation.installedVersion() == Schema.version)
+        try store.installation.require()
+        #expect(try !store.installation.install())
         #expect(try store.value("SELECT count(*) FROM coord.migration") == "\(Schema.version)")
     }
 
     @Test func missingLedgerIsSaidWithTheWayOn() throws {
-        let error = try ledgerError { try store.require() }
+        let error = try ledgerError { try store.installation.require() }
         #expect(error.code == .notInstalled)
         #expect(error.mend?.contains("coord ledger install") == true)
     }
@@ -38,7 +38,7 @@ import Testing
         let pid = try await other.pid()
         try store.connection.execute("BEGIN")
         try store.connection.execute("SELECT pg_advisory_xact_lock(\(Schema.migrationLock(of: .standard)))")
-        async let outcome = other.with { connection in Result { try LedgerStore(connection).install() } }
+        async let outcome = other.with { connection in Result { try LedgerInstallation(connection).install() } }
         let watcher = try database.connect()
         try await watcher.awaitBlocked(pid)
         try migrate(through: Schema.version)
@@ -81,28 +81,30 @@ import Testing
     @Test(arguments: 1..<Schema.version) func olderLedgerIsBroughtToThisVersionAndItsRunGoesOn(_ version: Int) throws {
         try migrate(through: version)
         let run = try insertOldRun("job")
-        let error = try ledgerError { try store.require() }
+        let error = try ledgerError { try store.installation.require() }
         #expect(error.mend == "coord ledger install")
-        #expect(try store.install())
-        try store.require()
+        #expect(try store.installation.install())
+        try store.installation.require()
         let versions = (1...Schema.version).map(String.init).joined(separator: ",")
         #expect(
             try store.value("SELECT string_agg(version::text, ',' ORDER BY version) FROM coord.migration") == versions)
-        let record = try store.run(run)
+        let record = try store.reader.run(run)
         #expect(record.state == .running && record.coordinator == nil)
         // The migration to version 3 counts them.
         #expect(record.shardsPlanned == (version < 3 ? 2 : nil))
-        #expect(try ledgerError { _ = try store.assignment(of: run) }.code == .wrongState("unresolved"))
-        let definition = try store.run(run).definition
+        #expect(try ledgerError { _ = try store.worker.assignment(of: run) }.code == .wrongState("unresolved"))
+        let definition = try store.reader.run(run).definition
         #expect(definition.tableOID == nil && definition.binding == nil && definition.endKey == nil)
         #expect(definition.settings.isEmpty && definition.batchRows == nil)
 
-        let ownership = try store.takeOver(run, as: .rival, host: "other", pid: 8)
+        let ownership = try store.coordinator.takeOver(run, as: .rival, host: "other", pid: 8)
         #expect(ownership.term == 2)
-        let leased = try #require(try store.lease(ShardID(0), to: .second, after: Epoch(3), ownership))
+        let leased = try #require(try store.coordinator.lease(ShardID(0), to: .second, after: Epoch(3), ownership))
         #expect(leased.lease.epoch == Epoch(4) && leased.sequence == 4)
-        #expect(try store.open(leased.lease, owner: .second, run: run, keyColumns: 1)?.position.checkpoint == Key("2"))
-        _ = try store.recordAttempt(
+        #expect(
+            try store.worker.open(leased.lease, owner: .second, run: run, keyColumns: 1)?.position.checkpoint
+                == Key("2"))
+        _ = try store.coordinator.recordAttempt(
             leased.lease, worker: .second, outcome: "unfit", error: "old", permanent: false, attempts: 5, ownership)
         #expect(try store.attempts(of: run) == ["0 4 unfit true"])
         #expect(try store.events(of: run).suffix(1) == ["lease_unfit 0"])
@@ -114,14 +116,14 @@ import Testing
             FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
             JOIN pg_namespace AS n ON n.oid = p.pronamespace WHERE n.nspname = 'coord'
             """
-        try store.install()
+        try store.installation.install()
         let new = try #require(try store.value(catalogue))
         for trigger in ["record_runA", "record_shardA", "record_lease_endA"] { #expect(new.contains(trigger)) }
         #expect(new.components(separatedBy: "search_path=pg_catalog, pg_temp").count == 4)
-        try store.drop()
+        try store.installation.drop()
         try migrate(through: 2)
         _ = try insertOldRun("job")
-        try store.install()
+        try store.installation.install()
         #expect(try store.value(catalogue) == new)
     }
 
@@ -129,7 +131,9 @@ import Testing
         let sessions = (0..<4).map { _ in TestSession(database.settings()) }
         for session in sessions { _ = try await session.pid() }
         let made = try await withThrowingTaskGroup(of: Bool.self) { group in
-            for session in sessions { group.addTask { try await session.with { try LedgerStore($0).install() } } }
+            for session in sessions {
+                group.addTask { try await session.with { try LedgerInstallation($0).install() } }
+            }
             return try await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
         }
         #expect(made >= 1)
@@ -137,9 +141,9 @@ import Testing
     }
 
     @Test func newerLedgerIsRefusedAndLeftAlone() throws {
-        try store.install()
+        try store.installation.install()
         try store.connection.execute("INSERT INTO coord.migration (version) VALUES (\(Schema.version + 1))")
-        for attempt in [{ try self.store.require() }, { _ = try self.store.install() }] {
+        for attempt in [{ try self.store.installation.require() }, { _ = try self.store.installation.install() }] {
             let error = try ledgerError { try attempt() }
             #expect(error.code == .newer(version: Schema.version + 1))
         }
@@ -148,8 +152,8 @@ import Testing
 
     @Test func roleThatMayNotMakeTheLedgerIsForbiddenAndWritesNothing() throws {
         let role = try database.makeRole()
-        let poor = LedgerStore(try database.connect(role: role))
-        let error = try ledgerError { try poor.install() }
+        let poor = TestLedger(try database.connect(role: role))
+        let error = try ledgerError { try poor.installation.install() }
         #expect(error.code == .forbidden)
         #expect(error.cause?.sqlState == "42501")
         #expect(error.mend != nil)
@@ -160,18 +164,18 @@ import Testing
     @Test func roleThatMayMakeSchemasMayInstall() throws {
         let role = try database.makeRole()
         try store.connection.execute("GRANT CREATE ON DATABASE \(database.name) TO \(role)")
-        #expect(try LedgerStore(try database.connect(role: role)).install())
+        #expect(try LedgerInstallation(try database.connect(role: role)).install())
     }
 
     @Test func ledgerThatARoleMayNotReadIsForbidden() throws {
-        try store.install()
-        let poor = LedgerStore(try database.connect(role: try database.makeRole()))
-        #expect(try ledgerError { try poor.require() }.code == .forbidden)
+        try store.installation.install()
+        let poor = TestLedger(try database.connect(role: try database.makeRole()))
+        #expect(try ledgerError { try poor.installation.require() }.code == .forbidden)
         try store.connection.execute("GRANT USAGE ON SCHEMA coord TO \(database.role)")
-        #expect(try ledgerError { try poor.require() }.code == .forbidden)
-        #expect(try ledgerError { try poor.install() }.code == .forbidden)
+        #expect(try ledgerError { try poor.installation.require() }.code == .forbidden)
+        #expect(try ledgerError { try poor.installation.install() }.code == .forbidden)
         try store.connection.execute("GRANT SELECT ON coord.migration TO \(database.role)")
-        try poor.require()
+        try poor.installation.require()
     }
 
     @Test(arguments: [
@@ -182,7 +186,10 @@ import Testing
     func schemaOfSomebodyElseIsToldAndLeftAlone(_ content: String) throws {
         try store.connection.execute("CREATE SCHEMA coord")
         try store.connection.execute(content)
-        for attempt in [{ _ = try self.store.install() }, { try self.store.require() }, { try self.store.drop() }] {
+        for attempt in [
+            { _ = try self.store.installation.install() }, { try self.store.installation.require() },
+            { try self.store.installation.drop() },
+        ] {
             let error = try ledgerError { try attempt() }
             #expect(error.code == .foreign)
             #expect(error.message.contains("it holds"))
@@ -193,40 +200,40 @@ import Testing
 
     @Test func emptySchemaOfThatNameIsTaken() throws {
         try store.connection.execute("CREATE SCHEMA coord")
-        #expect(try store.install())
+        #expect(try store.installation.install())
     }
 
     @Test func tableThatOnlyHasTheNameOfAMigrationIsForeign() throws {
-        try store.install()
+        try store.installation.install()
         try store.connection.execute("ALTER TABLE coord.migration RENAME version TO revision")
-        #expect(try ledgerError { try store.require() }.code == .foreign)
+        #expect(try ledgerError { try store.installation.require() }.code == .foreign)
     }
 
     @Test func ledgerIsDroppedWithEverythingInIt() throws {
-        try store.drop()
-        try store.install()
-        _ = try store.createRun(.sample(), plan: .cut(at: ["5"]))
-        try store.drop()
-        #expect(try store.installedVersion() == 0)
-        try store.install()
-        #expect(try store.runs().isEmpty)
+        try store.installation.drop()
+        try store.installation.install()
+        _ = try store.coordinator.createRun(.sample(), plan: .cut(at: ["5"]))
+        try store.installation.drop()
+        #expect(try store.installation.installedVersion() == 0)
+        try store.installation.install()
+        #expect(try store.reader.runs().isEmpty)
     }
 
     @Test func dropIsRefusedWhileACoordinatorOwnsARun() throws {
-        try store.install()
+        try store.installation.install()
         let ownership = try store.ownedRun()
-        let error = try ledgerError { try store.drop() }
+        let error = try ledgerError { try store.installation.drop() }
         #expect(error.code == .owned(by: "host pid 7"))
         #expect(error.mend == "coord cancel \(ownership.run)")
-        #expect(try store.run(ownership.run).state == .running)
+        #expect(try store.reader.run(ownership.run).state == .running)
 
         try store.forgetSession(of: ownership.run)
-        try store.drop()
-        #expect(try store.installedVersion() == 0)
+        try store.installation.drop()
+        #expect(try store.installation.installedVersion() == 0)
     }
 
     @Test func migrationsSplitIntoSingleStatements() throws {
-        try store.install()
+        try store.installation.install()
         // Each trigger and its function came through whole.
         #expect(
             try store.value("SELECT count(*) FROM pg_trigger WHERE tgname IN ('record_run', 'record_shard')") == "2")

@@ -5,12 +5,12 @@ import Support
 import Testing
 
 @Suite(.database) struct RunTests {
-    private let store: LedgerStore
+    private let store: TestLedger
     init() throws { store = try TestDatabase.current.ledger() }
 
     @Test func newRunHasItsDefinitionAndShards() throws {
-        let run = try store.createRun(.sample(), plan: .cut(at: ["a'b", "c\"d,{}\\"]))
-        let record = try store.run(run)
+        let run = try store.coordinator.createRun(.sample(), plan: .cut(at: ["a'b", "c\"d,{}\\"]))
+        let record = try store.reader.run(run)
         var expected = RunDefinition.sample()
         expected.searchPath = "\"$user\", public"
         #expect(record.definition == expected)
@@ -21,12 +21,12 @@ import Testing
         #expect(!record.cancelAsked)
         #expect(record.coordinator == nil && record.startedAt == nil && record.finishedAt == nil)
 
-        let shards = try store.shards(of: run)
+        let shards = try store.reader.shards(of: run)
         #expect(shards.map(\.range) == ShardPlan.cut(at: ["a'b", "c\"d,{}\\"]).parts.map(\.range))
         #expect(shards.map(\.record) == (0..<3).map { ShardRecord(id: ShardID($0), rowsEstimated: 10) })
         #expect(shards.allSatisfy { $0.checkpoint == nil })
-        #expect(try store.shard(ShardID(1), of: run) == shards[1].record)
-        #expect(try store.shard(ShardID(3), of: run) == nil)
+        #expect(try store.reader.shard(ShardID(1), of: run) == shards[1].record)
+        #expect(try store.reader.shard(ShardID(3), of: run) == nil)
     }
 
     @Test func runKeepsWhatItsJobWasBoundTo() throws {
@@ -42,17 +42,17 @@ import Testing
         let plan = ShardPlan(parts: [
             ShardPlan.Part(range: KeyRange(after: nil, through: definition.endKey), rowsEstimated: 1)
         ])
-        let run = try store.createRun(definition, plan: plan)
-        #expect(try store.run(run).definition == definition)
-        #expect(try store.run(run).definition == definition)
-        #expect(try store.run(run).shardsPlanned == 1)
+        let run = try store.coordinator.createRun(definition, plan: plan)
+        #expect(try store.reader.run(run).definition == definition)
+        #expect(try store.reader.run(run).definition == definition)
+        #expect(try store.reader.run(run).shardsPlanned == 1)
     }
 
     @Test func planMustEndWhereTheRunDoes() throws {
         var definition = RunDefinition.sample()
         definition.endKey = Key("9")
-        #expect(throws: TilingError.self) { _ = try store.createRun(definition, plan: .cut(at: ["5"])) }
-        #expect(try store.runs().isEmpty)
+        #expect(throws: TilingError.self) { _ = try store.coordinator.createRun(definition, plan: .cut(at: ["5"])) }
+        #expect(try store.reader.runs().isEmpty)
     }
 
     @Test(arguments: [
@@ -69,66 +69,66 @@ import Testing
     ])
     func rangesThatDoNotTileTheKeySpaceAreRefused(_ ranges: [KeyRange]) throws {
         let plan = ShardPlan(parts: ranges.map { ShardPlan.Part(range: $0, rowsEstimated: 1) })
-        #expect(throws: TilingError.self) { _ = try store.createRun(.sample(), plan: plan) }
-        #expect(try store.runs().isEmpty)
+        #expect(throws: TilingError.self) { _ = try store.coordinator.createRun(.sample(), plan: plan) }
+        #expect(try store.reader.runs().isEmpty)
     }
 
     @Test func runWhoseShardsCannotBeWrittenIsNotWrittenEither() throws {
         try store.connection.execute("ALTER TABLE coord.shard ADD CHECK (id < 1)")
-        #expect(throws: PostgresError.self) { _ = try store.createRun(.sample(), plan: .cut(at: ["1"])) }
+        #expect(throws: PostgresError.self) { _ = try store.coordinator.createRun(.sample(), plan: .cut(at: ["1"])) }
         #expect(try store.value("SELECT count(*) FROM coord.run") == "0")
         #expect(try store.value("SELECT count(*) FROM coord.event") == "0")
-        _ = try store.createRun(.sample(), plan: .cut(at: []))
+        _ = try store.coordinator.createRun(.sample(), plan: .cut(at: []))
     }
 
     @Test func runWithManyShardsIsMadeAtOnce() throws {
-        let run = try store.createRun(.sample(), plan: .cut(at: (1..<20_000).map(String.init)))
-        #expect(try store.run(run).counts.pending == 20_000)
-        try KeyRange.checkTiling(try store.shards(of: run).map(\.range))
+        let run = try store.coordinator.createRun(.sample(), plan: .cut(at: (1..<20_000).map(String.init)))
+        #expect(try store.reader.run(run).counts.pending == 20_000)
+        try KeyRange.checkTiling(try store.reader.shards(of: run).map(\.range))
     }
 
     @Test func unknownRunIsSaid() throws {
-        let error = try ledgerError { _ = try store.run(RunID(9)) }
+        let error = try ledgerError { _ = try store.reader.run(RunID(9)) }
         #expect(error.code == .unknownRun)
         #expect(error.message.contains("no run 9"))
-        #expect(try store.shards(of: RunID(9)).isEmpty)
+        #expect(try store.reader.shards(of: RunID(9)).isEmpty)
     }
 
     @Test func runsComeNewestFirstUpToTheLimit() throws {
-        let runs = try (0..<5).map { try store.createRun(.sample("job\($0)"), plan: .cut(at: [])) }
-        #expect(try store.runs(limit: 3).map(\.id) == Array(runs.reversed().prefix(3)))
-        #expect(try store.runs().map(\.definition.name) == ["job4", "job3", "job2", "job1", "job0"])
+        let runs = try (0..<5).map { try store.coordinator.createRun(.sample("job\($0)"), plan: .cut(at: [])) }
+        #expect(try store.reader.runs(limit: 3).map(\.id) == Array(runs.reversed().prefix(3)))
+        #expect(try store.reader.runs().map(\.definition.name) == ["job4", "job3", "job2", "job1", "job0"])
     }
 
     @Test func unfinishedRunIsTheNewestOfItsName() throws {
-        #expect(try store.unfinishedRun(named: "job") == nil)
-        let first = try store.createRun(.sample(), plan: .cut(at: []))
-        _ = try store.createRun(.sample("other"), plan: .cut(at: []))
-        #expect(try store.unfinishedRun(named: "job")?.id == first)
-        _ = try store.cancel(first)
-        #expect(try store.unfinishedRun(named: "job") == nil)
-        let second = try store.createRun(.sample(), plan: .cut(at: []))
-        #expect(try store.unfinishedRun(named: "job")?.id == second)
+        #expect(try store.reader.unfinishedRun(named: "job") == nil)
+        let first = try store.coordinator.createRun(.sample(), plan: .cut(at: []))
+        _ = try store.coordinator.createRun(.sample("other"), plan: .cut(at: []))
+        #expect(try store.reader.unfinishedRun(named: "job")?.id == first)
+        _ = try store.cancellation.cancel(first)
+        #expect(try store.reader.unfinishedRun(named: "job") == nil)
+        let second = try store.coordinator.createRun(.sample(), plan: .cut(at: []))
+        #expect(try store.reader.unfinishedRun(named: "job")?.id == second)
     }
 
     @Test func jobHasOneUnfinishedRunAtMost() throws {
-        let first = try store.createRun(.sample(), plan: .cut(at: []))
-        let error = try ledgerError { _ = try store.createRun(.sample(), plan: .cut(at: ["1"])) }
+        let first = try store.coordinator.createRun(.sample(), plan: .cut(at: []))
+        let error = try ledgerError { _ = try store.coordinator.createRun(.sample(), plan: .cut(at: ["1"])) }
         #expect(error.code == .owned(by: "?"))
         #expect(error.mend == "coord status")
-        #expect(try store.runs().map(\.id) == [first])
+        #expect(try store.reader.runs().map(\.id) == [first])
         #expect(try store.value("SELECT count(*) FROM coord.shard") == "1")
-        _ = try store.createRun(.sample("other"), plan: .cut(at: []))
+        _ = try store.coordinator.createRun(.sample("other"), plan: .cut(at: []))
     }
 
     @Test(arguments: RunRecord.State.allCases) func onlyCompleteAndCancelledRunsAreFinished(_ state: RunRecord.State)
         throws
     {
-        let run = try store.createRun(.sample(), plan: .cut(at: []))
+        let run = try store.coordinator.createRun(.sample(), plan: .cut(at: []))
         try store.connection.execute("UPDATE coord.run SET state = '\(state.rawValue)'")
-        #expect(try store.run(run).state == state)
+        #expect(try store.reader.run(run).state == state)
         #expect(state.isUnfinished == ![.complete, .cancelled].contains(state))
-        #expect((try store.unfinishedRun(named: "job") != nil) == state.isUnfinished)
+        #expect((try store.reader.unfinishedRun(named: "job") != nil) == state.isUnfinished)
     }
 
     @Test func runCountsItsShardsAndRows() throws {
@@ -139,7 +139,7 @@ import Testing
         try store.end(3, of: run, as: .failed)
         try store.end(4, of: run, as: .done)
         try store.connection.execute("UPDATE coord.shard SET rows_done = 5 WHERE id >= 2")
-        let record = try store.run(run)
+        let record = try store.reader.run(run)
         #expect(record.counts == ShardCounts(pending: 1, running: 1, done: 2, failed: 1))
         #expect(record.counts.total == 5)
         #expect(record.rowsDone == 15)
@@ -148,33 +148,33 @@ import Testing
     // MARK: - Workers
 
     @Test func workersAreNotedAndRenewed() throws {
-        let run = try store.createRun(.sample(), plan: .cut(at: []))
+        let run = try store.coordinator.createRun(.sample(), plan: .cut(at: []))
         var first = WorkerRecord(
             id: .first, host: "a", pid: 1, shard: ShardID(0), rowsDone: 10, rowsPerSecond: 2.5, rssBytes: 1 << 40,
             peakRSSBytes: 1 << 41)
         let second = WorkerRecord(id: .second, host: "b", pid: 2)
-        try store.note([], of: run)
-        try store.note([second, first], of: run)
-        #expect(try store.workers(of: run, includeGone: false) == [first, second])
+        try store.coordinator.note([], of: run)
+        try store.coordinator.note([second, first], of: run)
+        #expect(try store.reader.workers(of: run, includeGone: false) == [first, second])
         first.shard = nil
         first.rowsDone = 20
-        try store.note([first], of: run)
-        #expect(try store.workers(of: run, includeGone: false) == [first, second])
+        try store.coordinator.note([first], of: run)
+        #expect(try store.reader.workers(of: run, includeGone: false) == [first, second])
     }
 
     @Test func workersThatLeftOrFellSilentAreGone() throws {
-        let run = try store.createRun(.sample(), plan: .cut(at: []))
+        let run = try store.coordinator.createRun(.sample(), plan: .cut(at: []))
         let first = WorkerRecord(id: .first, host: "a", pid: 1, shard: ShardID(0), rowsPerSecond: 3)
-        try store.note([first, WorkerRecord(id: .second, host: "b", pid: 2)], of: run)
-        try store.noteLeft(.first, of: run)
-        #expect(try store.workers(of: run, includeGone: false).map(\.id) == [.second])
-        let all = try store.workers(of: run, includeGone: true)
+        try store.coordinator.note([first, WorkerRecord(id: .second, host: "b", pid: 2)], of: run)
+        try store.coordinator.noteLeft(.first, of: run)
+        #expect(try store.reader.workers(of: run, includeGone: false).map(\.id) == [.second])
+        let all = try store.reader.workers(of: run, includeGone: true)
         #expect(all.map(\.id) == [.first, .second])
         #expect(all[0].shard == nil && all[0].rowsPerSecond == 0)
 
         try store.connection.execute("UPDATE coord.worker SET seen_at = now() - interval '31 seconds'")
-        #expect(try store.workers(of: run, includeGone: false).isEmpty)
-        try store.note([first], of: run)
-        #expect(try store.workers(of: run, includeGone: false) == [first])
+        #expect(try store.reader.workers(of: run, includeGone: false).isEmpty)
+        try store.coordinator.note([first], of: run)
+        #expect(try store.reader.workers(of: run, includeGone: false) == [first])
     }
 }

@@ -41,50 +41,50 @@ import Testing
     }
 
     /// A run's life, with all statements of its coordinator and of those who look on.
-    private func live(_ store: LedgerStore) throws {
-        try store.install()
+    private func live(_ store: TestLedger) throws {
+        try store.installation.install()
         let ownership = try store.ownedRun(cutAt: ["1"])
         let run = ownership.run
         let leased = try LeasedShard(store, of: ownership)
-        _ = try store.renew(ownership, rowsPerSecond: 1)
+        _ = try store.coordinator.renew(ownership, rowsPerSecond: 1)
         // Nobody's session is entered there; what counts is which function the statement names.
-        try store.terminateHolder(of: ShardID(1), run: run)
-        _ = try store.recordAttempt(
+        try store.coordinator.terminateHolder(of: ShardID(1), run: run)
+        _ = try store.coordinator.recordAttempt(
             leased.lease, worker: .first, outcome: "failed", error: "why", permanent: true, attempts: 5, ownership)
-        try store.note([WorkerRecord(id: .first, host: "a", pid: 1)], of: run)
-        _ = try store.workers(of: run, includeGone: true)
+        try store.coordinator.note([WorkerRecord(id: .first, host: "a", pid: 1)], of: run)
+        _ = try store.reader.workers(of: run, includeGone: true)
         try store.end(1, of: run, as: .done)
-        _ = try store.load(run)
-        _ = try store.conclude(ownership)
-        _ = try store.runs()
-        _ = try store.lockHolders(of: run)
-        try store.noteAllLeft(run)
-        try store.cancel(run)
-        _ = try store.createRun(.sample(), plan: .cut(at: []), replacing: try store.run(run))
-        try store.drop()
+        _ = try store.coordinator.load(run)
+        _ = try store.coordinator.conclude(ownership)
+        _ = try store.reader.runs()
+        _ = try store.cancellation.lockHolders(of: run)
+        try store.coordinator.noteAllLeft(run)
+        try store.cancellation.cancel(run)
+        _ = try store.coordinator.createRun(.sample(), plan: .cut(at: []), replacing: try store.reader.run(run))
+        try store.installation.drop()
     }
 
     @Test func functionsOfOthersAreNotCalled() throws {
         defer { uproot() }
         try plant()
         let setup = SearchPath.setup + PostgresSession.ledger
-        try live(LedgerStore(try database.connect(setup: setup)))
+        try live(TestLedger(try database.connect(setup: setup)))
         let late = try database.connect()
         #expect(try late.pinSearchPath() == "\"$user\", public")
-        try live(LedgerStore(late))
+        try live(TestLedger(late))
     }
 
     @Test func withoutThePinnedPathTheyWouldBe() throws {
         defer { uproot() }
         try plant()
-        let store = LedgerStore(try database.connect(setup: PostgresSession.ledger))
+        let store = TestLedger(try database.connect(setup: PostgresSession.ledger))
         let error = try postgresError { try live(store) }
         #expect(error.message.contains("trapped"))
     }
 
     @Test func triggersCallNobodysFunctionsInWhateverSession() throws {
         let store = try database.ledger()
-        let run = try store.createRun(.sample(), plan: .cut(at: []))
+        let run = try store.coordinator.createRun(.sample(), plan: .cut(at: []))
         defer { uproot() }
         try plant()
         let plain = try database.connect()
@@ -96,11 +96,11 @@ import Testing
 
     @Test func runKeepsTheRolesOwnPath() throws {
         try database.connect().execute("ALTER DATABASE \(database.name) SET search_path = app, \"Odd, one\", public")
-        let store = LedgerStore(try database.connect(setup: SearchPath.setup + PostgresSession.ledger))
-        try store.install()
+        let store = TestLedger(try database.connect(setup: SearchPath.setup + PostgresSession.ledger))
+        try store.installation.install()
         #expect(try store.value("SELECT current_setting('search_path')") == SearchPath.pinned)
-        let run = try store.createRun(.sample(), plan: .cut(at: []))
-        #expect(try store.run(run).definition.searchPath == "app, \"Odd, one\", public")
+        let run = try store.coordinator.createRun(.sample(), plan: .cut(at: []))
+        #expect(try store.reader.run(run).definition.searchPath == "app, \"Odd, one\", public")
     }
 
     @Test func pathIsSetBackAlsoAfterAnError() throws {

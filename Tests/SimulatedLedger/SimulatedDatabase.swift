@@ -69,7 +69,7 @@ struct SimulatedDatabase {
     let mechanisms: SafetyMechanisms
     let audit: Audit
 
-    /// How long a coordinator owns its run without renewing: `LedgerStore.ownershipSeconds`, shortened.
+    /// How long a coordinator owns its run without renewing: `CoordinatorLedger.ownershipSeconds`, shortened.
     static let ownership: Duration = .seconds(6)
 
     init(

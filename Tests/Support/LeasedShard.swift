@@ -13,15 +13,15 @@ package struct LeasedShard: Sendable {
     package var sequence: Int64 = 0
 
     package init(
-        _ store: LedgerStore, shard: Int32 = 0, of ownership: Ownership, worker: WorkerID = .first, keyColumns: Int = 1
+        _ store: TestLedger, shard: Int32 = 0, of ownership: Ownership, worker: WorkerID = .first, keyColumns: Int = 1
     ) throws {
         let id = ShardID(shard)
-        let record = try #require(try store.shard(id, of: ownership.run))
-        let leased = try store.lease(id, to: worker, after: record.epoch, ownership)
+        let record = try #require(try store.reader.shard(id, of: ownership.run))
+        let leased = try store.coordinator.lease(id, to: worker, after: record.epoch, ownership)
         lease = try #require(leased).lease
         run = ownership.run
         self.worker = worker
-        let opening = try #require(try store.open(lease, owner: worker, run: run, keyColumns: keyColumns))
+        let opening = try #require(try store.worker.open(lease, owner: worker, run: run, keyColumns: keyColumns))
         range = opening.range
         checkpoint = opening.position.checkpoint
         sequence = opening.position.sequence

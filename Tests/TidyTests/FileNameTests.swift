@@ -8,9 +8,9 @@ import Testing
         "Sources/Batches/BatchStatements.swift": ["Mechanisms"],
         "Sources/Batches/Binding.swift": ["BindingFault"],
         "Sources/Dispatching/DispatchAction.swift": ["DispatchOutcome"],
-        "Sources/Ledger/LedgerStore+Runs.swift": ["Ownership", "RunRecord"],
-        "Sources/Ledger/LedgerStore+Tiling.swift": ["ShardTiling"],
-        "Sources/Ledger/LedgerStore+Workers.swift": ["WorkerRecord"],
+        "Sources/Ledger/LedgerColumns.swift": ["LedgerColumn", "LedgerRow"],
+        "Sources/Ledger/LedgerQuery.swift": ["LedgerStatement"],
+        "Sources/Ledger/ShardColumns.swift": ["CheckpointColumn", "PositionColumns", "RangeColumns"],
         "Sources/Sharding/KeyRange.swift": ["TilingError"],
         "Sources/Worker/BatchRunner.swift": ["CommitResult"], "Sources/Worker/WorkerService.swift": ["WorkerError"],
     ]

@@ -1,3 +1,4 @@
+import Ledger
 import Postgres
 import Sharding
 import Testing
@@ -31,6 +32,15 @@ import WorkerLoop
         #expect(error.kind.scope == refused.scope)
         #expect(error.cause == StepError.Cause(sqlState: refused.sqlState, effect: refused.effect))
         #expect((error.identity != nil) == refused.isTriedOnceMore)
+    }
+
+    /// Another shard may be whole, but nobody knows what else was changed.
+    @Test func aDamagedLedgerStopsTheRunWithItsOwnWords() {
+        let damage = LedgerError(.damaged, "the ledger of run 3 was changed by hand", mend: "put it back")
+        let error = StepError(damage)
+        #expect(error.kind == .stopsRun && error.kind.scope == .run)
+        #expect(error.message == damage.description)
+        #expect(StepError(LedgerError(.unknownRun, "there is no run 3")).kind == .permanent)
     }
 
     @Test func theWordsTellCodeAndEffect() {

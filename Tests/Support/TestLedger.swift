@@ -2,20 +2,42 @@ import Ledger
 import Postgres
 import Sharding
 
+/// The ledger of a test's database over one connection, for a test that is coordinator, worker and onlooker in turns.
+package struct TestLedger {
+    package let connection: PostgresConnection
+    package let schema: LedgerSchema
+    package let installation: LedgerInstallation
+    package let coordinator: CoordinatorLedger
+    package let worker: WorkerLedger
+    package let reader: LedgerReader
+    package let cancellation: RunCancellation
+
+    package init(_ connection: PostgresConnection, schema: LedgerSchema = .standard) {
+        self.connection = connection
+        self.schema = schema
+        let session = LedgerSession(connection, schema: schema)
+        installation = LedgerInstallation(session)
+        coordinator = CoordinatorLedger(session)
+        worker = WorkerLedger(session)
+        reader = LedgerReader(session)
+        cancellation = RunCancellation(session)
+    }
+}
+
 extension TestDatabase {
     /// A ledger that was just installed, over a connection of its own.
-    package func ledger(_ schema: LedgerSchema = .standard) throws -> LedgerStore {
-        let store = LedgerStore(try connect(setup: PostgresSession.ledger), schema: schema)
-        try store.install()
+    package func ledger(_ schema: LedgerSchema = .standard) throws -> TestLedger {
+        let store = TestLedger(try connect(setup: PostgresSession.ledger), schema: schema)
+        try store.installation.install()
         return store
     }
 }
 
-extension LedgerStore {
+extension TestLedger {
     /// A run that `.coordinator` owns.
     package func ownedRun(_ name: String = "job", cutAt boundaries: [String] = []) throws -> Ownership {
-        let run = try createRun(.sample(name), plan: .cut(at: boundaries))
-        let ownership = try takeOver(run, as: .coordinator, host: "host", pid: 7)
+        let run = try coordinator.createRun(.sample(name), plan: .cut(at: boundaries))
+        let ownership = try coordinator.takeOver(run, as: .coordinator, host: "host", pid: 7)
         try keepAlive(run)
         return ownership
     }

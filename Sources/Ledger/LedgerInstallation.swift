@@ -1,0 +1,118 @@
+import Postgres
+import Sharding
+
+/// The ledger's tables: whether they are there and of which version, to make them and to remove them.
+package struct LedgerInstallation: LedgerRole {
+    private let session: LedgerSession
+    package init(_ session: LedgerSession) { self.session = session }
+
+    private var ledger: String { session.ledger }
+    private var schema: LedgerSchema { session.schema }
+
+    /// Every table that the ledger has had since its first version.
+    static let tables = ["attempt", "event", "migration", "run", "shard", "worker"]
+
+    /// The version of the ledger in this schema; 0 when there is none.
+    /// - Throws: `LedgerError` with code `foreign` when the schema holds something else; `forbidden`.
+    package func installedVersion() throws -> Int {
+        let content = try session.first(ReadContent(schema: schema))
+        guard let content, content.count > 0 else { return 0 }
+        guard Set(content.tables).isSuperset(of: Self.tables) else { throw foreign(content) }
+        do {
+            return try session.only(ReadVersion())
+        } catch let error as PostgresError {
+            // Another table of that name may have other columns.
+            if ["42703", "42883", "22P02"].contains(error.sqlState) { throw foreign(content) }
+            guard error.recovery == .authorize else { throw error }
+            throw LedgerError(
+                .forbidden, "this role may not read the ledger: \(error)",
+                mend: "let its owner run: GRANT coord's schema and tables to this role", cause: error)
+        }
+    }
+
+    private func foreign(_ content: ReadContent.Content) -> LedgerError {
+        let some = content.names.joined(separator: ", ") + (content.count > content.names.count ? ", …" : "")
+        return LedgerError(
+            .foreign,
+            "the schema \(ledger) of this database is not this program's: it holds \(some), and not the tables of a ledger. "
+                + "Nothing was changed",
+            mend:
+                "give the ledger another: --ledger-schema NAME, or ledger_schema: NAME in the job; or rename that one: "
+                + "ALTER SCHEMA \(ledger) RENAME TO …")
+    }
+
+    /// Brings the ledger to this build's version. Does nothing where it is there already.
+    /// - Returns: whether anything was done.
+    @discardableResult
+    package func install() throws -> Bool {
+        if try installedVersion() == Schema.version { return false }
+        do {
+            return try session.transaction {
+                try session.run(LockMigrations(number: Schema.migrationLock(of: schema)))
+                let version = try installedVersion()
+                guard version <= Schema.version else { throw newer(version) }
+                let missing = version..<Schema.version
+                let migrations = Schema.migrations(in: schema)
+                for next in missing {
+                    try session.connection.execute(script: migrations[next])
+                    try session.run(NoteMigration(version: next + 1))
+                }
+                return !missing.isEmpty
+            }
+        } catch let error as PostgresError {
+            guard error.recovery == .authorize else { throw error }
+            throw LedgerError(
+                .forbidden, "this role may not make the ledger: \(error)",
+                mend: "let a role that may run: coord ledger install", cause: error)
+        }
+    }
+
+    private func newer(_ version: Int) -> LedgerError {
+        LedgerError(
+            .newer(version: version), "the ledger has version \(version), this coord knows \(Schema.version)",
+            mend: "use the coord that made it, or a newer one")
+    }
+
+    /// Fails with the way on unless the ledger is there and of this build's version.
+    package func require() throws {
+        let version = try installedVersion()
+        guard version > 0 else { throw try missing() }
+        guard version <= Schema.version else { throw newer(version) }
+        guard version == Schema.version else {
+            throw LedgerError(
+                .notInstalled, "the ledger has version \(version), this coord needs \(Schema.version)",
+                mend: "coord ledger install")
+        }
+    }
+
+    /// Names of other schemas that hold the tables of a ledger, at most three. One whose name no ledger may have is none.
+    package func others() throws -> [LedgerSchema] {
+        try session.rows(ReadOtherLedgers(schema: schema)).compactMap { LedgerSchema($0) }
+    }
+
+    private func missing() throws -> LedgerError {
+        let others = try others()
+        guard others.isEmpty else {
+            let names = others.map(\.quoted).joined(separator: ", ")
+            return LedgerError(
+                .notInstalled, "there is no ledger in the schema \(ledger) of this database, but one in \(names)",
+                mend: "name it: --ledger-schema NAME, or COORD_LEDGER_SCHEMA in the environment; to make one in "
+                    + "\(ledger): coord ledger install")
+        }
+        let place = schema == .standard ? "in" : "in the schema \(ledger) of"
+        return LedgerError(
+            .notInstalled, "there is no ledger \(place) this database: nothing has run here yet",
+            mend: "coord start JOB, or coord ledger install")
+    }
+
+    /// Removes the ledger with everything in it. Refused while a coordinator owns a run.
+    package func drop() throws {
+        guard try installedVersion() > 0 else { return }
+        if let (run, owner) = try session.first(ReadOwnedRun()) {
+            throw LedgerError(
+                .owned(by: owner ?? "?"), "run \(run) is at work: the ledger is not dropped",
+                mend: "coord cancel \(run)")
+        }
+        try session.connection.execute(script: "DROP SCHEMA \(ledger) CASCADE")
+    }
+}

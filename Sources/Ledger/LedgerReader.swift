@@ -1,0 +1,37 @@
+import Postgres
+import Sharding
+
+/// Who looks on: it reads, changes nothing and locks nothing.
+package struct LedgerReader: LedgerRole {
+    private let session: LedgerSession
+    package init(_ session: LedgerSession) { self.session = session }
+
+    /// - Throws: `LedgerError` with code `unknownRun`.
+    package func run(_ id: RunID) throws -> RunRecord {
+        guard let run = try session.first(ReadRun(run: id)) else { throw LedgerError.unknown(id) }
+        return run
+    }
+
+    /// The newest runs first, at most `limit`.
+    package func runs(limit: Int = 20) throws -> [RunRecord] { try session.rows(ReadRuns(limit: limit)) }
+
+    /// The newest run of this name, when it can still be worked on.
+    package func unfinishedRun(named name: String) throws -> RunRecord? {
+        guard let run = try session.first(ReadNewestRun(name: name)), run.state.isUnfinished else { return nil }
+        return run
+    }
+
+    package func shards(of run: RunID) throws -> [ShardDetail] { try session.rows(ReadShards(run: run)) }
+
+    package func shard(_ id: ShardID, of run: RunID) throws -> ShardRecord? {
+        try session.first(ReadShard(run: run, shard: id))
+    }
+
+    /// The workers of a run: those at work, or, when the run has ended, all that it had.
+    package func workers(of run: RunID, includeGone: Bool) throws -> [WorkerRecord] {
+        try session.rows(ReadWorkers(run: run, includesGone: includeGone))
+    }
+
+    /// Rows of a run whose update the database suppressed.
+    package func unchangedRows(of run: RunID) throws -> Int64 { try session.only(CountUnchangedRows(run: run)) }
+}

@@ -1,0 +1,16 @@
+import Postgres
+
+extension PostgresParameters {
+    /// An array of texts, of which some may be null.
+    mutating func append(texts: [String?]) {
+        beginArray(elementType: ElementType.text.rawValue)
+        for text in texts {
+            guard var text else {
+                appendNullElement()
+                continue
+            }
+            text.withUTF8 { appendElement(UnsafeRawBufferPointer($0)) }
+        }
+        endArray()
+    }
+}

@@ -1,0 +1,33 @@
+public import Sharding
+
+/// A run as the ledger has it.
+public struct RunRecord: Sendable, Equatable {
+    public enum State: String, Sendable, CaseIterable {
+        case planned, running, complete, partial, failed, paused, cancelled
+
+        /// Whether the run can still be worked on.
+        public var isUnfinished: Bool { self != .complete && self != .cancelled }
+    }
+
+    public var id: RunID
+    public var definition: RunDefinition
+    public var state: State
+    public var cancelAsked: Bool
+    public var rowsEstimated: Int64
+    public var rowsDone: Int64
+    public var rowsPerSecond: Double
+    public var counts: ShardCounts
+    /// Host and pid of the coordinator, while one is alive.
+    public var coordinator: String?
+    /// Seconds since the epoch.
+    public var startedAt: Double?
+    public var finishedAt: Double?
+    /// How many shards were planned; nil where the ledger does not know.
+    public var shardsPlanned: Int?
+    /// Why the run stopped, as last told.
+    public var error: String?
+    /// Grows with each coordinator that takes the run over, and with a cancel.
+    public var term: Int64
+    /// The role that made the run.
+    public var user = ""
+}

@@ -1,0 +1,97 @@
+import Sharding
+
+/// The two ends of a shard's range, of which either may be open.
+struct RangeColumns {
+    static let list = "after_key, through_key"
+
+    private let after: LedgerColumn<Key>
+    private let through: LedgerColumn<Key>
+
+    init(_ columns: LedgerColumns) throws(LedgerError) {
+        after = try columns("after_key")
+        through = try columns("through_key")
+    }
+
+    func range(_ row: LedgerRow) throws(LedgerError) -> KeyRange {
+        KeyRange(after: try row.optional(after), through: try row.optional(through))
+    }
+}
+
+/// How far a shard is. The one place that knows in which columns and forms the ledger has that.
+struct PositionColumns {
+    static let list = "checkpoint, deferred, sequence, rows_done"
+
+    private let checkpoint: CheckpointColumn
+    private let deferred: LedgerColumn<[String]>
+    private let sequence: LedgerColumn<Int64>
+    private let rowsDone: LedgerColumn<Int64>
+
+    init(_ columns: LedgerColumns) throws(LedgerError) {
+        checkpoint = try CheckpointColumn(columns)
+        deferred = try columns("deferred")
+        sequence = try columns("sequence")
+        rowsDone = try columns("rows_done")
+    }
+
+    /// - Parameter keyColumns: of how many columns the run's keys are.
+    func position(_ row: LedgerRow, keyColumns: Int) throws(LedgerError) -> Position {
+        Position(
+            checkpoint: try checkpoint.checkpoint(row),
+            deferred: try row[deferred].map { Key(listed: $0, columns: keyColumns) },
+            sequence: try row[sequence], rowsDone: try row[rowsDone])
+    }
+}
+
+/// The checkpoint alone, for people.
+struct CheckpointColumn {
+    private let checkpoint: LedgerColumn<Key>
+
+    init(_ columns: LedgerColumns) throws(LedgerError) { checkpoint = try columns("checkpoint") }
+
+    /// Nil before the first batch.
+    func checkpoint(_ row: LedgerRow) throws(LedgerError) -> Key? { try row.optional(checkpoint) }
+}
+
+/// What the coordinator and people see of a shard.
+struct ShardColumns {
+    static let list = """
+        id, state, epoch, owner, failures, sequence, rows_done, rows_estimated, error, \(RangeColumns.list), checkpoint
+        """
+
+    private let id: LedgerColumn<ShardID>
+    private let state: LedgerColumn<ShardState>
+    private let epoch: LedgerColumn<Epoch>
+    private let owner: LedgerColumn<WorkerID>
+    private let failures: LedgerColumn<Int>
+    private let sequence: LedgerColumn<Int64>
+    private let rowsDone: LedgerColumn<Int64>
+    private let rowsEstimated: LedgerColumn<Int64>
+    private let error: LedgerColumn<String>
+    private let range: RangeColumns
+    private let checkpoint: CheckpointColumn
+
+    init(_ columns: LedgerColumns) throws(LedgerError) {
+        id = try columns("id")
+        state = try columns("state")
+        epoch = try columns("epoch")
+        owner = try columns("owner")
+        failures = try columns("failures")
+        sequence = try columns("sequence")
+        rowsDone = try columns("rows_done")
+        rowsEstimated = try columns("rows_estimated")
+        error = try columns("error")
+        range = try RangeColumns(columns)
+        checkpoint = try CheckpointColumn(columns)
+    }
+
+    func record(_ row: LedgerRow) throws(LedgerError) -> ShardRecord {
+        ShardRecord(
+            id: try row[id], state: try row[state], epoch: try row[epoch], owner: try row.optional(owner),
+            failures: try row[failures], sequence: try row[sequence], rowsDone: try row[rowsDone],
+            rowsEstimated: try row[rowsEstimated], error: try row.optional(error))
+    }
+
+    func detail(_ row: LedgerRow) throws(LedgerError) -> ShardDetail {
+        ShardDetail(record: try record(row), range: try range.range(row), checkpoint: try checkpoint.checkpoint(row))
+    }
+}
