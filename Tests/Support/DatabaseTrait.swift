@@ -1,6 +1,6 @@
 import Testing
 
-/// Gives each test, and each case of a test with arguments, a `TestDatabase.current` of its own.
+/// Gives each test, and each case of a test with arguments, a `TestDatabase.current` and a thread of its own.
 package struct DatabaseTrait: TestTrait, SuiteTrait, TestScoping {
     package var isRecursive: Bool { true }
 
@@ -15,9 +15,11 @@ package struct DatabaseTrait: TestTrait, SuiteTrait, TestScoping {
             print("own time: \(Double(milliseconds) / 1000) s, \(test.name)")
         }
         do {
-            // Before and not after, so that a test that fails leaves its traces to look at.
-            try database.reset()
-            try await TestDatabase.$running.withValue(database) { try await function() }
+            try await withTaskExecutorPreference(database.thread) {
+                // Before and not after, so that a test that fails leaves its traces to look at.
+                try database.reset()
+                try await TestDatabase.$running.withValue(database) { try await function() }
+            }
         } catch {
             await TestDatabasePool.shared.giveBack(database)
             throw error

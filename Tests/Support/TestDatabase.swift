@@ -11,6 +11,8 @@ package struct TestDatabase: Sendable {
     @TaskLocal static var running: TestDatabase?
 
     package let name: String
+    /// The test runs on it, since calls of libpq wait.
+    let thread = TestThread()
     /// A role without any rights that may log in, for tests of rights. Made by `makeRole`, dropped after the test.
     package var role: String { name + "_role" }
 

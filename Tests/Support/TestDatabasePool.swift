@@ -3,8 +3,12 @@ import Postgres
 import Synchronization
 
 /// The databases of this process. A test has one alone; how many there are bounds how many tests run at a time.
+///
+/// It has a thread of its own, since to make one takes a while.
 actor TestDatabasePool {
     static let shared = TestDatabasePool()
+    private let executor = ThreadExecutor(name: "databases")
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
     /// With a few connections for each, this stays far below the server's `max_connections`.
     static let limit = 6
 
@@ -29,7 +33,8 @@ actor TestDatabasePool {
     }
 
     func giveBack(_ database: TestDatabase) {
-        if let waiter = waiters.popLast() { waiter.resume(returning: database) } else { free.append(database) }
+        // In their turn: the time that a test may take includes its wait.
+        if waiters.isEmpty { free.append(database) } else { waiters.removeFirst().resume(returning: database) }
     }
 
     private static func dropAll() {
