@@ -80,8 +80,9 @@ import Testing
         }
     }
 
+    /// On a server of its own: a DROP DATABASE on it waits for every session, also for one that is frozen.
     @Test func cancelNamesASessionThatIsFrozenWithAShardsRow() async throws {
-        try await Scenario.run { scenario in
+        try await TestServer.own { _, scenario in
             let items = try await Items.make(scenario, rows: 2_000)
             let gate = try await items.closeGate()
             let coordinator = try scenario.coord("start", try items.setJob(), "--workers", "1")
@@ -101,8 +102,9 @@ import Testing
             ] {
                 #expect(refused.errors.contains(part), "\(refused.errors)")
             }
-            let holder = try JSON(refused.output)["holders"].elements.first
-            #expect(holder?["pid"].int == Int(frozen))
+            // The coordinator may wait for the shard's row in turn, with the run's in its hand.
+            let holders = try JSON(refused.output)["holders"].elements
+            #expect(holders.contains { $0["pid"].int == Int(frozen) })
             #expect(try await scenario.state(of: run) == "running")
 
             let forced = try await scenario.run("cancel", "\(run)", "--force")

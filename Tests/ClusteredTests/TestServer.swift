@@ -73,15 +73,26 @@ extension TestServer {
 
     private static let script = "\(sources)/../../Cluster/local/postgres.sh"
 
-    /// Makes a server that a test may stop and start.
-    static func make(in folder: String) async throws -> TestServer {
+    /// Runs a test with a scenario on a server of its own, which it may stop, start and freeze sessions of.
+    static func own(_ body: (TestServer, Scenario) async throws -> Void) async throws {
+        let server = try await make(in: "/tmp/coord-server-\(UUID().uuidString.prefix(8))")
+        do {
+            try await Scenario.run(on: server) { try await body(server, $0) }
+        } catch {
+            try await server.remove()
+            throw error
+        }
+        try await server.remove()
+    }
+
+    private static func make(in folder: String) async throws -> TestServer {
         try await run("start", "-c", "shared_buffers=64MB", folder)
         return TestServer(
             host: try recalled("socket-dir", folder), port: try recalled("port", folder), user: try variable("PGUSER"),
             database: "coord", folder: folder)
     }
 
-    func remove() async throws { try await Self.run("remove", owned()) }
+    private func remove() async throws { try await Self.run("remove", owned()) }
 
     enum Shutdown: Sendable, CaseIterable {
         /// Sessions are ended, then everything is written out: SIGINT.
