@@ -2,6 +2,9 @@ import CoordKit
 
 /// What computes a batch's values.
 package protocol BatchCompute: AnyObject {
+    /// What a person calls it, without control characters.
+    var name: String { get }
+
     /// - Parameter batch: key, xmin, ctid, then the columns that the job reads.
     /// - Returns: the columns that the job writes, row for row in the same order.
     /// - Throws: `ComputeError`.

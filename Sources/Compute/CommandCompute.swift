@@ -16,7 +16,7 @@ package final class CommandCompute: BatchCompute {
 
     private let command: [String]
     /// What a person calls it.
-    private let name: String
+    package let name: String
     private let directory: String
     private let timeout: Duration
     private let leash: String?

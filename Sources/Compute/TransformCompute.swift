@@ -16,6 +16,8 @@ package final class TransformCompute: BatchCompute {
         self.writes = writes
     }
 
+    package var name: String { "transform \(transform.name)" }
+
     package func compute(_ batch: RowBatch) throws -> RowBatch {
         var writer = RowWriter(batch: RowBatch(columns: writes))
         for index in 0..<batch.rows {
@@ -35,7 +37,7 @@ package final class TransformCompute: BatchCompute {
 
     private func error(_ reason: String, _ batch: RowBatch, _ index: Int) -> ComputeError {
         let key = key.key(of: index, in: batch)
-        let reason = "transform \(transform.name) \(reason)"
+        let reason = "\(name) \(reason)"
         return ComputeError(description: "\(reason) (key \(key))", reason: reason, key: key)
     }
 }

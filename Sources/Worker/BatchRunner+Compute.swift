@@ -105,7 +105,7 @@ extension BatchRunner {
             } catch let error as PostgresError where error.sqlState == "55P03" && !batch.locked {
                 // Somebody holds one of the rows: all others are written without it.
                 (outcome, _) = try exchange(connection, reader, nil, aroundHeld: true)
-            } catch let error as PostgresError where error.concernsRow && !batch.locked {
+            } catch let error as PostgresError where error.mayConcernValue && !batch.locked {
                 throw try blame(error, fence, batch, statements, connection)
             }
             if batch.locked { try connection.execute("COMMIT") }
@@ -177,9 +177,8 @@ extension BatchRunner {
     private func refusal(_ reason: String, key: Key, _ target: Target, _ cause: StepError.Cause) -> StepError {
         let words = ["row \(target.key.quoted) \(key): \(reason)", compute?.epitaph].compactMap { $0 }
         return StepError(
-            .program, "the program's answer was refused: \(words.joined(separator: "; "))",
-            identity: "\(key) \(reason)",
-            cause: cause)
+            .program, "\(compute?.name ?? "the program"): an answer was refused: \(words.joined(separator: "; "))",
+            identity: "\(key) \(reason)", cause: cause)
     }
 
     /// Finds the row at which a write fails, by trials on ever fewer rows that are all rolled back.
@@ -199,20 +198,31 @@ extension BatchRunner {
                 rows = middle..<rows.upperBound
             } catch {
                 try connection.execute("ROLLBACK")
-                guard error.concernsRow else { return error }
+                guard error.mayConcernValue else { return error }
                 last = error
                 rows = rows.lowerBound..<middle
             }
         }
-        let key = statements.target.key.key(of: rows.lowerBound, in: batch.rows)
-        let cause = StepError.Cause(last, key: key, effect: .rolledBack)
+        let target = statements.target
+        let key = target.key.key(of: rows.lowerBound, in: batch.rows)
+        var cause = StepError.Cause(last, key: key, effect: .rolledBack)
         // A value that its column cannot take is the program's doing, a violated constraint may be the table's.
-        if last.sqlState?.hasPrefix("22") == true {
-            return refusal("\(last); batch rolled back", key: key, statements.target, cause)
+        let isConversion = last.sqlState?.hasPrefix("22") == true
+        if isConversion || !last.concernsRow {
+            if let value = try refusedValue(last, row: rows.lowerBound, fence, batch, target, connection) {
+                let column = value.column
+                cause.column = column.name
+                return refusal(
+                    "column \(column.name) of type \(column.typeName): \(last); the value is \(value.excerpt); "
+                        + "batch rolled back", key: key, target, cause)
+            }
+            // Of the statement, then: every shard would meet it.
+            guard isConversion else { return last }
+            return refusal("\(last); batch rolled back", key: key, target, cause)
         }
         return StepError(
             .permanent,
-            "row \(statements.target.key.quoted) \(key): \(last); batch rolled back, nothing written", cause: cause)
+            "row \(target.key.quoted) \(key): \(last); batch rolled back, nothing written", cause: cause)
     }
 
     /// Finds the row at which the job's condition fails.

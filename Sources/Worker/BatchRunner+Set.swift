@@ -98,4 +98,8 @@ extension PostgresError {
         // Data exception, cardinality, integrity constraint, check option, PL/pgSQL's RAISE.
         return ["22", "21", "23", "44", "P0"].contains { sqlState.hasPrefix($0) }
     }
+
+    /// Whether a computed value may be what was refused. Those of types such as regclass are refused with the codes of a wrong
+    /// statement: `relation "x" does not exist`.
+    var mayConcernValue: Bool { concernsRow || recovery == .permanent }
 }

@@ -38,6 +38,68 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
             Misbehaviour("dies", "exit status 7"), keys: 250...250, failed: [2])
     }
 
+    /// PostgreSQL's own words name neither. A regclass is refused with the code of a wrong statement, and still is the row's affair.
+    @Test func valueThatItsColumnDoesNotTakeIsNamedWithItsRowAndColumn() async throws {
+        try await Scenario.run { scenario in
+            try await scenario.session.execute(
+                """
+                CREATE TABLE orders (id int PRIMARY KEY, amount numeric(5, 2) NOT NULL DEFAULT 0,
+                    code varchar(3), day date, place regclass)
+                """, "INSERT INTO orders SELECT generate_series(1, 60)")
+            try scenario.program("refused.py")
+            let job = try scenario.job(
+                """
+                table: public.orders
+                compute: { command: [python3, refused.py], writes: [amount, code, day, place] }
+                shards: 6
+                batch: { rows: 10 }
+
+                """)
+            let ended = try await scenario.run("start", job, "--workers", "2", "--json")
+            #expect(ended.status == 3, "\(ended.errors)")
+            let failures = try #require(try JSON.lines(ended.output).last)["failures"].elements
+            let words = [
+                "row id 15: column amount of type numeric(5,2): numeric field overflow (SQLSTATE 22003); the value is 1e6;",
+                "row id 25: column code of type character varying(3): value too long for type character varying(3) "
+                    + "(SQLSTATE 22001); the value is too long;",
+                "row id 35: column day of type date: date/time field value out of range: \"2024-13-01\" (SQLSTATE 22008); "
+                    + "the value is 2024-13-01;",
+                "row id 45: column place of type regclass: relation \"nosuch\" does not exist (SQLSTATE 42P01); "
+                    + "the value is nosuch;",
+            ]
+            #expect(failures.map { $0["shard"].int } == [1, 2, 3, 4, 5])
+            for (failure, words) in zip(failures, words) {
+                #expect(
+                    failure["error"].string?.contains("refused.py: an answer was refused: \(words)") == true,
+                    "\(failure)")
+            }
+            // One of the two, whichever PostgreSQL meets first.
+            #expect(failures.last?["error"].string?.contains("row id 55: column ") == true)
+            #expect(try await scenario.session.int("SELECT count(*) FROM orders WHERE amount = 1.5") == 10)
+        }
+    }
+
+    /// A fault of the statement meets every shard: it stops the run, and is no value's.
+    @Test func triggerThatMissesATableStopsTheRun() async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 40)
+            try await scenario.session.execute("DROP TRIGGER remember ON items", "DROP TABLE history")
+            try await scenario.session.execute(
+                """
+                CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN INSERT INTO history VALUES (NEW.id); RETURN NEW; END $$
+                """, "CREATE TRIGGER look BEFORE UPDATE ON items FOR EACH ROW EXECUTE FUNCTION look()")
+            try scenario.program("plus_one.py")
+            let ended = try await scenario.run(
+                "start", try items.programJob("python3, plus_one.py", shards: 4), "--workers", "2", "--json")
+            #expect(ended.status == 1)
+            let summary = try #require(try JSON.lines(ended.output).last)
+            #expect(summary["state"].string == "paused")
+            #expect(summary["error"].string?.contains("relation \"history\" does not exist") == true)
+            #expect(summary["error"].string?.contains("column n") == false)
+        }
+    }
+
     /// It is no shard's fault: none has failed, and no attempt is used up.
     @Test func programThatFailsOnEveryRowStopsTheRun() async throws {
         try await Scenario.run { scenario in
