@@ -3,7 +3,7 @@ import Sharding
 
 /// The shard's row after a batch, as the batch's statement returns it.
 package struct BatchOutcome: Sendable, Equatable {
-    package var checkpoint: Key?
+    package var cursor: Cursor
     package var sequence: Int64
     package var rowsDone: Int64
     package var done: Bool
@@ -16,10 +16,10 @@ package struct BatchOutcome: Sendable, Equatable {
     package var attempted: [Key]?
 
     package init(
-        checkpoint: Key?, sequence: Int64, rowsDone: Int64, done: Bool, deferred: [Key] = [], changed: Int64? = nil,
+        cursor: Cursor, sequence: Int64, rowsDone: Int64, done: Bool, deferred: [Key] = [], changed: Int64? = nil,
         isLast: Bool? = nil, attempted: [Key]? = nil
     ) {
-        self.checkpoint = checkpoint
+        self.cursor = cursor
         self.sequence = sequence
         self.rowsDone = rowsDone
         self.done = done
@@ -29,26 +29,39 @@ package struct BatchOutcome: Sendable, Equatable {
         self.attempted = attempted
     }
 
-    /// Columns of all statements that write: checkpoint, sequence, rows_done, done, deferred.
+    /// Columns of all statements that write: the cursor, sequence, rows_done, done, deferred.
     /// - Returns: nil where the fence refused the batch.
-    private init?(_ result: PostgresResult, _ key: KeySchema) {
+    /// - Throws: `DamagedAnswer` where the ledger's row holds what no batch has written.
+    private init?(_ result: PostgresResult, _ key: KeySchema) throws(DamagedAnswer) {
         guard result.rows == 1 else { return nil }
+        let cursor = Cursor(
+            checkpoint: result.text(0, 0), stretchEnd: result.text(0, 1), stripe: result.text(0, 2),
+            stripeKey: result.text(0, 3))
+        guard let cursor, let sequence = result.int(0, 4), let rowsDone = result.int(0, 5),
+            let done = result.bool(0, 6)
+        else { throw DamagedAnswer() }
         self.init(
-            checkpoint: Key(literal: result.text(0, 0)), sequence: result.int(0, 1) ?? 0,
-            rowsDone: result.int(0, 2) ?? 0, done: result.bool(0, 3) ?? false,
-            deferred: key.keys(texts: result.text(0, 4)))
+            cursor: cursor, sequence: sequence, rowsDone: rowsDone, done: done,
+            deferred: key.keys(texts: result.text(0, 7)))
+    }
+
+    /// A batch's answer that says nothing that a shard's row can hold.
+    struct DamagedAnswer: Error, CustomStringConvertible {
+        var description: String {
+            "the shard's row in the ledger holds what no batch writes: somebody has changed it by hand"
+        }
     }
 
     /// Of `BatchStatements.apply` and `applyDeferred`.
-    init?(ofSet result: PostgresResult, _ key: KeySchema) {
-        self.init(result, key)
-        isLast = result.bool(0, 5)
+    init?(ofSet result: PostgresResult, _ key: KeySchema) throws(DamagedAnswer) {
+        try self.init(result, key)
+        isLast = result.bool(0, 8)
     }
 
     /// Of `BatchStatements.write`.
-    init?(ofWrite result: PostgresResult, _ key: KeySchema) {
-        self.init(result, key)
-        changed = result.int(0, 5)
-        if result.columns > 6 { attempted = key.keys(texts: result.text(0, 6)) }
+    init?(ofWrite result: PostgresResult, _ key: KeySchema) throws(DamagedAnswer) {
+        try self.init(result, key)
+        changed = result.int(0, 8)
+        if result.columns > 9 { attempted = key.keys(texts: result.text(0, 9)) }
     }
 }

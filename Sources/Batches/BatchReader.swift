@@ -6,6 +6,8 @@ import Sharding
 package struct HeldBatch {
     /// Key, xmin, ctid, then the columns that the job reads.
     package var rows: RowBatch
+    /// Where the shard stands once they are written.
+    package var cursor: Cursor
     package var summary: ReadSummary
     /// Deferred keys that this read asked for, found or not.
     package var deferred: [Key]
@@ -16,8 +18,11 @@ package struct HeldBatch {
     /// Deferred rows that the database does not change, taken out of `rows`.
     package var unchanged: Int64 = 0
 
-    package init(rows: RowBatch, summary: ReadSummary, deferred: [Key], locked: Bool, deferredRows: Int = 0) {
+    package init(
+        rows: RowBatch, cursor: Cursor, summary: ReadSummary, deferred: [Key], locked: Bool, deferredRows: Int = 0
+    ) {
         self.rows = rows
+        self.cursor = cursor
         self.summary = summary
         self.deferred = deferred
         self.locked = locked
@@ -34,13 +39,16 @@ package final class BatchReader {
     private let read: RangeRead
     private let limits: BatchLimits
     private let columns: Int
+    /// Nil in key order.
+    private let walk: StretchWalk?
     /// Bytes a row lately; rows that become wider count at once, narrower ones by and by.
     private var rowBytes = 0.0
     /// How many keys a read with a predicate may look at for each row that it wants.
     package static let windowFactor = 10
 
-    package init(statements: BatchStatements, limits: BatchLimits, columns: Int) {
+    package init(statements: BatchStatements, limits: BatchLimits, columns: Int, comb: Comb? = nil) {
         read = RangeRead(statements)
+        walk = comb.map { StretchWalk($0) }
         self.limits = limits
         self.columns = columns
     }
@@ -49,6 +57,10 @@ package final class BatchReader {
     package struct Request {
         /// Nil where only deferred rows are wanted.
         var range: RangeRead.Request?
+        /// What is read of a stretch, instead of the next rows of the range.
+        var part: Stretch.Part?
+        /// Where the shard stands before the read.
+        var cursor: Cursor
         var limit: Int
         var deferred: RangeRead.Request?
         var deferredKeys: [Key]
@@ -72,13 +84,20 @@ package final class BatchReader {
         let limit = limit(budget)
         // So many that a batch of them alone stays within its limit.
         let deferred = Array(position.deferred.prefix(limit))
-        let window = window ?? limit * Self.windowFactor
-        return Request(
-            range: locking
-                ? nil : try read.range(range, behind: position.checkpoint, limit: limit, window: window, connection),
-            limit: limit,
+        var request = Request(
+            cursor: position.cursor, limit: limit,
             deferred: deferred.isEmpty ? nil : try read.deferred(deferred, locking: locking, connection),
             deferredKeys: deferred, locked: locking)
+        guard !locking else { return request }
+        if let walk {
+            request.part = try walk.next(
+                read.statements, range, behind: position.cursor, limit: limit, connection)
+            request.range = try request.part.map { try read.part($0, connection) }
+        } else {
+            let window = window ?? limit * Self.windowFactor
+            request.range = try read.range(range, behind: position.cursor, limit: limit, window: window, connection)
+        }
+        return request
     }
 
     package func read(
@@ -115,23 +134,26 @@ package final class BatchReader {
             try connection.nextSync()
         }
         let deferredRows = rows.rows
-        var summary = ReadSummary(rows: rows.rows, through: nil, exhausted: false)
+        var cursor = request.cursor
+        var exhausted = false
         if request.range != nil {
-            do { summary = try receiveRange(request, &rows, connection) } catch { failure = failure ?? error }
+            do { (cursor, exhausted) = try receiveRange(request, &rows, connection) } catch {
+                failure = failure ?? error
+            }
             try connection.nextSync()
         }
         if let failure { throw failure }
         return HeldBatch(
-            rows: rows, summary: summary, deferred: request.deferredKeys, locked: request.locked,
-            deferredRows: deferredRows
-        )
+            rows: rows, cursor: cursor, summary: ReadSummary(rows: rows.rows, exhausted: exhausted),
+            deferred: request.deferredKeys, locked: request.locked, deferredRows: deferredRows)
     }
 
+    /// - Returns: where the shard stands behind the rows, and whether nothing is left there.
     private func receiveRange(_ request: Request, _ rows: inout RowBatch, _ connection: PostgresConnection)
-        throws(PostgresError) -> ReadSummary
+        throws(PostgresError) -> (cursor: Cursor, exhausted: Bool)
     {
         let key = read.statements.target.key
-        let offset = read.windowColumns
+        let offset = request.part == nil ? read.windowColumns : 0
         let before = rows.rows
         let bytesBefore = rows.bytes
         var windowEnd: Key?
@@ -161,9 +183,12 @@ package final class BatchReader {
             rowBytes = max(width, rowBytes * 0.9 + width * 0.1)
         }
         let last = found > 0 ? key.key(of: rows.rows - 1, in: rows) : nil
+        if var part = request.part {
+            // Rows that were deleted since the look did not come, so the last key tells how far the read went.
+            if cut, let last { walk?.cut(&part, behind: last) }
+            return (part.cursor, part.exhausted)
+        }
         let full = cut || found >= request.limit
-        if full { return ReadSummary(rows: rows.rows, through: last, exhausted: false) }
-        if let windowEnd { return ReadSummary(rows: rows.rows, through: windowEnd, exhausted: false) }
-        return ReadSummary(rows: rows.rows, through: last, exhausted: true)
+        return (Cursor((full ? last : windowEnd ?? last) ?? request.cursor.checkpoint), !full && windowEnd == nil)
     }
 }

@@ -72,10 +72,10 @@ extension BatchStatements {
 
     /// Writes a computed batch.
     ///
-    /// Parameters: $6 new checkpoint (text[]) or null, $7 the range is exhausted, $8 deferred keys that this batch has read
-    /// again (text[]), from $9 on the keys, an array a column, then the rows' xmin and their ctid as read, how many of the
-    /// deferred rows the database does not change, then an array for each written column.
-    /// Returns checkpoint, sequence, rows_done, done, deferred, rows changed, and with `aroundHeld` the keys of the rows
+    /// Parameters: $6 to $9 the new cursor (checkpoint, end of the stretch, stripe, key in the stripe), $10 the range is exhausted, $11 deferred
+    /// keys that this batch has read again (text[]), from $12 on the keys, an array a column, then the rows' xmin and their
+    /// ctid as read, how many of the deferred rows the database does not change, then an array for each written column.
+    /// Returns the cursor, sequence, rows_done, done, deferred, rows changed, and with `aroundHeld` the keys of the rows
     /// that nobody held.
     ///
     /// Rows are found by their ctid, which spares the way through the key's index. A row that is no longer there, or
@@ -116,31 +116,34 @@ extension BatchStatements {
             ), \(own)count AS MATERIALIZED (
                 SELECT pg_catalog.count(*) AS \(own)n FROM \(own)changed
             ), \(own)left AS MATERIALIZED (
-                SELECT \(stillDeferred(without: "$8")) OPERATOR(pg_catalog.||)
+                SELECT \(stillDeferred(without: "$11")) OPERATOR(pg_catalog.||)
                     CASE WHEN \(own)n \(equal) pg_catalog.cardinality(\(written.keys[0]))::\(Self.int8) THEN '{}'::\(Self.texts)
-                    ELSE ARRAY(SELECT \(text) FROM (SELECT \(target.key.unnested(from: 9, as: labels))) AS \(own)all
+                    ELSE ARRAY(SELECT \(text) FROM (SELECT \(target.key.unnested(from: Self.firstKeyArray, as: labels))) AS \(own)all
                                EXCEPT SELECT \(text) FROM \(own)changed) END AS \(own)deferred
                 FROM \(own)count, \(own)fence JOIN \(ledger).shard AS s ON \(shardRow)
             )
             UPDATE \(ledger).shard AS s SET
-                \(advance("CASE WHEN $6::\(Self.texts) IS NULL THEN s.checkpoint ELSE $6::\(Self.texts) END"))
+                \(advance(CursorParameters(from: 6)))
                 deferred = \(own)deferred,
                 rows_done = s.rows_done OPERATOR(pg_catalog.+) \(own)n,
                 rows_unchanged = s.rows_unchanged OPERATOR(pg_catalog.+) \(written.unchanged),
                 failures = 0, error = NULL,
-                state = CASE WHEN $7::pg_catalog.bool AND pg_catalog.cardinality(\(own)deferred) \(equal) 0
+                state = CASE WHEN $10::pg_catalog.bool AND pg_catalog.cardinality(\(own)deferred) \(equal) 0
                     THEN 'done' ELSE s.state END
             FROM \(own)left, \(own)count
             WHERE \(shardRow)
-            RETURNING s.checkpoint, s.sequence, s.rows_done, s.state \(equal) 'done'::\(Self.text), s.deferred, \(own)n\(returned)
+            RETURNING \(standing), s.deferred, \(own)n\(returned)
             """
     }
 
+    /// Number of the first parameter of `write` that holds keys.
+    private static let firstKeyArray = 12
+
     /// Parameters of `write` behind the fence's and the shard's.
     private var written: (keys: [String], versions: String, places: String, unchanged: String, values: Int) {
-        let next = 9 + target.key.count
+        let next = Self.firstKeyArray + target.key.count
         return (
-            target.key.arrays(from: 9), "$\(next)::pg_catalog.xid[]", "$\(next + 1)::pg_catalog.tid[]",
+            target.key.arrays(from: Self.firstKeyArray), "$\(next)::pg_catalog.xid[]", "$\(next + 1)::pg_catalog.tid[]",
             "$\(next + 2)::\(Self.int8)", next + 3
         )
     }
@@ -151,8 +154,7 @@ extension BatchStatements {
         """
         WITH \(own)changed AS (\(update(from: "(SELECT 1) AS \(own)one", extra: nil)) RETURNING 1)
         SELECT pg_catalog.count(*) FROM \(own)changed
-        WHERE COALESCE($1::\(Self.text), $2::\(Self.text), $3::\(Self.text), $4::\(Self.text), $5::\(Self.text),
-            $6::\(Self.text), $7::\(Self.text), $8::\(Self.text)) IS NULL AND \(written.unchanged) IS NULL
+        WHERE COALESCE(\((1..<Self.firstKeyArray).map { "$\($0)::\(Self.text)" }.joined(separator: ", "))) IS NULL AND \(written.unchanged) IS NULL
         """
     }
 
@@ -187,7 +189,7 @@ extension BatchStatements {
         }
         return """
             UPDATE ONLY \(target.table) SET \(values.joined(separator: ", "))
-            FROM (SELECT \(target.key.unnested(from: 9, as: keyLabels)), pg_catalog.unnest(\(written.versions)) AS \(own)x,
+            FROM (SELECT \(target.key.unnested(from: Self.firstKeyArray, as: keyLabels)), pg_catalog.unnest(\(written.versions)) AS \(own)x,
                     \(places)\(arrays.joined(separator: ", "))
                 FROM \(source) LIMIT pg_catalog.cardinality(\(written.keys[0]))) AS \(own)u
             WHERE \(conditions.joined(separator: " AND "))

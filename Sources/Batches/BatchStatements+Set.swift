@@ -60,8 +60,7 @@ extension BatchStatements {
                 state = CASE WHEN \(own)last AND pg_catalog.cardinality(\(deferred)) \(Self.equal) 0 THEN 'done' ELSE s.state END
             FROM \(own)bound
             WHERE \(shardRow)
-            RETURNING s.checkpoint AS \(own)checkpoint, s.sequence AS \(own)sequence, s.rows_done AS \(own)rows,
-                s.state \(Self.equal) 'done'::\(Self.text) AS \(own)done, s.deferred, \(own)last
+            RETURNING \(standing), s.deferred, \(own)last
             """
     }
 
@@ -93,15 +92,14 @@ extension BatchStatements {
                     THEN 'done' ELSE s.state END
             FROM \(own)left
             WHERE \(shardRow)
-            RETURNING s.checkpoint AS \(own)checkpoint, s.sequence AS \(own)sequence, s.rows_done AS \(own)rows,
-                s.state \(Self.equal) 'done'::\(Self.text) AS \(own)done, s.deferred, $7::pg_catalog.bool
+            RETURNING \(standing), s.deferred, $7::pg_catalog.bool
             """
     }
 
     /// The rows of the table that meet the condition, and those of them that nobody holds, which are locked.
     ///
     /// - Parameter source: the part of the statement that the rows hang on.
-    private func lockable(from source: String, where condition: String) -> String {
+    func lockable(from source: String, where condition: String) -> String {
         let rows = "SELECT \(selectedKey) FROM ONLY \(target.table) WHERE \(condition)"
         return """
             \(own)locked AS MATERIALIZED (
@@ -113,7 +111,7 @@ extension BatchStatements {
             """
     }
 
-    private var heldKeys: String {
+    var heldKeys: String {
         """
         ARRAY(SELECT \(target.key.text(of: keyLabels)) FROM \(own)present
               EXCEPT SELECT \(target.key.text(of: keyLabels)) FROM \(own)locked)

@@ -13,7 +13,9 @@ package struct Mechanisms: OptionSet, Sendable {
     package static let compare = Mechanisms(rawValue: 4)
     /// The batch is refused unless the table is the one that the run was made for.
     package static let binding = Mechanisms(rawValue: 8)
-    package static let all: Mechanisms = [.fence, .checkpoint, .compare, .binding]
+    /// The stretch that is under way is kept in the ledger.
+    package static let stretch = Mechanisms(rawValue: 16)
+    package static let all: Mechanisms = [.fence, .checkpoint, .compare, .binding, .stretch]
 }
 
 /// The statements that advance a shard, made once for a run.
@@ -185,6 +187,11 @@ public struct BatchStatements: Sendable {
         return "SELECT \(selectedKey) FROM ONLY \(target.table)\(condition) ORDER BY \(keyOrder) LIMIT 1"
     }
 
+    /// The first key of a range that is not done in key order; nil where there is none.
+    package func firstKey(behind cursor: Cursor, _ range: KeyRange, _ connection: PostgresConnection) throws -> Key? {
+        try firstKey(above: cursor.checkpoint ?? range.after, connection)
+    }
+
     /// The least key above another; nil where there is none.
     package func firstKey(above lower: Key?, _ connection: PostgresConnection) throws -> Key? {
         var parameters = PostgresParameters()
@@ -209,11 +216,23 @@ public struct BatchStatements: Sendable {
     /// A deferred key that cannot be one, as it has another number of columns; nil where all can.
     package func misfit(in position: Position) -> Key? { position.deferred.first { !target.key.fits($0) } }
 
-    /// Whether a checkpoint lies where it can.
-    /// - Throws: a data exception where it is no key.
-    package func isInRange(_ checkpoint: Key, _ range: KeyRange, _ connection: PostgresConnection) throws -> Bool {
-        try connection.execute(checkPosition, [checkpoint, range.after, range.through].map { $0?.literal }).bool(0, 0)
-            ?? false
+    /// Whether all keys of a cursor lie where they can.
+    /// - Throws: a data exception where one is no key.
+    package func isInRange(_ cursor: Cursor, _ range: KeyRange, _ connection: PostgresConnection) throws -> Bool {
+        func lies(_ key: Key?, _ after: Key?, _ through: Key?) throws -> Bool {
+            guard let key else { return true }
+            return try connection.execute(checkPosition, [key, after, through].map { $0?.literal }).bool(0, 0) ?? false
+        }
+        let start = cursor.checkpoint ?? range.after
+        guard try lies(cursor.checkpoint, range.after, range.through) else { return false }
+        guard let stretch = cursor.stretch else { return true }
+        return try lies(stretch.end, start, range.through) && lies(stretch.last, start, stretch.end)
+    }
+
+    /// Whether nothing of the range lies behind the cursor: then only what was deferred is left.
+    package func isExhausted(_ cursor: Cursor, _ range: KeyRange) -> Bool {
+        guard let through = range.through else { return false }
+        return cursor.stretch == nil && cursor.checkpoint == through
     }
 
     /// Those of some keys whose rows nobody holds at this moment. Parameters: $1 on the keys, an array a column. Run it alone: its

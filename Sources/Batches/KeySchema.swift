@@ -121,6 +121,17 @@ extension KeySchema {
         return "\(row(of: alias)) \(BatchStatements.equal) ANY (SELECT \(values))"
     }
 
+    /// Whether the key is one of those in arrays, from that parameter on, where a part of the statement has a row.
+    func isAmong(arraysFrom number: Int, of source: String, _ alias: String) -> String {
+        let arrays = arrays(from: number)
+        guard count > 1 else {
+            return
+                "\(row(of: alias)) \(BatchStatements.equal) ANY ((SELECT \(arrays[0]) FROM \(source))::\(parts[0].type.sqlName)[])"
+        }
+        let values = arrays.map { "pg_catalog.unnest(\($0))" }.joined(separator: ", ")
+        return "\(row(of: alias)) \(BatchStatements.equal) ANY (SELECT \(values) FROM \(source))"
+    }
+
     /// Whether the key is one of the rows of a part of the statement.
     func isAmong(_ source: String, _ labels: [String], _ alias: String) -> String {
         let rows = "SELECT \(labels.joined(separator: ", ")) FROM \(source)"
@@ -231,8 +242,13 @@ extension KeySchema {
 }
 
 extension PostgresParameters {
-    /// Appends a key as an array of texts, as the ledger has checkpoints; nil as null.
-    mutating func append(_ key: Key?) { append(key.map(\.literal)) }
+    /// Appends a cursor as the ledger has it: checkpoint, end of the stretch, stripe, key in the stripe.
+    mutating func append(_ cursor: Cursor) {
+        append(cursor.checkpoint?.literal)
+        append(cursor.stretch?.end.literal)
+        append(cursor.stretch.map { "\($0.stripe)" })
+        append(cursor.stretch?.last?.literal)
+    }
 
     /// Appends keys as an array of texts, as the ledger has them.
     mutating func append(_ keys: [Key]) {

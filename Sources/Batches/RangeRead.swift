@@ -16,12 +16,12 @@ package struct RangeRead: Sendable {
     /// The next rows of a range.
     ///
     /// - Parameters:
-    ///   - checkpoint: the last key that is done; nil before the first.
+    ///   - cursor: where the shard stands, with no stretch under way.
     ///   - window: keys that the read may look at, where the job has a predicate.
     package func range(
-        _ range: KeyRange, behind checkpoint: Key?, limit: Int, window: Int, _ connection: PostgresConnection
+        _ range: KeyRange, behind cursor: Cursor, limit: Int, window: Int, _ connection: PostgresConnection
     ) throws(PostgresError) -> Request {
-        let lower = checkpoint ?? range.after
+        let lower = cursor.checkpoint ?? range.after
         let upper = range.through
         var parameters = PostgresParameters()
         if let lower { key.append(lower, to: &parameters) }
@@ -37,6 +37,15 @@ package struct RangeRead: Sendable {
 
     /// The first columns of a range's rows that are the key where the window ended: none without a predicate.
     package var windowColumns: Int { statements.target.predicate == nil ? 0 : key.count }
+
+    /// The rows of a part of a stretch.
+    package func part(_ part: Stretch.Part, _ connection: PostgresConnection) throws -> Request {
+        let name = "coord_deferred_0"
+        try connection.prepare(name, statements.readDeferred(locking: false))
+        var parameters = PostgresParameters()
+        try key.appendArrays(part.keys, part.rows, to: &parameters)
+        return Request(name: name, parameters: parameters)
+    }
 
     /// Deferred rows once more.
     package func deferred(_ keys: [Key], locking: Bool, _ connection: PostgresConnection) throws -> Request {

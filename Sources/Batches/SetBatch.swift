@@ -16,17 +16,33 @@ package struct SetBatch: Sendable {
 
     /// Changes the next rows of a range.
     ///
-    /// - Parameters:
-    ///   - checkpoint: the last key that is done; nil before the first.
-    ///   - aroundHeld: leave out rows that somebody holds, and defer their keys.
+    /// - Parameter aroundHeld: leave out rows that somebody holds, and defer their keys.
     /// - Returns: nil where the fence refused it.
     package func run(
-        _ fence: Fence, _ range: KeyRange, behind checkpoint: Key?, rows: Int, aroundHeld: Bool = false,
+        _ fence: Fence, _ range: KeyRange, behind cursor: Cursor, rows: Int, aroundHeld: Bool = false,
         _ connection: PostgresConnection
-    ) throws(PostgresError) -> BatchOutcome? {
-        let call = call(fence, range, behind: checkpoint, rows: rows, aroundHeld: aroundHeld)
+    ) throws -> BatchOutcome? {
+        let call = call(fence, range, behind: cursor.checkpoint, rows: rows, aroundHeld: aroundHeld)
         try connection.prepare(call.name, call.sql)
-        return BatchOutcome(ofSet: try connection.executePrepared(call.name, "", call.parameters), key)
+        return try BatchOutcome(ofSet: try connection.executePrepared(call.name, "", call.parameters), key)
+    }
+
+    /// Changes the rows of a part of a stretch.
+    ///
+    /// - Parameter rows: those of the part's rows that are meant; nil for all. The cursor moves behind the part in any case.
+    /// - Returns: nil where the fence refused it.
+    package func run(
+        _ fence: Fence, _ part: Stretch.Part, rows: Range<Int>? = nil, aroundHeld: Bool = false,
+        _ connection: PostgresConnection
+    ) throws -> BatchOutcome? {
+        var parameters = PostgresParameters()
+        fence.append(to: &parameters)
+        try key.appendArrays(part.keys, rows ?? part.rows, to: &parameters)
+        parameters.append(part.cursor)
+        parameters.append(part.exhausted ? "t" : "f")
+        let name = "coord_apply_keys_\(aroundHeld ? 1 : 0)"
+        try connection.prepare(name, statements.applyKeys(aroundHeld: aroundHeld))
+        return try BatchOutcome(ofSet: try connection.executePrepared(name, "", parameters), key)
     }
 
     /// A statement under the name that it is prepared by, with its parameters.
@@ -59,13 +75,13 @@ package struct SetBatch: Sendable {
     /// - Returns: nil where the fence refused it.
     package func runDeferred(
         _ keys: [Key], _ fence: Fence, exhausted: Bool, _ connection: PostgresConnection
-    ) throws(PostgresError) -> BatchOutcome? {
+    ) throws -> BatchOutcome? {
         var parameters = PostgresParameters()
         fence.append(to: &parameters)
         parameters.append(keys)
         parameters.append(exhausted ? "t" : "f")
         let name = "coord_apply_deferred"
         try connection.prepare(name, statements.applyDeferred())
-        return BatchOutcome(ofSet: try connection.executePrepared(name, "", parameters), key)
+        return try BatchOutcome(ofSet: try connection.executePrepared(name, "", parameters), key)
     }
 }

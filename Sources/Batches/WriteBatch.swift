@@ -33,7 +33,7 @@ package struct WriteBatch {
         let key = statements.target.key
         parameters.removeAll()
         fence.append(to: &parameters)
-        parameters.append(batch.summary.through)
+        parameters.append(batch.cursor)
         parameters.append(batch.summary.exhausted ? "t" : "f")
         parameters.append(batch.deferred)
         try key.appendArrays(batch.rows, rows, to: &parameters)
@@ -68,22 +68,21 @@ package struct WriteBatch {
 
     /// Waits for what `send` has sent. Also after an error the connection is ready for what was sent behind it.
     /// - Returns: nil where the fence refused it.
-    package func receive(_ connection: PostgresConnection) throws(PostgresError) -> BatchOutcome? {
+    package func receive(_ connection: PostgresConnection) throws -> BatchOutcome? {
         var failure: PostgresError?
         var result: PostgresResult?
         do { _ = try connection.nextResult() } catch { failure = error }
         do { result = try connection.nextResult() } catch { failure = failure ?? error }
         try connection.nextSync()
         if let failure { throw failure }
-        return result.flatMap { BatchOutcome(ofWrite: $0, statements.target.key) }
+        return try result.flatMap { try BatchOutcome(ofWrite: $0, statements.target.key) }
     }
 
     /// Runs the write that was bound within the transaction that is open.
-    package func run(aroundHeld: Bool = false, _ connection: PostgresConnection) throws(PostgresError) -> BatchOutcome?
-    {
+    package func run(aroundHeld: Bool = false, _ connection: PostgresConnection) throws -> BatchOutcome? {
         try prepare(aroundHeld: aroundHeld, connection)
         _ = try connection.executePrepared(Self.settings, "", PostgresParameters())
-        return BatchOutcome(
+        return try BatchOutcome(
             ofWrite: try connection.executePrepared(Self.name(aroundHeld), "", parameters), statements.target.key)
     }
 }

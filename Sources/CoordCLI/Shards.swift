@@ -32,7 +32,8 @@ struct Shards: ParsableCommand {
                     Object(
                         shard: shard.record.id.rawValue, after: Nullable(shard.range.after.map(KeyObject.init)),
                         through: Nullable(shard.range.through.map(KeyObject.init)),
-                        checkpoint: Nullable(shard.checkpoint.map(KeyObject.init)), state: shard.record.state.rawValue,
+                        checkpoint: Nullable(shard.cursor.checkpoint.map(KeyObject.init)),
+                        state: shard.record.state.rawValue,
                         epoch: shard.record.epoch.rawValue, rowsDone: shard.record.rowsDone,
                         rowsEstimated: shard.record.rowsEstimated, failures: shard.record.failures,
                         error: Nullable(shard.record.error))

@@ -57,16 +57,30 @@ extension RunOpening {
     /// Binds a run that is taken up: one of an earlier version, or one whose columns have other types by now. Fixes the end of
     /// the key space, where it is still open.
     static func bind(
-        _ record: RunRecord, _ ownership: Ownership, _ job: Job, _ target: Target, _ session: LedgerSession
+        _ record: RunRecord, _ ownership: Ownership, _ job: Job, _ findings: Preflight.Findings,
+        _ session: LedgerSession
     ) throws -> Key? {
+        let target = findings.target
         let binding = try Binding.record(of: target, session.connection)
         let specification = RunSpecification(
             target: target, batch: job.batch, retry: job.retry, lockPatience: job.lockPatience, timeZone: job.timeZone,
-            settings: record.definition.settings, searchPath: record.definition.searchPath, program: job.program)
+            settings: record.definition.settings, searchPath: record.definition.searchPath, program: job.program,
+            comb: try order(of: record, findings, session))
         try CoordinatorLedger(session).bind(
             ownership, tableOID: target.oid, binding: binding, specification: try specification.json())
         if let end = record.definition.endKey { return end }
         guard let end = try RangePlanner.lastKey(target, session.connection) else { return nil }
         return try CoordinatorLedger(session).fixEnd(at: end, ownership) ? end : nil
+    }
+
+    /// The order of a run is that of its first coordinator: a shard that was begun in one cannot go on in another. A run of an
+    /// earlier version goes by the key.
+    private static func order(of record: RunRecord, _ findings: Preflight.Findings, _ session: LedgerSession) throws
+        -> Comb?
+    {
+        guard let before = try CoordinatorLedger(session).specification(of: record.id) else {
+            return record.startedAt == nil ? findings.order.comb : nil
+        }
+        return try RunSpecification(json: before).comb
     }
 }

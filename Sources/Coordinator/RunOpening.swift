@@ -41,6 +41,7 @@ public struct RunOpening: Sendable {
         public var rowsEstimated: Int64
         public var rowBytes: Int
         public var plan: ShardPlan
+        public var order: OrderChoice
         public var warnings: [String]
     }
 
@@ -66,6 +67,7 @@ public struct RunOpening: Sendable {
             return Preview(
                 table: findings.target.table, key: findings.target.key.quoted, rows: findings.tableRows,
                 rowsEstimated: findings.rowsEstimated, rowBytes: findings.rowBytes, plan: plan,
+                order: findings.order,
                 warnings: findings.warnings)
         }
     }
@@ -218,7 +220,7 @@ public struct RunOpening: Sendable {
         let ownership = try CoordinatorLedger(session).takeOver(
             run, as: coordinator, host: host, pid: pid, text: resumed ? job.text : nil,
             directory: resumed ? job.directory : nil)
-        let end = try bind(before, ownership, job, findings.target, session)
+        let end = try bind(before, ownership, job, findings, session)
         let place = try DatabasePlace.read(session.connection)
         let record = try LedgerReader(session).run(run)
         return Opened(

@@ -23,6 +23,8 @@ public struct Job: Sendable, Equatable {
     public var retry: RetryPolicy
     /// How long a batch may wait for a lock while it holds others, 1 ms to 60 s. Default: 200 ms.
     public var lockPatience: Duration = Job.defaultLockPatience
+    /// The order of work within a shard, or `nil`: what the preflight finds best.
+    public var order: Order?
     /// The `TimeZone` of the sessions that move values, or `nil`: UTC for programs, that of the coordinator's session for SQL.
     public var timeZone: String?
     /// A libpq URI or key=value string that holds no password, or `nil` for libpq's environment.

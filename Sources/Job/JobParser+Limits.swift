@@ -58,6 +58,16 @@ extension JobParser {
         return retry
     }
 
+    mutating func order(_ field: Field) -> Order? {
+        let example = "order: comb"
+        return reader.value(field, wanted: "comb or key", example: example) { text throws(Complaint) in
+            guard let order = Order(rawValue: text) else {
+                throw Complaint("\(text.shown) is neither comb nor key", mend: "For example: \(example)")
+            }
+            return order
+        }
+    }
+
     mutating func timeZone(_ field: Field) -> String? {
         let example = "time_zone: Europe/Berlin"
         return reader.value(field, wanted: "a time zone", example: example) { text throws(Complaint) in

@@ -88,6 +88,22 @@ extension CoordinatorLedger {
         }
     }
 
+    struct ReadSpecification: LedgerQuery {
+        static let name = "coord_specification"
+
+        static func sql(_ ledger: String) -> String { "SELECT specification FROM \(ledger).run WHERE id = $1::bigint" }
+
+        var run: RunID
+        var subject: RunID? { run }
+        var parameters: PostgresParameters { PostgresParameters([run.description]) }
+
+        /// Nil where no coordinator has resolved the job.
+        func decoder(_ columns: LedgerColumns) throws -> (LedgerRow) throws -> String? {
+            let specification: LedgerColumn<String> = try columns("specification")
+            return { row in try row.optional(specification) }
+        }
+    }
+
     struct FixEnd: LedgerStatement {
         static let name = "coord_fix_end"
 

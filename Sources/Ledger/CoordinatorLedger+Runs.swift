@@ -35,6 +35,11 @@ extension CoordinatorLedger {
         }
     }
 
+    /// What the last coordinator of the run had resolved, as JSON; nil where none has.
+    package func specification(of run: RunID) throws -> String? {
+        try session.first(ReadSpecification(run: run)) ?? nil
+    }
+
     /// Notes what the run is bound to from now on, and what its workers do.
     ///
     /// - Parameters:

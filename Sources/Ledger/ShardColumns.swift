@@ -19,15 +19,15 @@ struct RangeColumns {
 
 /// How far a shard is. The one place that knows in which columns and forms the ledger has that.
 struct PositionColumns {
-    static let list = "checkpoint, deferred, sequence, rows_done"
+    static let list = "\(CursorColumns.list), deferred, sequence, rows_done"
 
-    private let checkpoint: CheckpointColumn
+    private let cursor: CursorColumns
     private let deferred: LedgerColumn<[String]>
     private let sequence: LedgerColumn<Int64>
     private let rowsDone: LedgerColumn<Int64>
 
     init(_ columns: LedgerColumns) throws(LedgerError) {
-        checkpoint = try CheckpointColumn(columns)
+        cursor = try CursorColumns(columns)
         deferred = try columns("deferred")
         sequence = try columns("sequence")
         rowsDone = try columns("rows_done")
@@ -36,26 +36,42 @@ struct PositionColumns {
     /// - Parameter keyColumns: of how many columns the run's keys are.
     func position(_ row: LedgerRow, keyColumns: Int) throws(LedgerError) -> Position {
         Position(
-            checkpoint: try checkpoint.checkpoint(row),
+            try cursor.cursor(row),
             deferred: try row[deferred].map { Key(listed: $0, columns: keyColumns) },
             sequence: try row[sequence], rowsDone: try row[rowsDone])
     }
 }
 
-/// The checkpoint alone, for people.
-struct CheckpointColumn {
+/// What of a shard's range is done.
+struct CursorColumns {
+    static let list = "checkpoint, stretch_end, stripe, stripe_key"
+
     private let checkpoint: LedgerColumn<Key>
+    private let stretchEnd: LedgerColumn<Key>
+    private let stripe: LedgerColumn<Int>
+    private let stripeKey: LedgerColumn<Key>
 
-    init(_ columns: LedgerColumns) throws(LedgerError) { checkpoint = try columns("checkpoint") }
+    init(_ columns: LedgerColumns) throws(LedgerError) {
+        checkpoint = try columns("checkpoint")
+        stretchEnd = try columns("stretch_end")
+        stripe = try columns("stripe")
+        stripeKey = try columns("stripe_key")
+    }
 
-    /// Nil before the first batch.
-    func checkpoint(_ row: LedgerRow) throws(LedgerError) -> Key? { try row.optional(checkpoint) }
+    func cursor(_ row: LedgerRow) throws(LedgerError) -> Cursor {
+        let passed = try row.optional(checkpoint)
+        let (end, last) = (try row.optional(stretchEnd), try row.optional(stripeKey))
+        // A constraint of the table has both or neither.
+        guard let number = try row.optional(stripe), let end else { return Cursor(passed) }
+        return Cursor(passed, stretch: Cursor.Stretch(end: end, stripe: number, last: last))
+    }
 }
 
 /// What the coordinator and people see of a shard.
 struct ShardColumns {
     static let list = """
-        id, state, epoch, owner, failures, sequence, rows_done, rows_estimated, error, \(RangeColumns.list), checkpoint
+        id, state, epoch, owner, failures, sequence, rows_done, rows_estimated, error, \(RangeColumns.list),
+            \(CursorColumns.list)
         """
 
     private let id: LedgerColumn<ShardID>
@@ -68,7 +84,7 @@ struct ShardColumns {
     private let rowsEstimated: LedgerColumn<Int64>
     private let error: LedgerColumn<String>
     private let range: RangeColumns
-    private let checkpoint: CheckpointColumn
+    private let cursor: CursorColumns
 
     init(_ columns: LedgerColumns) throws(LedgerError) {
         id = try columns("id")
@@ -81,7 +97,7 @@ struct ShardColumns {
         rowsEstimated = try columns("rows_estimated")
         error = try columns("error")
         range = try RangeColumns(columns)
-        checkpoint = try CheckpointColumn(columns)
+        cursor = try CursorColumns(columns)
     }
 
     func record(_ row: LedgerRow) throws(LedgerError) -> ShardRecord {
@@ -92,6 +108,6 @@ struct ShardColumns {
     }
 
     func detail(_ row: LedgerRow) throws(LedgerError) -> ShardDetail {
-        ShardDetail(record: try record(row), range: try range.range(row), checkpoint: try checkpoint.checkpoint(row))
+        ShardDetail(record: try record(row), range: try range.range(row), cursor: try cursor.cursor(row))
     }
 }

@@ -4,5 +4,5 @@ import Sharding
 package struct ShardDetail: Sendable, Equatable {
     package var record: ShardRecord
     package var range: KeyRange
-    package var checkpoint: Key?
+    package var cursor: Cursor
 }

@@ -15,6 +15,8 @@ public enum Preflight {
         public var rowsEstimated: Int64
         /// Average bytes of a row on its page.
         public var rowBytes: Int
+        /// In which order the rows are done.
+        public var order: OrderChoice
         /// What a person should know before starting.
         public var warnings: [String]
     }
@@ -60,6 +62,8 @@ public enum Preflight {
         return Findings(
             target: target, tableRows: rows, rowsEstimated: estimated,
             rowBytes: rows > 0 ? Int(catalogue.bytes / rows) : 0,
+            order: try OrderChoice.choose(
+                target, asked: job.order, batch: job.batch, rows: rows, estimated: estimated, connection),
             warnings: try warnings(job, target, connection))
     }
 

@@ -1,8 +1,8 @@
 /// Where a shard stands, as its row in the ledger says.
 public struct Position: Equatable, Sendable {
-    /// The last key whose batch has committed; nil before the first.
-    public var checkpoint: Key?
-    /// Keys at or below the checkpoint that somebody changed between read and write: to be read and computed again.
+    /// What of the range is done.
+    public var cursor: Cursor
+    /// Keys of rows that the cursor has passed and somebody changed or held meanwhile: to be seen to again.
     public var deferred: [Key]
     /// Batches committed on the shard in all leases.
     public var sequence: Int64
@@ -12,10 +12,10 @@ public struct Position: Equatable, Sendable {
     public var batchRows: Int
 
     public init(
-        checkpoint: Key? = nil, deferred: [Key] = [], sequence: Int64 = 0, rowsDone: Int64 = 0, batchRows: Int = 0
+        _ cursor: Cursor = .start, deferred: [Key] = [], sequence: Int64 = 0, rowsDone: Int64 = 0, batchRows: Int = 0
     ) {
         self.batchRows = batchRows
-        self.checkpoint = checkpoint
+        self.cursor = cursor
         self.deferred = deferred
         self.sequence = sequence
         self.rowsDone = rowsDone

@@ -7,7 +7,7 @@ public import Sharding
 /// The coordinator that opens a run makes it, and the ledger keeps it. A worker needs neither the job file nor the catalogue.
 public struct RunSpecification: Codable, Sendable, Equatable {
     /// What this build writes, and the newest form that it reads.
-    static let currentVersion = 1
+    static let currentVersion = 2
 
     var version = currentVersion
     public var target: Target
@@ -23,10 +23,12 @@ public struct RunSpecification: Codable, Sendable, Equatable {
     public var searchPath: String
     /// What computes the new values; nil where PostgreSQL does.
     public var program: ProgramSpecification?
+    /// The order of work within a shard; nil: the key's. A run keeps it for life.
+    public var comb: Comb?
 
     public init(
         target: Target, batch: BatchLimits, retry: RetryPolicy, lockPatience: Duration, timeZone: String?,
-        settings: [String: String], searchPath: String, program: ProgramSpecification?
+        settings: [String: String], searchPath: String, program: ProgramSpecification?, comb: Comb? = nil
     ) {
         self.target = target
         self.batch = batch
@@ -36,6 +38,7 @@ public struct RunSpecification: Codable, Sendable, Equatable {
         self.settings = settings
         self.searchPath = searchPath
         self.program = program
+        self.comb = comb
     }
 
     // MARK: - In the ledger

@@ -30,28 +30,16 @@ extension BatchRunner {
                 bytes.map { String(excerpt: $0, limit: Self.quotedBytes) }
             }
             guard let excerpt else { continue }
-            let trial = Self.values(computed, of: row, without: index)
-            try writeBatch?.bind(fence, batch, trial, row..<row + 1)
-            guard try failure(connection) != error else { continue }
+            let others = Self.values(computed, of: row, without: index)
+            try writeBatch?.bind(fence, batch, others, row..<row + 1)
+            let failure = try trial(connection)
+            // What has nothing to do with the values, such as a deadlock.
+            if let failure, failure.recovery != .permanent { throw failure }
+            guard failure != error else { continue }
             if found != nil { return nil }
             found = RefusedValue(column: column, excerpt: excerpt)
         }
         return found
-    }
-
-    /// How the write that was bound fails.
-    /// - Throws: what has nothing to do with its values, such as a deadlock.
-    private func failure(_ connection: PostgresConnection) throws -> PostgresError? {
-        try connection.execute("BEGIN")
-        do {
-            _ = try writeBatch?.run(connection)
-            try connection.execute("ROLLBACK")
-            return nil
-        } catch {
-            guard error.recovery == .permanent else { throw error }
-            try connection.execute("ROLLBACK")
-            return error
-        }
     }
 
     /// The row's values at the place that they have in their batch, with null for one of them. The rows before it are empty.

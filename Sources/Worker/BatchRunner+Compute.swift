@@ -94,7 +94,7 @@ extension BatchRunner {
             try bind(fence, batch, 0..<batch.rows.rows)
             var next: BatchReader.Request?
             if readNext {
-                var behind = Position(checkpoint: batch.summary.through ?? position.checkpoint)
+                var behind = Position(batch.cursor)
                 behind.deferred = heldRows.free(of: position.deferred).filter { !batch.deferred.contains($0) }
                 next = try reader.prepare(range, behind, locking: false, budget: budget, connection)
             }
@@ -157,7 +157,7 @@ extension BatchRunner {
         if let next { try reader.send(next, connection) }
         var failure: PostgresError?
         var outcome: BatchOutcome?
-        do { outcome = try write.receive(connection) } catch { failure = error }
+        do { outcome = try write.receive(connection) } catch let error as PostgresError { failure = error }
         var batch: HeldBatch?
         if let next {
             do {
@@ -191,17 +191,13 @@ extension BatchRunner {
         while rows.count > 1 {
             let middle = rows.lowerBound + (rows.count + 1) / 2
             try bind(fence, batch, rows.lowerBound..<middle)
-            try connection.execute("BEGIN")
-            do {
-                _ = try writeBatch?.run(connection)
-                try connection.execute("ROLLBACK")
+            guard let error = try trial(connection) else {
                 rows = middle..<rows.upperBound
-            } catch {
-                try connection.execute("ROLLBACK")
-                guard error.mayConcernValue else { return error }
-                last = error
-                rows = rows.lowerBound..<middle
+                continue
             }
+            guard error.mayConcernValue else { return error }
+            last = error
+            rows = rows.lowerBound..<middle
         }
         let target = statements.target
         let key = target.key.key(of: rows.lowerBound, in: batch.rows)
@@ -225,6 +221,20 @@ extension BatchRunner {
             "row \(target.key.quoted) \(key): \(last); batch rolled back, nothing written", cause: cause)
     }
 
+    /// Runs the write that was bound, and takes it back.
+    /// - Returns: how it failed; nil where it did not.
+    func trial(_ connection: PostgresConnection) throws -> PostgresError? {
+        try connection.execute("BEGIN")
+        do {
+            _ = try writeBatch?.run(connection)
+            try connection.execute("ROLLBACK")
+            return nil
+        } catch let error as PostgresError {
+            try connection.execute("ROLLBACK")
+            return error
+        }
+    }
+
     /// Finds the row at which the job's condition fails.
     private func blameRead(
         _ error: PostgresError, _ position: Position, _ reader: BatchReader, _ connection: PostgresConnection,
@@ -238,8 +248,8 @@ extension BatchRunner {
             let half = (rows + 1) / 2
             do {
                 let batch = try reader.read(range, trial, locking: false, budget: half, window: half, connection)
-                guard !batch.summary.exhausted, let through = batch.summary.through else { break }
-                trial.checkpoint = through
+                guard !batch.summary.exhausted, batch.cursor != trial.cursor else { break }
+                trial.cursor = batch.cursor
                 rows -= half
             } catch let error as PostgresError {
                 guard error.concernsRow else { return error }
@@ -247,7 +257,7 @@ extension BatchRunner {
                 rows = half
             }
         }
-        let key = try statements.firstKey(above: trial.checkpoint ?? range.after, connection)
+        let key = try statements.firstKey(behind: trial.cursor, range, connection)
         let place = rows == 1 ? "row \(statements.target.key.quoted) \(key?.description ?? "?")" : "reading"
         let cause = StepError.Cause(last, key: rows == 1 ? key : nil, effect: .nothingWritten)
         return StepError(.permanent, "\(place): \(last); nothing written", cause: cause)

@@ -15,16 +15,14 @@ extension BatchRunner {
             if !free.isEmpty { return try applyDeferred(free, lease, position, set, connection) }
             let rows = min(setBased.rows, budget)
             let fence = fence(lease, position)
-            func run(aroundHeld: Bool) throws(PostgresError) -> BatchOutcome? {
-                try set.run(
-                    fence, range, behind: position.checkpoint, rows: rows, aroundHeld: aroundHeld, connection)
-            }
+            if walk != nil { return try applyPart(fence, lease, position, rows: rows, set, connection) }
             let outcome: BatchOutcome?
             do {
-                outcome = try run(aroundHeld: false)
+                outcome = try set.run(fence, range, behind: position.cursor, rows: rows, connection)
             } catch let error as PostgresError where error.sqlState == "55P03" {
                 // Somebody holds one of the rows: all others are done without it.
-                outcome = try run(aroundHeld: true)
+                outcome = try set.run(
+                    fence, range, behind: position.cursor, rows: rows, aroundHeld: true, connection)
             } catch let error as PostgresError where error.concernsRow {
                 throw try blame(error, fence, position, rows: rows, set, connection)
             }
@@ -38,7 +36,7 @@ extension BatchRunner {
         let keys = Array(keys.prefix(min(setBased.rows, budget)))
         do {
             let outcome = try set.runDeferred(
-                keys, fence(lease, position), exhausted: isExhausted(position), connection)
+                keys, fence(lease, position), exhausted: set.statements.isExhausted(position.cursor, range), connection)
             let committed = try committed(outcome, lease, before: position)
             heldRows.insert(keys.filter(Set(committed.position.deferred).contains))
             return committed
@@ -57,37 +55,125 @@ extension BatchRunner {
         return result(of: outcome)
     }
 
+    // MARK: - Whose fault an error is
+
     /// Finds the row at which a batch fails, by trials on ever fewer rows that are all rolled back.
     private func blame(
         _ error: PostgresError, _ fence: Fence, _ position: Position, rows: Int, _ set: SetBatch,
         _ connection: PostgresConnection
     ) throws -> StepError {
-        var checkpoint = position.checkpoint
+        var cursor = position.cursor
         var rows = rows
         var last = error
         while rows > 1 {
             let half = (rows + 1) / 2
-            try connection.execute("BEGIN")
-            do {
-                let outcome = try set.run(fence, range, behind: checkpoint, rows: half, connection)
-                try connection.execute("ROLLBACK")
-                guard let outcome, let through = outcome.checkpoint, outcome.isLast == false else {
-                    return StepError(last)
-                }
-                checkpoint = through
-                rows -= half
-            } catch {
-                try connection.execute("ROLLBACK")
-                guard error.concernsRow else { throw error }
+            let tried = try trial(set, fence, behind: cursor, rows: half, connection)
+            if let error = tried.error {
                 last = error
                 rows = half
+                continue
+            }
+            guard let outcome = tried.outcome, outcome.cursor != .start, outcome.isLast == false else {
+                return StepError(last)
+            }
+            cursor = outcome.cursor
+            rows -= half
+        }
+        let key = try set.statements.firstKey(behind: cursor, range, connection)
+        return failure(last, key, set.statements)
+    }
+
+    /// Tries some rows behind a cursor, and takes back what that did.
+    /// - Returns: the outcome, or the error that lies in a row.
+    private func trial(
+        _ set: SetBatch, _ fence: Fence, behind cursor: Cursor, rows: Int, _ connection: PostgresConnection
+    ) throws -> (outcome: BatchOutcome?, error: PostgresError?) {
+        try connection.execute("BEGIN")
+        do {
+            let outcome = try set.run(fence, range, behind: cursor, rows: rows, connection)
+            try connection.execute("ROLLBACK")
+            return (outcome, nil)
+        } catch let error as PostgresError where error.concernsRow {
+            try connection.execute("ROLLBACK")
+            return (nil, error)
+        }
+    }
+
+    /// Tries some rows of a part, and takes back what that did.
+    /// - Returns: the error that lies in a row, if there is one.
+    private func trial(
+        _ set: SetBatch, _ fence: Fence, _ part: Stretch.Part, rows: Range<Int>, _ connection: PostgresConnection
+    ) throws -> PostgresError? {
+        try connection.execute("BEGIN")
+        do {
+            _ = try set.run(fence, part, rows: rows, connection)
+            try connection.execute("ROLLBACK")
+            return nil
+        } catch let error as PostgresError where error.concernsRow {
+            try connection.execute("ROLLBACK")
+            return error
+        }
+    }
+
+    private func failure(_ error: PostgresError, _ key: Key?, _ statements: BatchStatements) -> StepError {
+        StepError(
+            .permanent,
+            "row \(statements.target.key.quoted) \(key?.description ?? "?"): \(error); batch rolled back, nothing written",
+            cause: StepError.Cause(error, key: key, effect: .rolledBack))
+    }
+}
+
+// Batches of a stretch.
+extension BatchRunner {
+    private func applyPart(
+        _ fence: Fence, _ lease: Lease, _ position: Position, rows: Int, _ set: SetBatch,
+        _ connection: PostgresConnection
+    ) throws -> CommitResult {
+        guard let part = try nextPart(position, rows: rows, set, connection) else {
+            throw StepError(.permanent, "nothing is left of the stretch")
+        }
+        let outcome: BatchOutcome?
+        do {
+            outcome = try set.run(fence, part, connection)
+        } catch let error as PostgresError where error.sqlState == "55P03" {
+            // Somebody holds one of the rows: all others are done without it.
+            outcome = try set.run(fence, part, aroundHeld: true, connection)
+        } catch let error as PostgresError where error.concernsRow {
+            throw try blame(error, fence, part, set, connection)
+        }
+        return try committed(outcome, lease, before: position)
+    }
+
+    private func nextPart(
+        _ position: Position, rows: Int, _ set: SetBatch, _ connection: PostgresConnection
+    ) throws -> Stretch.Part? {
+        do {
+            return try walk?.next(set.statements, range, behind: position.cursor, limit: rows, connection)
+        } catch let error as PostgresError where error.concernsRow {
+            throw StepError(
+                .permanent, "the job's condition fails: \(error); nothing written",
+                cause: StepError.Cause(error, effect: .nothingWritten))
+        }
+    }
+
+    /// Finds the row of a part at which a batch fails, by trials on ever fewer rows that are all rolled back.
+    private func blame(
+        _ error: PostgresError, _ fence: Fence, _ part: Stretch.Part, _ set: SetBatch,
+        _ connection: PostgresConnection
+    ) throws -> StepError {
+        var rows = part.rows
+        var last = error
+        while rows.count > 1 {
+            let half = rows.lowerBound..<rows.lowerBound + (rows.count + 1) / 2
+            if let error = try trial(set, fence, part, rows: half, connection) {
+                last = error
+                rows = half
+            } else {
+                rows = half.upperBound..<rows.upperBound
             }
         }
-        let key = try set.statements.firstKey(above: checkpoint ?? range.after, connection)
-        return StepError(
-            .permanent,
-            "row \(set.statements.target.key.quoted) \(key?.description ?? "?"): \(last); batch rolled back, nothing written",
-            cause: StepError.Cause(last, key: key, effect: .rolledBack))
+        let key = rows.isEmpty ? nil : set.statements.target.key.key(of: rows.lowerBound, in: part.keys)
+        return failure(last, key, set.statements)
     }
 }
 

@@ -41,6 +41,8 @@ actor BatchRunner {
     var held: HeldBatch?
     var computed: RowBatch?
     var setBased = SetBasedLimits(rows: 1, bytes: nil)
+    /// The way through the stretches of a set job; nil in key order.
+    var walk: StretchWalk?
     var limits = BatchLimits()
     var computeTimeout = Duration.zero
     private var lockPatience = Duration.milliseconds(200)
@@ -98,7 +100,10 @@ actor BatchRunner {
         lockPatience = specification.lockPatience
         searchPath = specification.searchPath
         sessionSettings = Self.sessionSettings(specification)
-        if case .set = target.change { setBased = try SetBasedLimits(specification.batch, target, connection) }
+        if case .set = target.change {
+            setBased = try SetBasedLimits(specification.batch, target, connection)
+            walk = specification.comb.map { StretchWalk($0) }
+        }
         try setUp(connection)
         sessionSettings += try PlanSwitches.choose(statements, byBytes: setBased.bytes != nil, connection)
         let retry = specification.retry
@@ -107,7 +112,8 @@ actor BatchRunner {
             compute = try makeCompute(program, specification, read: read, writes: writes)
             computeTimeout = program.timeout
             reader = BatchReader(
-                statements: statements, limits: specification.batch, columns: target.key.systemColumns + read.count)
+                statements: statements, limits: specification.batch, columns: target.key.systemColumns + read.count,
+                comb: specification.comb)
             writeBatch = WriteBatch(statements)
             try PlanSwitches.check(statements, byBytes: false, connection)
             return Assignment(mode: .rowBased, retry: retry, program: compute?.programMemory)
@@ -265,10 +271,11 @@ actor BatchRunner {
             let found = "the deferred key \(key) of shard \(lease.shard) is no key of \(statements.target.key.quoted)"
             throw StepError(.stopsRun, "\(changed)\(found)\n  \(mend)")
         }
-        guard let checkpoint = opening.position.checkpoint else { return }
-        let found = changed + "the checkpoint of shard \(lease.shard), \(checkpoint), "
+        let cursor = opening.position.cursor
+        guard cursor != .start else { return }
+        let found = changed + "the checkpoint of shard \(lease.shard), \(cursor), "
         do {
-            guard try statements.isInRange(checkpoint, opening.range, connection) else {
+            guard try statements.isInRange(cursor, opening.range, connection) else {
                 throw StepError(.stopsRun, found + "is not in its range \(opening.range)\n  \(mend)")
             }
         } catch let error as PostgresError where error.sqlState?.hasPrefix("22") == true {
@@ -306,14 +313,8 @@ actor BatchRunner {
     func result(of outcome: BatchOutcome, read: ReadSummary? = nil) -> CommitResult {
         CommitResult(
             position: Position(
-                checkpoint: outcome.checkpoint, deferred: outcome.deferred, sequence: outcome.sequence,
+                outcome.cursor, deferred: outcome.deferred, sequence: outcome.sequence,
                 rowsDone: outcome.rowsDone, batchRows: reportedBudget), done: outcome.done, read: read)
-    }
-
-    /// Whether the range holds nothing behind the checkpoint: then only what was deferred is left.
-    func isExhausted(_ position: Position) -> Bool {
-        guard let through = range.through else { return false }
-        return position.checkpoint == through
     }
 
     /// What the heartbeat tells of the size of batches: 0 as long as it is the job's.
@@ -324,7 +325,7 @@ actor BatchRunner {
         guard !heldRows.isEmpty else { return }
         let waiting =
             heldRows.free(of: position.deferred).isEmpty
-            && (isExhausted(position) || position.deferred.count >= HeldRows.limit)
+            && (statements.isExhausted(position.cursor, range) || position.deferred.count >= HeldRows.limit)
         if let reason = try heldRows.look(statements, waiting: waiting, now: MonotonicTime.now(), connection) {
             throw StepError(.held, reason)
         }

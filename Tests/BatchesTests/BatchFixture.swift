@@ -100,7 +100,7 @@ struct TestBatches {
     /// - Returns: nil when the fence refused it.
     func apply(_ shard: LeasedShard, rows: Int, bytes: Int? = nil) throws -> BatchOutcome? {
         var outcome = try SetBatch(statements, bytes: bytes).run(
-            shard.fence, shard.range, behind: shard.checkpoint, rows: rows, connection)
+            shard.fence, shard.range, behind: shard.cursor, rows: rows, connection)
         outcome?.isLast = nil
         return outcome
     }
@@ -112,7 +112,7 @@ struct TestBatches {
         while outcomes.count < limit {
             let outcome = try #require(try apply(shard, rows: rows, bytes: bytes), "the fence refused a batch")
             outcomes.append(outcome)
-            shard.checkpoint = outcome.checkpoint
+            shard.cursor = outcome.cursor
             shard.sequence = outcome.sequence
             if outcome.done { return outcomes }
         }
@@ -123,7 +123,7 @@ struct TestBatches {
     func read(_ shard: LeasedShard, limit: Int, window: Int = 100) throws -> ReadRows {
         let read = RangeRead(statements)
         let request = try read.range(
-            shard.range, behind: shard.checkpoint, limit: limit, window: window, connection)
+            shard.range, behind: shard.cursor, limit: limit, window: window, connection)
         return rows(
             try connection.executePrepared(request.name, "", request.parameters), offset: read.windowColumns)
     }
@@ -145,10 +145,12 @@ struct TestBatches {
         }
         var computed = RowBatch(columns: values.count)
         for row in rows.keys.indices { for column in values { computed.append(column[row]) } }
-        let summary = ReadSummary(rows: batch.rows, through: through, exhausted: exhausted)
+        let summary = ReadSummary(rows: batch.rows, exhausted: exhausted)
+        let cursor = through.map { Cursor($0) } ?? shard.cursor
         var write = WriteBatch(statements)
         try write.bind(
-            shard.fence, HeldBatch(rows: batch, summary: summary, deferred: deferredRead, locked: false), computed,
+            shard.fence,
+            HeldBatch(rows: batch, cursor: cursor, summary: summary, deferred: deferredRead, locked: false), computed,
             0..<batch.rows)
         try write.prepare(aroundHeld: aroundHeld, connection)
         try connection.enterPipeline()

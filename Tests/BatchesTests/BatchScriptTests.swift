@@ -41,8 +41,8 @@ import Testing
             #expect(answer.rows == 1)
             // The columns whose names are variables of the next batch.
             checkpoint = answer.text(0, 0)
-            sequence = answer.text(0, 1) ?? ""
-            #expect(checkpoint == Key(keys[end]).literal && answer.bool(0, 3) == done)
+            sequence = answer.text(0, 4) ?? ""
+            #expect(checkpoint == Key(keys[end]).literal && answer.bool(0, 6) == done)
             // A batch that is sent twice is refused.
             #expect(try connection.execute(statement).rows == 0)
         }

@@ -62,7 +62,7 @@ import Testing
         let batches = TestBatches(connection, target)
         var shard = shard
         let first = try #require(try kind.advance(batches, shard))
-        shard.checkpoint = first.checkpoint
+        shard.cursor = first.cursor
         shard.sequence = first.sequence
         #expect(try Binding.fault(binding, table: target.table, connection) == nil)
         for statement in statements { try store.connection.execute(statement) }
@@ -85,7 +85,7 @@ import Testing
             connection, try kind.target(connection), mechanisms: Mechanisms.all.subtracting(.binding))
         var shard = shard
         let first = try #require(try kind.advance(batches, shard))
-        shard.checkpoint = first.checkpoint
+        shard.cursor = first.cursor
         shard.sequence = first.sequence
         for statement in Self.changes[0].1 { try store.connection.execute(statement) }
         let second = try #require(try kind.advance(batches, shard))
@@ -104,7 +104,7 @@ import Testing
         let batches = TestBatches(worker, target)
         var shard = shard
         let first = try #require(try kind.advance(batches, shard))
-        shard.checkpoint = first.checkpoint
+        shard.cursor = first.cursor
         shard.sequence = first.sequence
         try connection.execute("ALTER TABLE items ENABLE ROW LEVEL SECURITY")
         #expect(try kind.advance(batches, shard) == nil)
@@ -116,7 +116,7 @@ import Testing
     @Test func checkpointIsCheckedAgainstItsRangeInTheKeysOwnOrder() throws {
         let statements = BatchStatements(target: try .setting(connection, ["n": "1"]))
         func fits(_ checkpoint: Key, _ after: Key?, _ through: Key?) throws -> Bool? {
-            try statements.isInRange(checkpoint, KeyRange(after: after, through: through), connection)
+            try statements.isInRange(Cursor(checkpoint), KeyRange(after: after, through: through), connection)
         }
         #expect(try fits("9", "5", "10") == true)
         #expect(try fits("10", "5", "10") == true)

@@ -82,7 +82,7 @@ import Testing
             var shard = try LeasedShard(store, shard: id, of: ownership, keyColumns: keys[0].components.count)
             let outcomes = try batches.applyAll(&shard, rows: 7)
             #expect(
-                outcomes.map(\.checkpoint)
+                outcomes.map(\.cursor.checkpoint)
                     == stride(from: 7, through: expected.count + 6, by: 7).map {
                         keys[expected.lowerBound + min($0, expected.count) - 1]
                     })
@@ -111,7 +111,7 @@ import Testing
                     try batches.write(
                         shard, rows, values: [rows.keys.map { _ in "1" }], through: rows.keys.last ?? rows.windowEnd,
                         exhausted: exhausted))
-                shard.checkpoint = outcome.checkpoint
+                shard.cursor = outcome.cursor
                 shard.sequence = outcome.sequence
                 if outcome.done { break }
             }
@@ -136,7 +136,7 @@ import Testing
         let opening = try #require(
             try store.worker.open(shard.lease, owner: shard.worker, run: shard.run, keyColumns: kind.names.count))
         #expect(opening.position.deferred == first.deferred)
-        #expect(opening.position.checkpoint == keys.last)
+        #expect(opening.position.cursor.checkpoint == keys.last)
         for locking in [false, true] {
             let again = try batches.readDeferred(first.deferred, locking: locking)
             #expect(again.keys == Array(keys.prefix(3)))
@@ -160,10 +160,10 @@ import Testing
             "SELECT FROM items WHERE (\(kind.list)) IN (SELECT \(kind.list) FROM items ORDER BY \(kind.list) OFFSET 2 LIMIT 2) FOR UPDATE"
         )
         #expect(throws: PostgresError.self) {
-            try set.run(shard.fence, shard.range, behind: nil, rows: 100, connection)
+            try set.run(shard.fence, shard.range, behind: .start, rows: 100, connection)
         }
         let first = try #require(
-            try set.run(shard.fence, shard.range, behind: nil, rows: 100, aroundHeld: true, connection))
+            try set.run(shard.fence, shard.range, behind: .start, rows: 100, aroundHeld: true, connection))
         #expect(Set(first.deferred) == Set(keys[2...3]) && !first.done && first.rowsDone == 6)
         var held = HeldRows()
         held.insert(first.deferred)
@@ -209,7 +209,7 @@ import Testing
         let batches = TestBatches(connection, target)
         var shard = try LeasedShard(store, of: try ownedRun(cutAt: []), keyColumns: 2)
         let outcomes = try batches.applyAll(&shard, rows: 100, bytes: 520)
-        #expect(outcomes.map(\.checkpoint) == [keys[4], keys[9], keys[14], keys[19]])
+        #expect(outcomes.map(\.cursor.checkpoint) == [keys[4], keys[9], keys[14], keys[19]])
         #expect(Set(try counts(kind)) == [1])
     }
 
@@ -219,11 +219,11 @@ import Testing
         #expect(try statements.firstKey(above: nil, connection) == keys[0])
         #expect(try statements.firstKey(above: keys[6], connection) == keys[7])
         let range = KeyRange(after: keys[3], through: keys[9])
-        #expect(try statements.isInRange(keys[4], range, connection))
-        #expect(try statements.isInRange(keys[9], range, connection))
-        #expect(try !statements.isInRange(keys[3], range, connection))
-        #expect(try !statements.isInRange(keys[10], range, connection))
-        #expect(try !statements.isInRange("1", range, connection), "a key of one column")
+        #expect(try statements.isInRange(Cursor(keys[4]), range, connection))
+        #expect(try statements.isInRange(Cursor(keys[9]), range, connection))
+        #expect(try !statements.isInRange(Cursor(keys[3]), range, connection))
+        #expect(try !statements.isInRange(Cursor(keys[10]), range, connection))
+        #expect(try !statements.isInRange(Cursor("1"), range, connection), "a key of one column")
     }
 
     /// By hand, anything can be written where the ledger has a list of keys.

@@ -131,7 +131,7 @@ import Testing
             }
         }
         let last = try #require(try pair.both("set") { try $0.apply(lease, at: position, rows: 4) })
-        #expect(last.isDone && last.position.checkpoint == position.checkpoint)
+        #expect(last.isDone && last.position.cursor == position.cursor)
     }
 
     /// What the driver of a random sequence knows.

@@ -32,12 +32,13 @@ import Testing
         var shard = try LeasedShard(store, of: ownership)
         try hold("id IN (3, 6)")
         func run(aroundHeld: Bool) throws -> BatchOutcome? {
-            try set.run(shard.fence, shard.range, behind: nil, rows: 100, aroundHeld: aroundHeld, connection)
+            try set.run(shard.fence, shard.range, behind: .start, rows: 100, aroundHeld: aroundHeld, connection)
         }
         let error = #expect(throws: PostgresError.self) { try run(aroundHeld: false) }
         #expect(error?.sqlState == "55P03")
         let first = try run(aroundHeld: true)
-        #expect(first?.checkpoint == Key("10") && first?.done == false && first?.deferred == [Key("3"), Key("6")])
+        #expect(
+            first?.cursor.checkpoint == Key("10") && first?.done == false && first?.deferred == [Key("3"), Key("6")])
         #expect(first?.isLast == true)
         let left = predicate == nil ? 0 : 1
         #expect(try connection.execute("SELECT count(*) FROM items WHERE n = 1").int(0, 0) == Int64(8 - left))

@@ -47,7 +47,7 @@ import Testing
         #expect(sequence == 0)
         // The worker dies, and the next one asks the ledger where to go on.
         let next = try LeasedShard(store, of: ownership, worker: .second)
-        #expect(next.checkpoint == nil)
+        #expect(next.cursor.checkpoint == nil)
         let again = try kind.advance(batches, next)
         #expect(again != nil)
         let counts = try connection.counts()
@@ -58,7 +58,7 @@ import Testing
         let batches = TestBatches(connection, try kind.target(connection), mechanisms: .all)
         #expect(try kind.advance(batches, shard)?.sequence == 1)
         let next = try LeasedShard(store, of: ownership, worker: .second)
-        #expect(next.checkpoint == Key("-1600000"))
+        #expect(next.cursor.checkpoint == Key("-1600000"))
         #expect(try kind.advance(batches, shard) == nil)
         _ = try kind.advance(batches, next)
         #expect(try connection.counts() == ["1", "1", "1", "1"])

@@ -83,7 +83,7 @@ final class PostgresRunStore: RunStore {
     private func shard(_ held: RunLease, _ position: Position) -> LeasedShard {
         LeasedShard(
             run: run, lease: held.lease, worker: held.worker,
-            range: plan.parts[Int(held.lease.shard.rawValue)].range, checkpoint: position.checkpoint,
+            range: plan.parts[Int(held.lease.shard.rawValue)].range, cursor: position.cursor,
             sequence: position.sequence)
     }
 
@@ -91,7 +91,7 @@ final class PostgresRunStore: RunStore {
         outcome.map { outcome in
             BatchAnswer(
                 position: Position(
-                    checkpoint: outcome.checkpoint, deferred: outcome.deferred, sequence: outcome.sequence,
+                    outcome.cursor, deferred: outcome.deferred, sequence: outcome.sequence,
                     rowsDone: outcome.rowsDone
                 ).inOrder,
                 isDone: outcome.done)
@@ -141,7 +141,7 @@ final class PostgresRunStore: RunStore {
             // Not of the simulation.
             (record.rowsEstimated, record.error) = (0, nil)
             let keys = (PostgresArray.parse(deferred.text(index, 0) ?? "{}") ?? []).compactMap { $0.map { Key($0) } }
-            return RunSnapshot.Shard(record: record, checkpoint: detail.checkpoint, deferred: Set(keys))
+            return RunSnapshot.Shard(record: record, cursor: detail.cursor, deferred: Set(keys))
         }
         let table = try store.connection.execute("SELECT id, outside, applied FROM items ORDER BY id")
         func int(_ row: Int, _ column: Int) -> Int { Int(table.int(row, column) ?? 0) }

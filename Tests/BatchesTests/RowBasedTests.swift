@@ -26,13 +26,13 @@ import Testing
             let exhausted = rows.keys.count < limit
             let outcome = try #require(
                 try batches.write(shard, rows, values: [values], through: rows.keys.last, exhausted: exhausted))
-            #expect(outcome.checkpoint == rows.keys.last ?? shard.checkpoint)
+            #expect(outcome.cursor.checkpoint == rows.keys.last ?? shard.cursor.checkpoint)
             #expect(outcome.sequence == shard.sequence + 1)
             #expect(outcome.rowsDone == Int64(seen.count))
             #expect(outcome.changed == Int64(rows.keys.count))
             #expect(outcome.deferred.isEmpty)
             #expect(outcome.done == exhausted)
-            shard.checkpoint = outcome.checkpoint
+            shard.cursor = outcome.cursor
             shard.sequence = outcome.sequence
             if outcome.done { return seen }
         }
@@ -75,7 +75,7 @@ import Testing
         #expect(Set(first.deferred) == Set(keys.prefix(3)))
         #expect(first.changed == 3 && !first.done)
         shard.sequence = first.sequence
-        shard.checkpoint = first.checkpoint
+        shard.cursor = first.cursor
 
         let opening = try #require(
             try store.worker.open(shard.lease, owner: shard.worker, run: shard.run, keyColumns: 1))
@@ -88,7 +88,7 @@ import Testing
                 shard, again, values: [["11", "11", "11"]], through: nil, exhausted: true, deferredRead: first.deferred)
         )
         #expect(second.deferred.isEmpty && second.done)
-        #expect(second.checkpoint == keys[5])
+        #expect(second.cursor.checkpoint == keys[5])
         #expect(second.rowsDone == 6)
         #expect(try connection.counts() == ["11", "11", "11", "1", "1", "1"])
     }
@@ -176,10 +176,11 @@ import Testing
         let rows = try batches.read(shard, limit: 3)
         #expect(rows.keys.isEmpty)
         let through = try #require(try batches.write(shard, rows, values: [[]], through: "-4000000"))
-        #expect(through == BatchOutcome(checkpoint: Key("-4000000"), sequence: 1, rowsDone: 0, done: false, changed: 0))
-        shard.sequence = 1
+        #expect(
+            through == BatchOutcome(cursor: Cursor(Key("-4000000")), sequence: 1, rowsDone: 0, done: false, changed: 0))
+        (shard.sequence, shard.cursor) = (1, through.cursor)
         let end = try #require(try batches.write(shard, rows, values: [[]], through: nil, exhausted: true))
-        #expect(end == BatchOutcome(checkpoint: Key("-4000000"), sequence: 2, rowsDone: 0, done: true, changed: 0))
+        #expect(end == BatchOutcome(cursor: Cursor(Key("-4000000")), sequence: 2, rowsDone: 0, done: true, changed: 0))
         #expect(try store.attempts(of: shard.run) == ["0 1 done true"])
     }
 
@@ -196,12 +197,12 @@ import Testing
         let batches = try makeSparse()
         var shard = try LeasedShard(store, of: try store.ownedRun(cutAt: ["900"]))
         #expect(try batches.read(shard, limit: 5, window: 100) == ReadRows(windowEnd: "100"))
-        shard.checkpoint = Key("200")
+        shard.cursor = Cursor("200")
         let found = try batches.read(shard, limit: 5, window: 100)
         #expect(found.windowEnd == "300" && found.keys == ["250"])
-        shard.checkpoint = Key("850")
+        shard.cursor = Cursor("850")
         #expect(try batches.read(shard, limit: 5, window: 100) == ReadRows())
-        shard.checkpoint = Key("400")
+        shard.cursor = Cursor("400")
         let last = try batches.read(shard, limit: 5, window: 501)
         #expect(last.windowEnd == nil && last.keys == ["500", "750"])
         let limited = try batches.read(shard, limit: 1, window: 400)
@@ -218,7 +219,7 @@ import Testing
                 let rows = try batches.read(shard, limit: 5, window: 100)
                 found += rows.keys
                 guard let end = rows.windowEnd else { break }
-                shard.checkpoint = end
+                shard.cursor = Cursor(end)
             }
         }
         #expect(found == ["250", "500", "750", "1000"])
@@ -229,7 +230,7 @@ import Testing
         let shard = try LeasedShard(store, of: try store.ownedRun(cutAt: ["1000"]))
         try connection.execute("DELETE FROM items WHERE id = 250")
         let request = try RangeRead(batches.statements).range(
-            shard.range, behind: nil, limit: 5, window: 10, connection)
+            shard.range, behind: .start, limit: 5, window: 10, connection)
         let arguments = request.parameters.literals.joined(separator: ", ")
         let plan = try connection.execute("EXPLAIN (ANALYZE, TIMING off) EXECUTE \(request.name) (\(arguments))")
         let lines = (0..<plan.rows).compactMap { plan.text($0, 0) }

@@ -63,7 +63,7 @@ struct BatchAnswer: Sendable, Equatable {
 struct RunSnapshot: Sendable, Equatable {
     struct Shard: Sendable, Equatable {
         var record: ShardRecord
-        var checkpoint: Key?
+        var cursor: Cursor
         /// In no order.
         var deferred: Set<Key>
     }

@@ -46,7 +46,8 @@ import Testing
         for (index, outcome) in outcomes.enumerated() {
             let done = min((index + 1) * batch, range.count)
             let expected = BatchOutcome(
-                checkpoint: Key(keys[range.lowerBound + done - 1]), sequence: Int64(index + 1), rowsDone: Int64(done),
+                cursor: Cursor(Key(keys[range.lowerBound + done - 1])), sequence: Int64(index + 1),
+                rowsDone: Int64(done),
                 done: index == outcomes.count - 1)
             #expect(outcome == expected)
         }
@@ -63,10 +64,10 @@ import Testing
         var shard = try LeasedShard(store, of: try store.ownedRun())
         try store.connection.execute("UPDATE coord.shard SET failures = 2, error = 'old'")
         let outcome = try #require(try batches.apply(shard, rows: 4))
-        shard.checkpoint = outcome.checkpoint
+        shard.cursor = outcome.cursor
         shard.sequence = outcome.sequence
         let detail = try store.reader.shards(of: shard.run)[0]
-        #expect(detail.checkpoint == Key("4"))
+        #expect(detail.cursor.checkpoint == Key("4"))
         #expect(detail.record.sequence == 1 && detail.record.rowsDone == 4)
         #expect(detail.record.failures == 0 && detail.record.error == nil)
         #expect(detail.record.state == .running)
@@ -106,7 +107,7 @@ import Testing
         let ownership = try store.ownedRun(cutAt: ["12"])
         var shard = try LeasedShard(store, of: ownership)
         let outcomes = try TestBatches(connection, target).applyAll(&shard, rows: rows, bytes: bytes)
-        #expect(outcomes.compactMap { $0.checkpoint?.components[0] } == ends)
+        #expect(outcomes.compactMap { $0.cursor.checkpoint?.components[0] } == ends)
         let wanted = predicate == nil ? "count(*) = 12" : "count(*) FILTER (WHERE n = 1) = 10 AND count(*) = 12"
         #expect(try store.value("SELECT \(wanted) AND max(n) = 1 FROM items") == "t")
     }
@@ -119,7 +120,7 @@ import Testing
             var shard = try LeasedShard(store, shard: id, of: ownership)
             let outcomes = try batches.applyAll(&shard, rows: 5)
             let through = [Key("10"), Key("20"), nil][Int(id)]
-            #expect(outcomes == [BatchOutcome(checkpoint: through, sequence: 1, rowsDone: 0, done: true)])
+            #expect(outcomes == [BatchOutcome(cursor: Cursor(through), sequence: 1, rowsDone: 0, done: true)])
         }
     }
 
@@ -131,12 +132,13 @@ import Testing
         for id in [Int32(0), 2] {
             var shard = try LeasedShard(store, shard: id, of: ownership)
             let outcomes = try batches.applyAll(&shard, rows: 5)
-            #expect(outcomes == [BatchOutcome(checkpoint: shard.range.through, sequence: 1, rowsDone: 0, done: true)])
+            #expect(
+                outcomes == [BatchOutcome(cursor: Cursor(shard.range.through), sequence: 1, rowsDone: 0, done: true)])
         }
         var last = try LeasedShard(store, shard: 3, of: ownership)
         let outcomes = try batches.applyAll(&last, rows: 5)
         #expect(outcomes.map(\.done) == [true])
-        #expect(outcomes[0].checkpoint == nil || outcomes[0].checkpoint == Key("8"))
+        #expect(outcomes[0].cursor.checkpoint == nil || outcomes[0].cursor.checkpoint == Key("8"))
         #expect(try connection.counts() == ["0", "0", "0"])
     }
 
@@ -156,7 +158,7 @@ import Testing
         var shard = try LeasedShard(store, of: try store.ownedRun())
         let outcomes = try batches.applyAll(&shard, rows: 6)
         // A batch is six keys, whether they meet the condition or not.
-        #expect(outcomes.map(\.checkpoint) == ["6", "12", "18", "20"].map { Key($0) })
+        #expect(outcomes.map(\.cursor.checkpoint) == ["6", "12", "18", "20"].map { Key($0) })
         #expect(outcomes.last?.rowsDone == 11)
         #expect(try connection.counts() == (1...20).map { $0 % 2 == 0 || $0 == 3 ? "1" : "0" })
     }
@@ -191,7 +193,7 @@ import Testing
         let batches = TestBatches(connection, try .setting(connection, ["n": "10 / (5 - id)"]))
         var shard = try LeasedShard(store, of: try store.ownedRun())
         let first = try #require(try batches.apply(shard, rows: 4))
-        shard.checkpoint = first.checkpoint
+        shard.cursor = first.cursor
         shard.sequence = first.sequence
         let before = try store.reader.shards(of: shard.run)
         #expect(try postgresError { _ = try batches.apply(shard, rows: 4) }.sqlState == "22012")

@@ -66,7 +66,7 @@ final class SimulatedRunStore: RunStore {
     func read(_ held: RunLease, at position: Position, rows: Int, deferred: Bool) -> [Int] {
         let again = deferred ? position.deferred.compactMap { Int($0.description) } : []
         batch = database.read(
-            held.lease.shard, after: position.checkpoint.flatMap { Int($0.description) }, deferred: again,
+            held.lease.shard, after: position.cursor.checkpoint.flatMap { Int($0.description) }, deferred: again,
             limit: deferred ? again.count : rows)
         return batch.entries.map(\.key).sorted()
     }
@@ -86,7 +86,7 @@ final class SimulatedRunStore: RunStore {
             state: "\(database.run.state)", term: Int64(database.run.term),
             shards: database.shards.map { shard in
                 RunSnapshot.Shard(
-                    record: shard.record, checkpoint: shard.position.checkpoint, deferred: Set(shard.position.deferred))
+                    record: shard.record, cursor: shard.position.cursor, deferred: Set(shard.position.deferred))
             },
             rows: database.rows.map {
                 RunSnapshot.Row(key: $0.key, outside: $0.value.outside, applied: $0.value.applied)

@@ -191,7 +191,7 @@ import Testing
         for question in [Question.run, .runs, .newest, .shards, .shard, .workers, .unchanged] {
             let leased = LeasedShard(
                 run: ownership.run, lease: Lease(shard: ShardID(0), epoch: Epoch(1)), worker: .first,
-                range: .everything, checkpoint: nil, sequence: 0)
+                range: .everything, cursor: .start, sequence: 0)
             try ask(question, ownership, leased)
         }
         // The rest does not.

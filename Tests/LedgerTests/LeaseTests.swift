@@ -134,7 +134,7 @@ import Testing
         let again = try #require(try store.worker.open(leased, owner: .first, run: run, keyColumns: 1))
         #expect(
             again.position
-                == Position(checkpoint: Key("a b"), deferred: nasty.map { Key($0) }, sequence: 3, rowsDone: 9))
+                == Position(Cursor("a b"), deferred: nasty.map { Key($0) }, sequence: 3, rowsDone: 9))
     }
 
     @Test func openEntersTheSessionSoThatATakerMayEndIt() throws {

@@ -102,8 +102,8 @@ import Testing
         let leased = try #require(try store.coordinator.lease(ShardID(0), to: .second, after: Epoch(3), ownership))
         #expect(leased.lease.epoch == Epoch(4) && leased.sequence == 4)
         #expect(
-            try store.worker.open(leased.lease, owner: .second, run: run, keyColumns: 1)?.position.checkpoint
-                == Key("2"))
+            try store.worker.open(leased.lease, owner: .second, run: run, keyColumns: 1)?.position.cursor
+                == Cursor("2"))
         _ = try store.coordinator.recordAttempt(
             leased.lease, worker: .second, outcome: "unfit", error: "old", permanent: false, attempts: 5, ownership)
         #expect(try store.attempts(of: run) == ["0 4 unfit true"])

@@ -24,7 +24,7 @@ import Testing
         let shards = try store.reader.shards(of: run)
         #expect(shards.map(\.range) == ShardPlan.cut(at: ["a'b", "c\"d,{}\\"]).parts.map(\.range))
         #expect(shards.map(\.record) == (0..<3).map { ShardRecord(id: ShardID($0), rowsEstimated: 10) })
-        #expect(shards.allSatisfy { $0.checkpoint == nil })
+        #expect(shards.allSatisfy { $0.cursor == .start })
         #expect(try store.reader.shard(ShardID(1), of: run) == shards[1].record)
         #expect(try store.reader.shard(ShardID(3), of: run) == nil)
     }

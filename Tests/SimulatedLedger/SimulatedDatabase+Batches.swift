@@ -16,7 +16,7 @@ struct SimulatedBatch {
     var isExhausted = false
 
     var summary: ReadSummary {
-        ReadSummary(rows: entries.count, through: through.map { Key(String($0)) }, exhausted: isExhausted)
+        ReadSummary(rows: entries.count, exhausted: isExhausted)
     }
 
     mutating func compute() {
@@ -32,7 +32,7 @@ extension SimulatedDatabase {
         let position: Position
         let batchRows: Int
 
-        var checkpoint: Int? { position.checkpoint.flatMap { Int($0.description) } }
+        var checkpoint: Int? { position.cursor.checkpoint.flatMap { Int($0.description) } }
     }
 
     /// Rows that a transaction changed, and what its checkpoint has to become.

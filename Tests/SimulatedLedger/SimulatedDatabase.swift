@@ -37,7 +37,7 @@ struct SimulatedDatabase {
 
         var position: Position {
             Position(
-                checkpoint: checkpoint.map { Key(String($0)) }, deferred: deferred.map { Key(String($0)) },
+                Cursor(checkpoint.map { Key(String($0)) }), deferred: deferred.map { Key(String($0)) },
                 sequence: sequence, rowsDone: rowsDone)
         }
 

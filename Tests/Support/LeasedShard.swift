@@ -9,7 +9,7 @@ package struct LeasedShard: Sendable {
     package var lease: Lease
     package var worker = WorkerID.first
     package var range: KeyRange
-    package var checkpoint: Key?
+    package var cursor: Cursor
     package var sequence: Int64 = 0
 
     package init(
@@ -23,19 +23,19 @@ package struct LeasedShard: Sendable {
         self.worker = worker
         let opening = try #require(try store.worker.open(lease, owner: worker, run: run, keyColumns: keyColumns))
         range = opening.range
-        checkpoint = opening.position.checkpoint
+        cursor = opening.position.cursor
         sequence = opening.position.sequence
     }
 
     /// A shard as a worker knows it that may know an old state.
     package init(
-        run: RunID, lease: Lease, worker: WorkerID, range: KeyRange, checkpoint: Key?, sequence: Int64
+        run: RunID, lease: Lease, worker: WorkerID, range: KeyRange, cursor: Cursor, sequence: Int64
     ) {
         self.run = run
         self.lease = lease
         self.worker = worker
         self.range = range
-        self.checkpoint = checkpoint
+        self.cursor = cursor
         self.sequence = sequence
     }
 

@@ -10,7 +10,7 @@ import Testing
         "Sources/Dispatching/DispatchAction.swift": ["DispatchOutcome"],
         "Sources/Ledger/LedgerColumns.swift": ["LedgerColumn", "LedgerRow"],
         "Sources/Ledger/LedgerQuery.swift": ["LedgerStatement"],
-        "Sources/Ledger/ShardColumns.swift": ["CheckpointColumn", "PositionColumns", "RangeColumns"],
+        "Sources/Ledger/ShardColumns.swift": ["CursorColumns", "PositionColumns", "RangeColumns"],
         "Sources/Sharding/KeyRange.swift": ["TilingError"],
         "Sources/Worker/BatchRunner.swift": ["CommitResult"], "Sources/Worker/WorkerService.swift": ["WorkerError"],
     ]

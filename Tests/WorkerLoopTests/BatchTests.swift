@@ -32,7 +32,7 @@ import Testing
         #expect(machine.activity == .computing(summary(3)))
         #expect(machine.batchComputed(now: .zero) == [.step(.write(lease(3), position(nil), readNext: true))])
         let first = position(10, sequence: 1, rows: 3)
-        let rest = summary(2, through: 20, exhausted: true)
+        let rest = summary(2, exhausted: true)
         #expect(machine.batchCommitted(first, done: false, read: rest, now: .zero) == [.step(.compute)])
         #expect(machine.activity == .computing(rest))
         // Nothing lies behind an exhausted range: no read is asked for.
@@ -71,7 +71,7 @@ import Testing
         #expect(
             machine.batchCommitted(thrice, done: false, read: nil, now: .zero)
                 == [.step(.read(lease(3), thrice, locking: true))])
-        _ = machine.batchRead(summary(2, through: nil), now: .zero)
+        _ = machine.batchRead(summary(2), now: .zero)
         _ = machine.batchComputed(now: .zero)
         let clear = position(30, sequence: 4)
         #expect(

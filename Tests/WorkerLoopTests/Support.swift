@@ -7,12 +7,12 @@ func lease(_ shard: Int32, _ epoch: Int64 = 1) -> Lease { Lease(shard: ShardID(s
 
 func position(_ checkpoint: Int?, sequence: Int64 = 0, rows: Int64 = 0, deferred: [Int] = []) -> Position {
     Position(
-        checkpoint: checkpoint.map { Key(String($0)) }, deferred: deferred.map { Key(String($0)) },
+        Cursor(checkpoint.map { Key(String($0)) }), deferred: deferred.map { Key(String($0)) },
         sequence: sequence, rowsDone: rows)
 }
 
-func summary(_ rows: Int, through: Int? = 10, exhausted: Bool = false) -> ReadSummary {
-    ReadSummary(rows: rows, through: through.map { Key(String($0)) }, exhausted: exhausted)
+func summary(_ rows: Int, exhausted: Bool = false) -> ReadSummary {
+    ReadSummary(rows: rows, exhausted: exhausted)
 }
 
 /// The activities in which a step is under way, for tests that go through each.

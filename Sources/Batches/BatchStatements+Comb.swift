@@ -1,0 +1,115 @@
+import Sharding
+
+// Batches of a stretch that is done stripe by stripe.
+extension BatchStatements {
+    /// The stripe of a row: 0 and on. It depends on nothing but the key, and on no setting of a session.
+    func stripe(_ comb: Comb) -> String {
+        let columns = target.key.names(of: target.alias)
+        let number: String
+        switch comb.rule {
+        case .remainder: number = "\(columns[columns.count - 1])::\(Self.int8)"
+        case .hash:
+            let hashes = columns.map { "pg_catalog.hash_array(ARRAY[\($0)])::\(Self.int8)" }
+            // Of several columns one number, which cannot overflow.
+            number = hashes.dropFirst().reduce(hashes[0]) { sum, hash in
+                "pg_catalog.int8pl(pg_catalog.int8mul(pg_catalog.mod(\(sum), 1099511627776), 31), \(hash))"
+            }
+        }
+        return "pg_catalog.abs(pg_catalog.mod(\(number), \(comb.stripes)::\(Self.int8)))"
+    }
+
+    /// Looks at the keys of a stretch.
+    ///
+    /// Parameters: $1 on the lower bound when `hasLower`, then the upper bound when `hasUpper`, one for each column of the key,
+    /// then the limit in keys; with `ofStripe`, the number of the one stripe that is wanted.
+    /// Returns the key and its stripe, in the key's order. The stripe is null where the job's condition leaves the row alone.
+    func look(_ comb: Comb, hasLower: Bool, hasUpper: Bool, ofStripe: Bool) -> String {
+        let bounds = bounds(from: 1, hasLower: hasLower, hasUpper: hasUpper)
+        let stripe = stripe(comb)
+        var conditions = [bounds.lower, bounds.upper.map(keyIsUpTo)].compactMap { $0 }
+        if ofStripe { conditions.append("\(stripe) \(Self.equal) $\(bounds.next + 1)::\(Self.int8)") }
+        let filter = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
+        let value = target.predicate.map { "CASE WHEN (\($0)\n) THEN \(stripe) END" } ?? stripe
+        return """
+            SELECT \(selectedKey), \(value) AS \(own)stripe FROM ONLY \(target.table) \(filter)
+            ORDER BY \(keyOrder) LIMIT $\(bounds.next)::\(Self.int8)
+            """
+    }
+
+    /// One batch of a `set` job, of the rows with some keys.
+    ///
+    /// Parameters: $6 on the keys, an array a column, then the cursor behind them (checkpoint, end of the stretch, stripe, key in the stripe), then
+    /// whether the range is exhausted. Returns as `apply`.
+    ///
+    /// Each row is found by the key's index, in the order of the key: that visit also has the server free the room of row
+    /// versions that earlier stripes have left on the page. A scan by ctid would not.
+    ///
+    /// - Parameter aroundHeld: leave out rows that somebody holds, and defer their keys.
+    func applyKeys(aroundHeld: Bool = false) -> String {
+        guard case .set(let assignments) = target.change else { preconditionFailure("a compute job has no expression") }
+        let predicate = target.predicate.map { " AND (\($0)\n)" } ?? ""
+        let values = assignments.map { "\($0.column.quoted) = (\($0.expression)\n)" }.joined(separator: ", ")
+        let next = 6 + target.key.count
+        let cursor = CursorParameters(from: next)
+        let exhausted = "$\(next + 4)::pg_catalog.bool"
+        var held = ""
+        var wanted = target.key.isAmong(arraysFrom: 6, of: "\(own)fence", target.alias)
+        var deferred = "s.deferred"
+        if aroundHeld {
+            held =
+                lockable(from: "\(own)fence", where: target.key.isAmong(arraysFrom: 6, target.alias) + predicate) + ","
+            wanted = target.key.isAmong("\(own)locked", keyLabels, target.alias)
+            deferred = "s.deferred OPERATOR(pg_catalog.||) \(heldKeys)"
+        }
+        return """
+            WITH \(tableLock), \(own)fence AS MATERIALIZED (\(fence)),
+            \(held) \(own)changed AS (
+                UPDATE ONLY \(target.table) SET \(values) WHERE \(wanted)\(predicate) RETURNING 1
+            )
+            UPDATE \(ledger).shard AS s SET
+                \(advance(cursor))
+                rows_done = s.rows_done OPERATOR(pg_catalog.+) (SELECT pg_catalog.count(*) FROM \(own)changed),
+                failures = 0, error = NULL, deferred = \(deferred),
+                state = CASE WHEN \(exhausted) AND pg_catalog.cardinality(\(deferred)) \(Self.equal) 0 THEN 'done' ELSE s.state END
+            FROM \(own)fence
+            WHERE \(shardRow)
+            RETURNING \(standing), s.deferred, \(exhausted)
+            """
+    }
+
+    /// Parameters that hold a cursor.
+    struct CursorParameters {
+        var checkpoint: String
+        var stretchEnd: String
+        var stripe: String
+        var stripeKey: String
+
+        init(from number: Int) {
+            checkpoint = "$\(number)::\(BatchStatements.texts)"
+            stretchEnd = "$\(number + 1)::\(BatchStatements.texts)"
+            stripe = "$\(number + 2)::pg_catalog.int4"
+            stripeKey = "$\(number + 3)::\(BatchStatements.texts)"
+        }
+    }
+
+    /// Moves the shard to a cursor, in the update at the end of a statement.
+    func advance(_ cursor: CursorParameters) -> String {
+        var stretch = [
+            ("stretch_end", cursor.stretchEnd), ("stripe", cursor.stripe), ("stripe_key", cursor.stripeKey),
+        ]
+        if !mechanisms.contains(.stretch) {
+            stretch = stretch.map { ($0.0, "CASE WHEN \($0.1) IS NULL THEN NULL END") }
+        } else if !mechanisms.contains(.checkpoint) {
+            stretch = stretch.map { ($0.0, "CASE WHEN \($0.1) IS NULL THEN s.\($0.0) ELSE s.\($0.0) END") }
+        }
+        return advance(cursor.checkpoint) + " " + stretch.map { "\($0.0) = \($0.1)," }.joined(separator: " ")
+    }
+
+    /// Where the shard stands, as every statement that writes returns it: the cursor, sequence, rows_done, done.
+    var standing: String {
+        """
+        s.checkpoint AS \(own)checkpoint, s.stretch_end, s.stripe, s.stripe_key, s.sequence AS \(own)sequence,
+                s.rows_done AS \(own)rows, s.state \(Self.equal) 'done'::\(Self.text) AS \(own)done
+        """
+    }
+}

@@ -1,0 +1,31 @@
+/// An order of work that lets PostgreSQL keep most new row versions on the pages of the old ones (HOT).
+///
+/// A *stretch* of keys is cut into *stripes* by a fixed function of the key. The first stripe moves one row in `stripes` of
+/// each page away; once it has committed, its room on the page is free for the new versions of the stripes that follow.
+public struct Comb: Codable, Sendable, Equatable {
+    /// How a key's stripe is found.
+    public enum Rule: String, Codable, Sendable, Equatable {
+        /// The remainder of an integer: stripes are even where the numbers are.
+        case remainder
+        /// A hash of the whole key.
+        case hash
+    }
+
+    public var stripes: Int
+    public var rule: Rule
+    /// Rows that a batch may have, beside the job's own limit. A page rests between two stripes while the batches of
+    /// one stripe run, so there have to be several.
+    public var batchRows: Int
+    /// Keys of a stretch. A worker holds them in memory.
+    public var stretchRows: Int
+
+    /// The most keys of a stretch.
+    public static let stretchLimit = 100_000
+
+    public init(stripes: Int, rule: Rule, batchRows: Int, stretchRows: Int) {
+        self.stripes = stripes
+        self.rule = rule
+        self.batchRows = batchRows
+        self.stretchRows = stretchRows
+    }
+}

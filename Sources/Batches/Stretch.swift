@@ -1,0 +1,165 @@
+import CoordKit
+import Postgres
+import Sharding
+
+/// The keys of a stretch, by stripes: what a worker works through, part by part, before it looks at the next.
+///
+/// It holds keys alone, at most `Comb.stretchRows` of them. Which of them are done is told by cursors, so that another worker can
+/// go on behind any part.
+package struct Stretch {
+    /// Some rows of one stripe, to be one batch.
+    package struct Part {
+        /// The keys, in their order.
+        package fileprivate(set) var keys: RowBatch
+        package fileprivate(set) var rows: Range<Int>
+        /// Where the shard stands once the part is done.
+        package fileprivate(set) var cursor: Cursor
+        /// The range of the shard holds nothing behind it.
+        package fileprivate(set) var exhausted: Bool
+    }
+
+    /// Of the shard that it is in.
+    let range: KeyRange
+    /// Where the shard stands once all parts that were taken are done.
+    private(set) var cursor: Cursor
+    private let checkpoint: Key?
+    private let end: Key?
+    /// The range holds nothing behind the end.
+    private let exhausted: Bool
+    /// Of the first stripe in hand.
+    private let first: Int
+    private let stripes: [RowBatch]
+    /// Whether the stripes in hand are all that are left; else one is, perhaps in part.
+    private let isWhole: Bool
+    /// The one stripe in hand goes on behind the keys in hand.
+    private let isCut: Bool
+    private let key: KeySchema
+    private var stripe = 0
+    private var row = 0
+    private var isOver = false
+
+    private init(
+        _ range: KeyRange, _ cursor: Cursor, end: Key?, exhausted: Bool, first: Int, stripes: [RowBatch], isWhole: Bool,
+        isCut: Bool,
+        key: KeySchema
+    ) {
+        self.range = range
+        self.cursor = cursor
+        checkpoint = cursor.checkpoint
+        self.end = end
+        self.exhausted = exhausted
+        self.first = first
+        self.stripes = stripes
+        self.isWhole = isWhole
+        self.isCut = isCut
+        self.key = key
+    }
+
+    // MARK: - The look
+
+    /// Looks at what comes behind a cursor: the whole next stretch, or what is left of one stripe of the stretch that the cursor
+    /// is in, which another worker may have begun.
+    ///
+    /// Rows that somebody inserts behind the look are passed over, as those are that come behind a checkpoint.
+    package static func look(
+        _ statements: BatchStatements, _ comb: Comb, _ range: KeyRange, behind cursor: Cursor,
+        _ connection: PostgresConnection
+    ) throws(PostgresError) -> Stretch {
+        let under = cursor.stretch
+        let lower = under?.last ?? cursor.checkpoint ?? range.after
+        let upper = under?.end ?? range.through
+        var parameters = PostgresParameters()
+        let key = statements.target.key
+        if let lower { key.append(lower, to: &parameters) }
+        if let upper { key.append(upper, to: &parameters) }
+        let limit = max(1, comb.stretchRows)
+        parameters.append(limit)
+        if let under { parameters.append(under.stripe) }
+        let name = "coord_look_\(lower == nil ? 0 : 1)\(upper == nil ? 0 : 1)\(under == nil ? 0 : 1)"
+        try connection.prepare(
+            name, statements.look(comb, hasLower: lower != nil, hasUpper: upper != nil, ofStripe: under != nil))
+        let result = try connection.executePrepared(name, "", parameters)
+        var stripes = Array(repeating: RowBatch(columns: key.count), count: under == nil ? comb.stripes : 1)
+        for row in 0..<result.rows {
+            // Null where the job's condition leaves the row alone.
+            guard let digits = result.bytes(row, key.count) else { continue }
+            let index = under == nil ? digits.reduce(0) { $0 * 10 + Int($1) - 48 } : 0
+            for column in 0..<key.count { stripes[index].append(result.bytes(row, column)) }
+        }
+        let isFull = result.rows >= limit
+        if let under {
+            return Stretch(
+                range, cursor, end: under.end, exhausted: under.end == range.through,
+                first: under.stripe, stripes: stripes, isWhole: under.stripe + 1 >= comb.stripes, isCut: isFull,
+                key: key)
+        }
+        let last = isFull ? key.key(result, result.rows - 1) : nil
+        let end = last ?? range.through ?? (result.rows > 0 ? key.key(result, result.rows - 1) : nil)
+        return Stretch(
+            range, cursor, end: end, exhausted: !isFull, first: 0, stripes: stripes, isWhole: true,
+            isCut: false, key: key)
+    }
+
+    // MARK: - Its parts
+
+    /// Takes the next rows in hand.
+    ///
+    /// - Parameter limit: rows that the part may have. A stripe is cut into parts of equal size.
+    /// - Returns: nil when nothing is left in hand, and another look is due. The first part of a stretch without rows has none, and
+    ///   moves the cursor all the same.
+    package mutating func next(rows limit: Int) -> Part? {
+        guard !isOver else { return nil }
+        while stripe < stripes.count, row >= stripes[stripe].rows { (stripe, row) = (stripe + 1, 0) }
+        guard stripe < stripes.count else { return take(0..<0, of: stripes.count - 1) }
+        let left = stripes[stripe].rows - row
+        let parts = (left + max(1, limit) - 1) / max(1, limit)
+        let rows = row..<row + (left + parts - 1) / parts
+        return take(rows, of: stripe)
+    }
+
+    /// Gives back the end of the part that was taken last.
+    ///
+    /// - Parameter last: the last of its keys that is to be done with it.
+    package mutating func cut(_ part: inout Part, behind last: Key) {
+        guard let row = part.rows.first(where: { key.key(of: $0, in: part.keys) == last }),
+            row + 1 < part.rows.upperBound
+        else { return }
+        part.rows = part.rows.lowerBound..<row + 1
+        self.row = row + 1
+        isOver = false
+        part.exhausted = false
+        part.cursor = within(part.rows, of: stripe)
+        cursor = part.cursor
+    }
+
+    private mutating func take(_ rows: Range<Int>, of stripe: Int) -> Part {
+        let part = part(rows, of: stripe)
+        cursor = part.cursor
+        return part
+    }
+
+    private mutating func part(_ rows: Range<Int>, of stripe: Int) -> Part {
+        let keys = stripes[stripe]
+        row = rows.upperBound
+        self.stripe = stripe
+        let isLast = row >= keys.rows && stripes[(stripe + 1)...].allSatisfy { $0.rows == 0 }
+        guard isLast else {
+            return Part(keys: keys, rows: rows, cursor: within(rows, of: stripe), exhausted: false)
+        }
+        isOver = true
+        if isCut { return Part(keys: keys, rows: rows, cursor: within(rows, of: stripe), exhausted: false) }
+        guard isWhole else {
+            let cursor = Cursor(
+                checkpoint, stretch: end.map { Cursor.Stretch(end: $0, stripe: first + stripe + 1, last: nil) })
+            return Part(keys: keys, rows: rows, cursor: cursor, exhausted: false)
+        }
+        return Part(keys: keys, rows: rows, cursor: Cursor(end ?? checkpoint), exhausted: exhausted)
+    }
+
+    /// Behind some rows of a stripe that has more.
+    private func within(_ rows: Range<Int>, of stripe: Int) -> Cursor {
+        guard let end, !rows.isEmpty else { return Cursor(checkpoint) }
+        let last = key.key(of: rows.upperBound - 1, in: stripes[stripe])
+        return Cursor(checkpoint, stretch: Cursor.Stretch(end: end, stripe: first + stripe, last: last))
+    }
+}

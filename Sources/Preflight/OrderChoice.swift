@@ -1,0 +1,224 @@
+public import Batches
+import Job
+import Postgres
+import Sharding
+
+/// In which order the rows of a shard are done, why, and what is to be expected of it.
+public struct OrderChoice: Sendable, Equatable {
+    /// Nil in the key's order.
+    public var comb: Comb?
+    public var reason: String
+    /// What may keep the comb from what is expected of it, or the table from HOT updates at all: an index, an old snapshot.
+    public var obstacles: [String]
+    public var expected: Expected
+
+    /// What a run over the whole table leads to, as far as the table tells.
+    public struct Expected: Sendable, Equatable {
+        /// Share of the updates whose new version stays on its page, 0 to 1.
+        public var hotShare: Double
+        /// Size of the table's file afterwards, as a multiple of now.
+        public var heapGrowth: Double
+        /// Size of each index that holds no changed column, as a multiple of now.
+        public var indexGrowth: Double
+
+        /// Bytes of the write-ahead log for each changed row: images of whole pages, and what each row adds.
+        public var walBytesPerRow: Int64
+    }
+
+    /// Pages of a table below which its growth is no matter.
+    static let leastPages: Int64 = 1024
+    /// Rows on a page below which one row in several is a large part of it.
+    static let leastRowsOnPage = 4.0
+    /// The least share of the rows that the job's condition has to leave.
+    static let leastShare = 0.3
+    /// Stripes of a stretch: fewer leave more rows without room, more have a batch touch more pages.
+    static let stripes = 4...16
+    /// Rows of a batch: small, so that those in flight are over soon.
+    static let batchRows = 300
+    /// Batches of a stripe, while which a page rests.
+    static let batchesOfStripe = 3
+    /// Age of a snapshot from which on it is told, in seconds.
+    static let oldSnapshot = 10
+}
+
+extension OrderChoice {
+    /// Chooses the order for a job, or says what the one that the job asks for will lead to.
+    ///
+    /// - Parameters:
+    ///   - asked: the job's `order`.
+    ///   - rows: of the table; `estimated`: those that the job's condition leaves.
+    static func choose(
+        _ target: Target, asked: Order?, batch: BatchLimits, rows: Int64, estimated: Int64,
+        _ connection: PostgresConnection
+    ) throws -> OrderChoice {
+        let table = try Table(target, rows: rows, connection)
+        var obstacles = table.indexes.map {
+            "index \($0.index) holds \($0.column), which changes: no update can be HOT"
+        }
+        func inKeyOrder(_ reason: String) -> OrderChoice {
+            OrderChoice(
+                comb: nil, reason: reason, obstacles: obstacles,
+                // Each new version goes to the end of the file, and into every index.
+                expected: Expected(
+                    hotShare: 0, heapGrowth: 2, indexGrowth: 2, walBytesPerRow: table.walBytes(hotShare: 0)))
+        }
+        if asked == .key { return inKeyOrder("the job says so") }
+        if asked == nil {
+            if table.pages < leastPages { return inKeyOrder("the table is small") }
+            if let first = table.indexes.first {
+                return inKeyOrder("\(first.column) is in index \(first.index), so that no update can be HOT")
+            }
+            if table.rowsOnPage < leastRowsOnPage {
+                return inKeyOrder("fewer than \(Int(leastRowsOnPage)) rows fit on a page")
+            }
+            if rows > 0, Double(estimated) < leastShare * Double(rows) {
+                return inKeyOrder("few rows meet the condition")
+            }
+            if !table.isVisible {
+                return inKeyOrder("this role may not see on which pages the rows lie (SELECT on ctid)")
+            }
+            if !table.isInKeyOrder { return inKeyOrder("neighbours by key lie on different pages") }
+            if try SetBasedLimits(batch, target, connection).bytes != nil, target.isSet {
+                return inKeyOrder("the rows are so wide that a batch is bounded by their bytes")
+            }
+        }
+        obstacles += try oldSnapshots(connection)
+        let stripes = min(max(Int(table.rowsOnPage / 2), Self.stripes.lowerBound), Self.stripes.upperBound)
+        let rule: Comb.Rule = table.hasEvenRemainders(stripes) ? .remainder : .hash
+        let batchRows = min(batch.rows, Self.batchRows)
+        let comb = Comb(
+            stripes: stripes, rule: rule, batchRows: batchRows,
+            stretchRows: min(Comb.stretchLimit, stripes * Self.batchesOfStripe * batchRows))
+        let moved = max((rule == .hash ? 1.6 : 1) / Double(stripes), 1 / max(1, table.rowsOnPage))
+        // What was measured: `docs/benchmarks.md`. An index keeps its size while about one update in seven goes into it.
+        let hotShare = table.indexes.isEmpty ? max(0, 0.95 - moved) : 0
+        return OrderChoice(
+            comb: comb, reason: asked == nil ? "HOT updates are possible" : "the job says so", obstacles: obstacles,
+            expected: Expected(
+                hotShare: hotShare, heapGrowth: hotShare > 0 ? 1.06 + moved : 2,
+                indexGrowth: hotShare > 0.85 ? 1.05 : hotShare > 0 ? 1.05 + (0.85 - hotShare) * 8 : 2,
+                walBytesPerRow: table.walBytes(hotShare: hotShare)))
+    }
+
+    /// Sessions whose snapshots keep old row versions, which then leave no room on their pages.
+    private static func oldSnapshots(_ connection: PostgresConnection) throws -> [String] {
+        let result = try connection.execute(
+            """
+            SELECT a.pid, a.usename, a.application_name, pg_catalog.round(pg_catalog.date_part('epoch', now() - a.xact_start))::int
+            FROM pg_stat_activity AS a
+            WHERE a.datid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND a.pid <> pg_backend_pid()
+                AND (a.backend_xmin IS NOT NULL OR a.backend_xid IS NOT NULL) AND now() - a.xact_start > make_interval(secs => $1::int)
+                AND a.backend_type <> 'autovacuum worker'
+            ORDER BY a.xact_start LIMIT 3
+            """, ["\(oldSnapshot)"])
+        return (0..<result.rows).map { row in
+            "pid \(result.text(row, 0) ?? "?") (\(result.text(row, 1) ?? "?"), \(result.text(row, 2) ?? "")) has a "
+                + "transaction open for \(result.text(row, 3) ?? "?") s: as long as it is, no old row version makes room"
+        }
+    }
+
+    /// What is to be known of a table.
+    private struct Table {
+        var pages: Int64
+        var rowsOnPage: Double
+        /// Columns that the job changes, and indexes that hold them.
+        var indexes: [(index: String, column: String)]
+        /// Neighbours by key share their pages.
+        var isInKeyOrder: Bool
+        /// The last column's remainders of some keys, where it is an integer.
+        private var numbers: [Int64]
+        private var indexCount: Int64
+        private var pageBytes: Int64
+        private var imageShare: Double
+        /// The role may see on which page a row lies.
+        var isVisible: Bool
+
+        /// Keys that are looked at at either end of the table.
+        private static let sample = 2000
+
+        init(_ target: Target, rows: Int64, _ connection: PostgresConnection) throws {
+            let size = try connection.execute(
+                """
+                SELECT pg_relation_size($1::oid) / current_setting('block_size')::bigint,
+                    has_column_privilege($1::oid, 'ctid', 'SELECT'), current_setting('block_size'),
+                    (SELECT count(*) FROM pg_index WHERE indrelid = $1::oid), current_setting('full_page_writes') = 'on',
+                    current_setting('wal_compression') <> 'off'
+                """, ["\(target.oid)"])
+            pages = size.int(0, 0) ?? 0
+            isVisible = size.bool(0, 1) ?? false
+            pageBytes = size.int(0, 2) ?? 8192
+            indexCount = size.int(0, 3) ?? 0
+            imageShare = size.bool(0, 4) == false ? 0 : size.bool(0, 5) == true ? 0.35 : 1
+            rowsOnPage = pages > 0 ? Double(rows) / Double(pages) : 0
+            indexes = try Self.indexes(of: target, connection)
+            let key = target.key
+            let last = key.names(of: target.alias)[key.count - 1]
+            let isNumber = [.smallint, .integer, .bigint].contains(key.parts[key.count - 1].type)
+            var pagesSeen = 0.0
+            var seen = 0.0
+            numbers = []
+            isInKeyOrder = false
+            guard isVisible, pages > 0 else { return }
+            for descending in [false, true] {
+                let result = try connection.execute(
+                    """
+                    SELECT (pg_catalog.split_part(pg_catalog.btrim(\(target.alias).ctid::text, '()'), ',', 1)), \(last)
+                    FROM ONLY \(target.table) ORDER BY \(key.order(of: target.alias, descending: descending)) LIMIT \(Self.sample)
+                    """)
+                var known: Set<String> = []
+                for row in 0..<result.rows {
+                    known.insert(result.text(row, 0) ?? "")
+                    if isNumber, let number = result.int(row, 1) { numbers.append(number) }
+                }
+                pagesSeen += Double(known.count)
+                seen += Double(result.rows)
+            }
+            isInKeyOrder = rowsOnPage > 0 && pagesSeen <= 3 * seen / rowsOnPage + 4
+        }
+
+        /// One image of each page, and then for a row that stays on its page little more than what changed, for one that
+        /// moves all of it and an entry in each index.
+        func walBytes(hotShare: Double) -> Int64 {
+            let row = Double(pageBytes) / max(1, rowsOnPage)
+            let moved = row + 130 + Double(indexCount) * 90
+            return Int64(row * imageShare + hotShare * 120 + (1 - hotShare) * moved)
+        }
+
+        private static func indexes(of target: Target, _ connection: PostgresConnection) throws -> [(String, String)] {
+            let written: [Target.Column] =
+                switch target.change {
+                case .set(let assignments): assignments.map(\.column)
+                case .compute(_, let writes): writes
+                }
+            // From 16 on, an index that only sums pages up needs no entry for a new version on its page. Expressions
+            // and conditions of an index name their columns in pg_depend.
+            let result = try connection.execute(
+                """
+                SELECT DISTINCT ON (a.attnum) pg_catalog.quote_ident(c.relname), pg_catalog.quote_ident(a.attname)
+                FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_am AS m ON m.oid = c.relam
+                JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY ($2::int2[])
+                WHERE i.indrelid = $1::oid
+                    AND (m.amname <> 'brin' OR pg_catalog.current_setting('server_version_num')::int < 160000)
+                    AND (a.attnum = ANY (i.indkey::int2[]) OR EXISTS (SELECT FROM pg_depend AS d
+                        WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+                            AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid
+                            AND d.refobjsubid = a.attnum))
+                ORDER BY a.attnum, c.relname
+                """, ["\(target.oid)", "{\(written.map { "\($0.number)" }.joined(separator: ","))}"])
+            return (0..<result.rows).map { (result.text($0, 0) ?? "", result.text($0, 1) ?? "") }
+        }
+
+        /// Whether no remainder comes much more often than another.
+        func hasEvenRemainders(_ stripes: Int) -> Bool {
+            guard numbers.count >= 100 else { return false }
+            var counts = Array(repeating: 0, count: stripes)
+            for number in numbers { counts[abs(Int(number % Int64(stripes)))] += 1 }
+            let mean = numbers.count / stripes
+            return counts.allSatisfy { $0 <= mean + mean / 3 + 2 && $0 >= mean - mean / 3 - 2 }
+        }
+    }
+}
+
+extension Target {
+    fileprivate var isSet: Bool { if case .set = change { true } else { false } }
+}
