@@ -85,7 +85,8 @@ let package = Package(
         module(
             "CoordCLI",
             [
-                "CBuild", "Compute", "CoordKit", "Coordinator", "Host", "Job", "Ledger", "Postgres", "Preflight",
+                "Batches", "CBuild", "Compute", "CoordKit", "Coordinator", "Host", "Job", "Ledger", "Postgres",
+                "Preflight",
                 "Progress", "Sharding", "Worker", "ZeroMQ", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -1,8 +1,10 @@
 import ArgumentParser
+import Batches
 import Coordinator
 import Glibc
 import Host
 import Job
+import Preflight
 import Progress
 import Sharding
 
@@ -29,10 +31,29 @@ struct Plan: AsyncParsableCommand {
             print("  about \(ProgressFormat.grouped(preview.rowsEstimated)) of them meet the condition")
         }
         print("  \(preview.plan.parts.count) shards, batches of at most \(job.batch.rows) rows")
+        for line in Self.lines(of: preview.order) { print("  \(line.visible)") }
         for warning in preview.warnings { print("  note: \(warning.visible)") }
         for part in preview.plan.parts {
             print("  \("\(part.range)".visible)  about \(ProgressFormat.grouped(part.rowsEstimated)) rows")
         }
         print("nothing was written. To run it: coord start \(Suggestion.quoted(file)) --workers \(options.workers)")
+    }
+
+    /// In which order the rows are done, and what that leads to.
+    private static func lines(of order: OrderChoice) -> [String] {
+        let name =
+            order.comb.map { comb in
+                "comb, \(comb.stripes) stripes by \(comb.rule == .remainder ? "remainder" : "hash") over stretches of "
+                    + "\(ProgressFormat.grouped(Int64(comb.stretchRows))) keys, batches of at most \(comb.batchRows) rows"
+            } ?? "key"
+        let expected = order.expected
+        let share = Int((expected.hotShare * 100).rounded())
+        func times(_ growth: Double) -> String { "\((growth * 100).rounded() / 100) x" }
+        return [
+            "order: \(name): \(order.reason)",
+            "  if every row is changed, about \(share) % of the updates are HOT, the table grows to \(times(expected.heapGrowth)), "
+                + "each index without a changed column to \(times(expected.indexGrowth)), "
+                + "\(ProgressFormat.grouped(expected.walBytesPerRow)) bytes of WAL a row",
+        ] + order.obstacles.map { "  note: \($0)" }
     }
 }

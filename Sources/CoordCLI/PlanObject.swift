@@ -15,6 +15,7 @@ struct PlanObject: Encodable {
     var rows: Int64
     var rowsEstimated: Int64
     var ranges: [Range]
+    var order: OrderObject
     var warnings: [String]
 
     init(_ job: Job, _ preview: RunOpening.Preview) {
@@ -23,6 +24,7 @@ struct PlanObject: Encodable {
         key = preview.key
         rows = preview.rows
         rowsEstimated = preview.rowsEstimated
+        order = OrderObject(preview.order)
         warnings = preview.warnings
         ranges = preview.plan.parts.map { part in
             Range(
