@@ -23,7 +23,7 @@ struct Cancel: ParsableCommand {
         if common.json {
             return JSONOutput.print(
                 Answer(
-                    run: number, state: RunRecord.State.cancelled.rawValue, coordinator: Nullable(done.coordinator),
+                    run: number, state: RunState.cancelled.rawValue, coordinator: Nullable(done.coordinator),
                     ended: done.ended.map { LockHolderObject($0) }))
         }
         for session in done.ended { print("ended \(session)") }

@@ -4,6 +4,7 @@ import Job
 import Ledger
 import Postgres
 import Preflight
+import Sharding
 
 /// What the process ends with. Documented in docs/operating/start.md.
 enum ExitStatus: Int32 {
@@ -37,7 +38,7 @@ enum ExitStatus: Int32 {
         }
     }
 
-    static func of(_ state: RunRecord.State) -> ExitStatus {
+    static func of(_ state: RunState) -> ExitStatus {
         switch state {
         case .complete: .complete
         case .partial, .failed: .failedRows

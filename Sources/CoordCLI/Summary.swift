@@ -65,7 +65,7 @@ struct Summary: Encodable {
     init(untouched opened: RunOpening.Opened, error: any Error) {
         run = opened.ownership.run.rawValue
         job = opened.job.name
-        state = RunRecord.State.running.rawValue
+        state = RunState.running.rawValue
         rowsDone = opened.rowsDone
         rowsEstimated = opened.rowsEstimated
         elapsedSeconds = 0
@@ -94,7 +94,7 @@ struct Summary: Encodable {
     }
 
     /// Whether there is nothing left to resume.
-    var isOver: Bool { RunRecord.State(rawValue: state)?.isUnfinished == false }
+    var isOver: Bool { RunState(rawValue: state)?.isUnfinished == false }
 
     /// Workers whose memory the text names.
     static let workerLimit = 5

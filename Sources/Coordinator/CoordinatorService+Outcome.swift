@@ -1,4 +1,4 @@
-public import Ledger
+import Ledger
 import Logging
 import Preflight
 public import Progress
@@ -8,7 +8,7 @@ public import Sharding
 extension CoordinatorService {
     /// How a run's coordination ended.
     public struct Outcome: Sendable, Equatable {
-        public var state: RunRecord.State
+        public var state: RunState
         public var snapshot: ProgressSnapshot
         /// Every worker that took part, with its peak memory.
         public var workers: [WorkerProgress]

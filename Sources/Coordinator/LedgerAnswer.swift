@@ -18,5 +18,5 @@ enum LedgerAnswer: Equatable, Sendable {
     case shardsLoaded([ShardRecord])
     case concluded(ShardCounts)
     /// The run's state, where it was this coordinator's to give back.
-    case released(RunRecord.State?)
+    case released(RunState?)
 }

@@ -1,4 +1,4 @@
-import Ledger
+import Sharding
 
 /// What a coordinator writes beside what it is asked for.
 struct LedgerFigures: Equatable, Sendable {

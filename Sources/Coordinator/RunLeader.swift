@@ -40,7 +40,7 @@ struct RunLeader {
     let ownership: Ownership
     let configuration: Configuration
     /// The run's state as this term has last written it.
-    var written: RunRecord.State = .running
+    var written: RunState = .running
     var progress: ProgressModel
     var stall = StallWatch()
     /// Rows that a batch may have, when a timeout has made batches smaller; 0 otherwise.

@@ -1,5 +1,5 @@
-package import Ledger
 package import Progress
+package import Sharding
 
 extension WorkerRecord {
     /// What is shown of a worker, as the ledger keeps it.

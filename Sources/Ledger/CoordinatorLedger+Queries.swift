@@ -82,7 +82,7 @@ extension CoordinatorLedger {
         static let name = "coord_standing"
 
         struct Found {
-            var state: RunRecord.State
+            var state: RunState
             var term: Int64
             var coordinator: WorkerID?
             var counts: ShardCounts
@@ -102,7 +102,7 @@ extension CoordinatorLedger {
         var parameters: PostgresParameters { PostgresParameters([run.description]) }
 
         func decoder(_ columns: LedgerColumns) throws -> (LedgerRow) throws -> Found {
-            let state: LedgerColumn<RunRecord.State> = try columns("state")
+            let state: LedgerColumn<RunState> = try columns("state")
             let term: LedgerColumn<Int64> = try columns("term")
             let coordinator: LedgerColumn<WorkerID> = try columns("coordinator")
             let counts = try ShardCountColumns(columns)
@@ -128,12 +128,12 @@ extension CoordinatorLedger {
         }
 
         var ownership: Ownership
-        var state: RunRecord.State
+        var state: RunState
         var subject: RunID? { ownership.run }
         var parameters: PostgresParameters { PostgresParameters(ownership.parameters + [state.rawValue]) }
 
-        func decoder(_ columns: LedgerColumns) throws -> (LedgerRow) throws -> RunRecord.State {
-            let state: LedgerColumn<RunRecord.State> = try columns("state")
+        func decoder(_ columns: LedgerColumns) throws -> (LedgerRow) throws -> RunState {
+            let state: LedgerColumn<RunState> = try columns("state")
             return { row in try row[state] }
         }
     }

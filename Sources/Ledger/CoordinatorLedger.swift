@@ -42,7 +42,7 @@ package struct CoordinatorLedger: LedgerRole {
         if run.cancelAsked, run.state.isUnfinished {
             try RunCancellation(session).cancel(id)
             throw LedgerError(
-                .wrongState(RunRecord.State.cancelled.rawValue),
+                .wrongState(RunState.cancelled.rawValue),
                 "run \(id) was to be cancelled when its coordinator stopped: it is cancelled now",
                 mend: "coord start JOB starts a new run")
         }
@@ -114,7 +114,7 @@ package struct CoordinatorLedger: LedgerRole {
     /// ends so whatever is asked for.
     /// - Returns: the state as written; nil where the run was not this coordinator's any more.
     @discardableResult
-    package func release(_ ownership: Ownership, as state: RunRecord.State) throws -> RunRecord.State? {
+    package func release(_ ownership: Ownership, as state: RunState) throws -> RunState? {
         try session.transaction {
             let written = try session.first(Release(ownership: ownership, state: state))
             if written == .cancelled { try RunCancellation(session).takeBackLeases(of: ownership.run) }

@@ -97,7 +97,7 @@ extension RawRepresentable where RawValue == String, Self: CaseIterable {
 }
 
 extension ShardState: LedgerValue {}
-extension RunRecord.State: LedgerValue {}
+extension RunState: LedgerValue {}
 
 extension Array: LedgerValue where Element: LedgerValue {
     static var kind: String { "a list, each of \(Element.kind)" }

@@ -41,7 +41,7 @@ package struct RunCancellation: LedgerRole {
     /// Cancels a run that is replaced by a new one, in the transaction that makes the new one.
     func replace(_ old: RunRecord) throws {
         let run = try lock(old.id)
-        if run.state == RunRecord.State.cancelled.rawValue { return }
+        if run.state == RunState.cancelled.rawValue { return }
         guard run.owner == nil, run.term == old.term, run.isUnfinished else {
             throw LedgerError(
                 .owned(by: run.owner ?? "?"),
@@ -60,7 +60,7 @@ package struct RunCancellation: LedgerRole {
         /// Host and pid of its coordinator, when it is alive.
         var owner: String?
 
-        var isUnfinished: Bool { RunRecord.State(rawValue: state)?.isUnfinished ?? true }
+        var isUnfinished: Bool { RunState(rawValue: state)?.isUnfinished ?? true }
     }
 
     /// Locks the run's row until the transaction ends, and reads it as it is then.

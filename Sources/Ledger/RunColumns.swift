@@ -22,7 +22,7 @@ struct RunColumns {
 
     private let id: LedgerColumn<RunID>
     private let definition: DefinitionColumns
-    private let state: LedgerColumn<RunRecord.State>
+    private let state: LedgerColumn<RunState>
     private let desired: LedgerColumn<Desire>
     private let rowsEstimated: LedgerColumn<Int64>
     private let rowsDone: LedgerColumn<Int64>

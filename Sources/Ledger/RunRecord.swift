@@ -2,16 +2,9 @@ public import Sharding
 
 /// A run as the ledger has it.
 public struct RunRecord: Sendable, Equatable {
-    public enum State: String, Sendable, CaseIterable {
-        case planned, running, complete, partial, failed, paused, cancelled
-
-        /// Whether the run can still be worked on.
-        public var isUnfinished: Bool { self != .complete && self != .cancelled }
-    }
-
     public var id: RunID
     public var definition: RunDefinition
-    public var state: State
+    public var state: RunState
     public var cancelAsked: Bool
     public var rowsEstimated: Int64
     public var rowsDone: Int64

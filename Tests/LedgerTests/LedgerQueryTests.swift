@@ -120,7 +120,7 @@ import Testing
         for text in ["", "me", String(WorkerID.first.rawValue.dropLast()), WorkerID.first.rawValue + "0"] {
             #expect(WorkerID(ledgerText: text) == nil)
         }
-        #expect(RunRecord.State(ledgerText: "paused") == .paused && RunRecord.State(ledgerText: "Paused") == nil)
+        #expect(RunState(ledgerText: "paused") == .paused && RunState(ledgerText: "Paused") == nil)
         #expect([Int32](ledgerText: "{1,2}") == [1, 2] && [Int32](ledgerText: "{}") == [])
         for text in ["{1,NULL}", "{1,x}", "1,2", "", "[0:1]={1,2}", "{{1},{2}}"] {
             #expect([Int32](ledgerText: text) == nil, "\(text)")

@@ -116,7 +116,7 @@ import Testing
         #expect(shards[1].owner == leased.worker && shards[1].epoch == leased.lease.epoch)
     }
 
-    @Test(arguments: [RunRecord.State.complete, .cancelled]) func finishedRunIsNotTaken(_ state: RunRecord.State) throws
+    @Test(arguments: [RunState.complete, .cancelled]) func finishedRunIsNotTaken(_ state: RunState) throws
     {
         let ownership = try store.ownedRun()
         try store.coordinator.release(ownership, as: state)
@@ -165,8 +165,8 @@ import Testing
         #expect(try store.reader.shard(ShardID(0), of: ownership.run)?.epoch == leased.lease.epoch.next)
     }
 
-    @Test(arguments: [RunRecord.State.paused, .cancelled]) func runThatIsToBeCancelledIsGivenBackAsCancelled(
-        _ state: RunRecord.State
+    @Test(arguments: [RunState.paused, .cancelled]) func runThatIsToBeCancelledIsGivenBackAsCancelled(
+        _ state: RunState
     ) throws {
         let ownership = try store.ownedRun()
         let leased = try LeasedShard(store, of: ownership)
@@ -223,7 +223,7 @@ import Testing
         #expect(try store.coordinator.renew(new, rowsPerSecond: 0) != nil)
     }
 
-    @Test(arguments: [RunRecord.State.paused, .cancelled, .failed]) func ownerGivesTheRunBack(_ state: RunRecord.State)
+    @Test(arguments: [RunState.paused, .cancelled, .failed]) func ownerGivesTheRunBack(_ state: RunState)
         throws
     {
         let ownership = try store.ownedRun()
@@ -238,7 +238,7 @@ import Testing
     // MARK: - Concluding (I5)
 
     /// States of the shards, and the run's after `conclude`.
-    static let conclusions: [([ShardState], RunRecord.State)] = [
+    static let conclusions: [([ShardState], RunState)] = [
         ([.done, .done, .done], .complete),
         ([.done, .done, .failed], .partial),
         ([.failed, .failed, .failed], .failed),
@@ -250,7 +250,7 @@ import Testing
     ]
 
     @Test(arguments: conclusions)
-    func runIsCompleteExactlyWhenEveryShardIsDone(_ states: [ShardState], _ expected: RunRecord.State) throws {
+    func runIsCompleteExactlyWhenEveryShardIsDone(_ states: [ShardState], _ expected: RunState) throws {
         let ownership = try store.ownedRun(cutAt: ["1", "2"])
         for (id, state) in states.enumerated() { try store.end(Int32(id), of: ownership.run, as: state) }
         let counts = try store.coordinator.conclude(ownership)

@@ -121,7 +121,7 @@ import Testing
         _ = try store.coordinator.createRun(.sample("other"), plan: .cut(at: []))
     }
 
-    @Test(arguments: RunRecord.State.allCases) func onlyCompleteAndCancelledRunsAreFinished(_ state: RunRecord.State)
+    @Test(arguments: RunState.allCases) func onlyCompleteAndCancelledRunsAreFinished(_ state: RunState)
         throws
     {
         let run = try store.coordinator.createRun(.sample(), plan: .cut(at: []))
