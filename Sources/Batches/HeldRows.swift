@@ -40,7 +40,7 @@ package struct HeldRows {
     /// - Returns: who holds the first of them, when nothing else is left and all are still held.
     package mutating func look(
         _ statements: BatchStatements, waiting: Bool, now: Duration, _ connection: PostgresConnection
-    ) throws -> String? {
+    ) throws -> WorkerWait? {
         guard !keys.isEmpty, waiting || now - lookedAt >= Self.lookInterval else { return nil }
         lookedAt = now
         let looked = Array(keys.prefix(Self.lookLimit))
@@ -56,9 +56,11 @@ package struct HeldRows {
         guard waiting, gone.isEmpty else { return nil }
         for row in 0..<present.rows {
             guard let found = key.key(present, row), held.contains(found) else { continue }
-            return "waits for \(Self.holder(present, row, from: key.count)) at \(key.quoted) \(found)"
+            return WorkerWait(
+                words: "waits for \(Self.holder(present, row, from: key.count)) at \(key.quoted) \(found)",
+                cause: FailureCause(key: found, holder: present.text(row, key.count).flatMap { Int32($0) }))
         }
-        return "waits for rows that somebody holds"
+        return WorkerWait(words: "waits for rows that somebody holds")
     }
 
     /// - Parameter column: the first behind the key.

@@ -88,7 +88,7 @@ extension RunLeader {
         progress.workerReported(
             event.worker, shard: held?.lease.shard, shardRowsDone: held?.rowsDone ?? 0,
             rssBytes: heartbeat.rssBytes, peakRSSBytes: heartbeat.peakRSSBytes,
-            programRSSBytes: heartbeat.programRSSBytes, waitsFor: heartbeat.waitsFor, now: now)
+            programRSSBytes: heartbeat.programRSSBytes, waitsFor: heartbeat.wait?.words ?? "", now: now)
         guard let held else { return stall.left(event.worker) }
         stall.heard(
             from: event.worker, sequence: held.sequence, rowsDone: held.rowsDone,
@@ -107,7 +107,7 @@ extension RunLeader {
     }
 
     private mutating func shardFailed(_ failure: ShardFailure, _ event: LinkEvent) {
-        let end = AttemptEnd(failedBy: failure.scope, error: failure.error)
+        let end = AttemptEnd(failedBy: failure.scope, error: failure.error, cause: failure.cause)
         react { $0.attemptReported(failure.lease, worker: event.worker, end, now: $1) }
         switch failure.scope {
         case .attempt, .shard: break

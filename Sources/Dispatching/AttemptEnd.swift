@@ -1,3 +1,5 @@
+public import Sharding
+
 /// How an attempt ended short of the end of its shard.
 public struct AttemptEnd: Equatable, Sendable {
     public enum Outcome: String, Sendable, CaseIterable {
@@ -21,10 +23,15 @@ public struct AttemptEnd: Equatable, Sendable {
     public var error: String?
     /// No retry can help.
     public var permanent: Bool
+    /// The error as values.
+    public var cause: FailureCause
 
-    public init(_ outcome: Outcome, error: String? = nil, permanent: Bool = false) {
+    public init(
+        _ outcome: Outcome, error: String? = nil, permanent: Bool = false, cause: FailureCause = FailureCause()
+    ) {
         self.outcome = outcome
         self.error = error
         self.permanent = permanent
+        self.cause = cause
     }
 }

@@ -9,8 +9,8 @@ package struct Heartbeat: Equatable, Sendable {
     package var peakRSSBytes: Int64
     /// Resident memory of the compute program that this worker has started; 0 when there is none.
     package var programRSSBytes: Int64
-    /// What the shard in hand waits for, such as a row that somebody holds; empty while batches advance.
-    package var waitsFor: String
+    /// What the shard in hand waits for, such as a row that somebody holds; nil while batches advance.
+    package var wait: WorkerWait?
     /// It is explained that no batch commits, and the worker itself sees to it that this ends.
     package var isExcused: Bool
     /// The step under way, such as "computing", and for how many seconds it has been.
@@ -20,14 +20,14 @@ package struct Heartbeat: Equatable, Sendable {
     package init(
         held: [HeldLease] = [], credit: Int = 1, rssBytes: Int64 = 0, peakRSSBytes: Int64 = 0,
         programRSSBytes: Int64 = 0,
-        waitsFor: String = "", isExcused: Bool = false, step: String = "", stepSeconds: Int = 0
+        wait: WorkerWait? = nil, isExcused: Bool = false, step: String = "", stepSeconds: Int = 0
     ) {
         self.held = held
         self.credit = credit
         self.rssBytes = rssBytes
         self.peakRSSBytes = peakRSSBytes
         self.programRSSBytes = programRSSBytes
-        self.waitsFor = waitsFor
+        self.wait = wait
         self.isExcused = isExcused
         self.step = step
         self.stepSeconds = stepSeconds

@@ -87,7 +87,11 @@ extension Coord_Wire_V1_Heartbeat {
         rssBytes = heartbeat.rssBytes
         peakRssBytes = heartbeat.peakRSSBytes
         programRssBytes = heartbeat.programRSSBytes
-        waitsFor = heartbeat.waitsFor
+        if let waiting = heartbeat.wait {
+            waitsFor = waiting.words
+            let told = Coord_Wire_V1_Cause(waiting.cause)
+            if told != .init() { wait = told }
+        }
         excused = heartbeat.isExcused
         step = heartbeat.step
         stepSeconds = UInt32(clamping: heartbeat.stepSeconds)
@@ -116,9 +120,12 @@ extension Heartbeat {
                 HeldLease(
                     lease: lease, sequence: item.sequence, rowsDone: item.rowsDone, batchRows: Int(item.batchRows)))
         }
+        // Without words it waits for nothing.
+        let cause = message.hasWait ? try FailureCause(message.wait, in: "a Heartbeat") : FailureCause()
+        let wait = message.waitsFor.isEmpty ? nil : WorkerWait(words: message.waitsFor, cause: cause)
         self.init(
             held: held, credit: Int(message.credit), rssBytes: message.rssBytes, peakRSSBytes: message.peakRssBytes,
-            programRSSBytes: message.programRssBytes, waitsFor: message.waitsFor, isExcused: message.excused,
+            programRSSBytes: message.programRssBytes, wait: wait, isExcused: message.excused,
             step: message.step, stepSeconds: Int(message.stepSeconds))
     }
 }
@@ -133,6 +140,8 @@ extension Coord_Wire_V1_ShardFailed {
         permanent = failure.scope == .shard
         unfit = failure.scope == .worker
         stopsRun = failure.scope == .run
+        let told = Coord_Wire_V1_Cause(failure.cause)
+        if told != .init() { cause = told }
     }
 }
 
@@ -147,6 +156,10 @@ extension ShardFailure {
         case (false, false, true): scope = .run
         default: throw WireError("a ShardFailed that blames more than one of shard, worker and run")
         }
-        self.init(lease: lease, error: message.error, scope: scope)
+        let cause = message.hasCause ? try FailureCause(message.cause, in: "a ShardFailed") : FailureCause()
+        if let kind = cause.kind, kind.scope != scope {
+            throw WireError("a ShardFailed whose kind \(kind) contradicts what it blames")
+        }
+        self.init(lease: lease, error: message.error, scope: scope, cause: cause)
     }
 }

@@ -375,9 +375,21 @@ nonisolated struct Coord_Wire_V1_Heartbeat: Sendable {
 
   var stepSeconds: UInt32 = 0
 
+  /// What is known of what the shard in hand waits for, as values.
+  var wait: Coord_Wire_V1_Cause {
+    get {_wait ?? Coord_Wire_V1_Cause()}
+    set {_wait = newValue}
+  }
+  /// Returns true if `wait` has been explicitly set.
+  var hasWait: Bool {self._wait != nil}
+  /// Clears the value of `wait`. Subsequent reads from it will return its default value.
+  mutating func clearWait() {self._wait = nil}
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
+
+  fileprivate var _wait: Coord_Wire_V1_Cause? = nil
 }
 
 nonisolated struct Coord_Wire_V1_ShardDone: Sendable {
@@ -426,11 +438,165 @@ nonisolated struct Coord_Wire_V1_ShardFailed: Sendable {
   /// No shard can go on, such as when the table is another one: the run stops.
   var stopsRun: Bool = false
 
+  /// What is known of the error as values.
+  var cause: Coord_Wire_V1_Cause {
+    get {_cause ?? Coord_Wire_V1_Cause()}
+    set {_cause = newValue}
+  }
+  /// Returns true if `cause` has been explicitly set.
+  var hasCause: Bool {self._cause != nil}
+  /// Clears the value of `cause`. Subsequent reads from it will return its default value.
+  mutating func clearCause() {self._cause = nil}
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
 
   fileprivate var _lease: Coord_Wire_V1_Lease? = nil
+  fileprivate var _cause: Coord_Wire_V1_Cause? = nil
+}
+
+/// What is known of an error. What is empty, or 0, is not known.
+nonisolated struct Coord_Wire_V1_Cause: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var kind: Coord_Wire_V1_Cause.Kind = .unspecified
+
+  /// PostgreSQL's code, five characters.
+  var sqlstate: String = String()
+
+  /// The row that the error is about: the values of its key's columns, as text.
+  var key: [String] = []
+
+  /// The column whose value was wrong.
+  var column: String = String()
+
+  var effect: Coord_Wire_V1_Cause.Effect = .unspecified
+
+  /// The process id of the server's session that is in the way.
+  var holder: Int32 = 0
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  /// What the worker makes of it.
+  nonisolated enum Kind: SwiftProtobuf.Enum, Swift.CaseIterable {
+    typealias RawValue = Int
+    case unspecified // = 0
+    case leaseLost // = 1
+    case fenced // = 2
+    case retryable // = 3
+    case held // = 4
+    case tooLong // = 5
+    case connectionLost // = 6
+    case program // = 7
+    case unfit // = 8
+    case permanent // = 9
+    case stopsRun // = 10
+    case UNRECOGNIZED(Int)
+
+    init() {
+      self = .unspecified
+    }
+
+    init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .unspecified
+      case 1: self = .leaseLost
+      case 2: self = .fenced
+      case 3: self = .retryable
+      case 4: self = .held
+      case 5: self = .tooLong
+      case 6: self = .connectionLost
+      case 7: self = .program
+      case 8: self = .unfit
+      case 9: self = .permanent
+      case 10: self = .stopsRun
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    var rawValue: Int {
+      switch self {
+      case .unspecified: return 0
+      case .leaseLost: return 1
+      case .fenced: return 2
+      case .retryable: return 3
+      case .held: return 4
+      case .tooLong: return 5
+      case .connectionLost: return 6
+      case .program: return 7
+      case .unfit: return 8
+      case .permanent: return 9
+      case .stopsRun: return 10
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    static let allCases: [Coord_Wire_V1_Cause.Kind] = [
+      .unspecified,
+      .leaseLost,
+      .fenced,
+      .retryable,
+      .held,
+      .tooLong,
+      .connectionLost,
+      .program,
+      .unfit,
+      .permanent,
+      .stopsRun,
+    ]
+
+  }
+
+  /// What became of the batch.
+  nonisolated enum Effect: SwiftProtobuf.Enum, Swift.CaseIterable {
+    typealias RawValue = Int
+    case unspecified // = 0
+    case nothingWritten // = 1
+    case rolledBack // = 2
+
+    /// The connection broke: only the ledger says.
+    case inDoubt // = 3
+    case UNRECOGNIZED(Int)
+
+    init() {
+      self = .unspecified
+    }
+
+    init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .unspecified
+      case 1: self = .nothingWritten
+      case 2: self = .rolledBack
+      case 3: self = .inDoubt
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    var rawValue: Int {
+      switch self {
+      case .unspecified: return 0
+      case .nothingWritten: return 1
+      case .rolledBack: return 2
+      case .inDoubt: return 3
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    static let allCases: [Coord_Wire_V1_Cause.Effect] = [
+      .unspecified,
+      .nothingWritten,
+      .rolledBack,
+      .inDoubt,
+    ]
+
+  }
+
+  init() {}
 }
 
 nonisolated struct Coord_Wire_V1_LeaseReleased: Sendable {
@@ -1150,7 +1316,7 @@ nonisolated extension Coord_Wire_V1_Held: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension Coord_Wire_V1_Heartbeat: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Heartbeat"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}held\0\u{1}credit\0\u{3}rss_bytes\0\u{3}peak_rss_bytes\0\u{3}program_rss_bytes\0\u{3}waits_for\0\u{1}excused\0\u{1}step\0\u{3}step_seconds\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}held\0\u{1}credit\0\u{3}rss_bytes\0\u{3}peak_rss_bytes\0\u{3}program_rss_bytes\0\u{3}waits_for\0\u{1}excused\0\u{1}step\0\u{3}step_seconds\0\u{1}wait\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1167,12 +1333,17 @@ nonisolated extension Coord_Wire_V1_Heartbeat: SwiftProtobuf.Message, SwiftProto
       case 7: try { try decoder.decodeSingularBoolField(value: &self.excused) }()
       case 8: try { try decoder.decodeSingularStringField(value: &self.step) }()
       case 9: try { try decoder.decodeSingularUInt32Field(value: &self.stepSeconds) }()
+      case 10: try { try decoder.decodeSingularMessageField(value: &self._wait) }()
       default: break
       }
     }
   }
 
   func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if !self.held.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.held, fieldNumber: 1)
     }
@@ -1200,6 +1371,9 @@ nonisolated extension Coord_Wire_V1_Heartbeat: SwiftProtobuf.Message, SwiftProto
     if self.stepSeconds != 0 {
       try visitor.visitSingularUInt32Field(value: self.stepSeconds, fieldNumber: 9)
     }
+    try { if let v = self._wait {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1213,6 +1387,7 @@ nonisolated extension Coord_Wire_V1_Heartbeat: SwiftProtobuf.Message, SwiftProto
     if lhs.excused != rhs.excused {return false}
     if lhs.step != rhs.step {return false}
     if lhs.stepSeconds != rhs.stepSeconds {return false}
+    if lhs._wait != rhs._wait {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1254,7 +1429,7 @@ nonisolated extension Coord_Wire_V1_ShardDone: SwiftProtobuf.Message, SwiftProto
 
 nonisolated extension Coord_Wire_V1_ShardFailed: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".ShardFailed"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lease\0\u{1}error\0\u{1}permanent\0\u{1}unfit\0\u{3}stops_run\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lease\0\u{1}error\0\u{1}permanent\0\u{1}unfit\0\u{3}stops_run\0\u{1}cause\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1267,6 +1442,7 @@ nonisolated extension Coord_Wire_V1_ShardFailed: SwiftProtobuf.Message, SwiftPro
       case 3: try { try decoder.decodeSingularBoolField(value: &self.permanent) }()
       case 4: try { try decoder.decodeSingularBoolField(value: &self.unfit) }()
       case 5: try { try decoder.decodeSingularBoolField(value: &self.stopsRun) }()
+      case 6: try { try decoder.decodeSingularMessageField(value: &self._cause) }()
       default: break
       }
     }
@@ -1292,6 +1468,9 @@ nonisolated extension Coord_Wire_V1_ShardFailed: SwiftProtobuf.Message, SwiftPro
     if self.stopsRun != false {
       try visitor.visitSingularBoolField(value: self.stopsRun, fieldNumber: 5)
     }
+    try { if let v = self._cause {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1301,9 +1480,73 @@ nonisolated extension Coord_Wire_V1_ShardFailed: SwiftProtobuf.Message, SwiftPro
     if lhs.permanent != rhs.permanent {return false}
     if lhs.unfit != rhs.unfit {return false}
     if lhs.stopsRun != rhs.stopsRun {return false}
+    if lhs._cause != rhs._cause {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
+}
+
+nonisolated extension Coord_Wire_V1_Cause: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Cause"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}sqlstate\0\u{1}key\0\u{1}column\0\u{1}effect\0\u{1}holder\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.kind) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.sqlstate) }()
+      case 3: try { try decoder.decodeRepeatedStringField(value: &self.key) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.column) }()
+      case 5: try { try decoder.decodeSingularEnumField(value: &self.effect) }()
+      case 6: try { try decoder.decodeSingularInt32Field(value: &self.holder) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.kind != .unspecified {
+      try visitor.visitSingularEnumField(value: self.kind, fieldNumber: 1)
+    }
+    if !self.sqlstate.isEmpty {
+      try visitor.visitSingularStringField(value: self.sqlstate, fieldNumber: 2)
+    }
+    if !self.key.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.key, fieldNumber: 3)
+    }
+    if !self.column.isEmpty {
+      try visitor.visitSingularStringField(value: self.column, fieldNumber: 4)
+    }
+    if self.effect != .unspecified {
+      try visitor.visitSingularEnumField(value: self.effect, fieldNumber: 5)
+    }
+    if self.holder != 0 {
+      try visitor.visitSingularInt32Field(value: self.holder, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: Coord_Wire_V1_Cause, rhs: Coord_Wire_V1_Cause) -> Bool {
+    if lhs.kind != rhs.kind {return false}
+    if lhs.sqlstate != rhs.sqlstate {return false}
+    if lhs.key != rhs.key {return false}
+    if lhs.column != rhs.column {return false}
+    if lhs.effect != rhs.effect {return false}
+    if lhs.holder != rhs.holder {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Coord_Wire_V1_Cause.Kind: SwiftProtobuf._ProtoNameProviding {
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0KIND_UNSPECIFIED\0\u{1}KIND_LEASE_LOST\0\u{1}KIND_FENCED\0\u{1}KIND_RETRYABLE\0\u{1}KIND_HELD\0\u{1}KIND_TOO_LONG\0\u{1}KIND_CONNECTION_LOST\0\u{1}KIND_PROGRAM\0\u{1}KIND_UNFIT\0\u{1}KIND_PERMANENT\0\u{1}KIND_STOPS_RUN\0")
+}
+
+nonisolated extension Coord_Wire_V1_Cause.Effect: SwiftProtobuf._ProtoNameProviding {
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0EFFECT_UNSPECIFIED\0\u{1}EFFECT_NOTHING_WRITTEN\0\u{1}EFFECT_ROLLED_BACK\0\u{1}EFFECT_IN_DOUBT\0")
 }
 
 nonisolated extension Coord_Wire_V1_LeaseReleased: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {

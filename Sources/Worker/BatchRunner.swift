@@ -326,8 +326,8 @@ actor BatchRunner {
         let waiting =
             heldRows.free(of: position.deferred).isEmpty
             && (statements.isExhausted(position.cursor, range) || position.deferred.count >= HeldRows.limit)
-        if let reason = try heldRows.look(statements, waiting: waiting, now: MonotonicTime.now(), connection) {
-            throw StepError(.held, reason)
+        if let wait = try heldRows.look(statements, waiting: waiting, now: MonotonicTime.now(), connection) {
+            throw StepError(.held, wait.words, cause: wait.cause)
         }
     }
 

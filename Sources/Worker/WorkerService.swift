@@ -326,7 +326,8 @@ public actor WorkerService: Service {
         case .heartbeat(let held): send(.heartbeat(heartbeat(held)))
         case .shardDone(let lease): send(.shardDone(lease))
         case .shardFailed(let lease, let error):
-            send(.shardFailed(ShardFailure(lease: lease, error: error.message, scope: error.kind.scope)))
+            let scope = error.kind.scope
+            send(.shardFailed(ShardFailure(lease: lease, error: error.message, scope: scope, cause: error.told)))
         case .leaseReleased(let lease): send(.leaseReleased(lease))
         case .leaseLost(let lease): send(.leaseLost(lease))
         case .goodbye:
@@ -340,7 +341,9 @@ public actor WorkerService: Service {
         var message = Heartbeat(held: held.map { [$0] } ?? [])
         shared.withLock { shared in
             guard let machine = shared.machine else { return }
-            message.waitsFor = String((machine.waitsFor ?? "").prefix(Self.wordsLimit))
+            message.wait = machine.wait.map { wait in
+                WorkerWait(words: String(wait.words.prefix(Self.wordsLimit)), cause: wait.cause)
+            }
             message.isExcused = machine.isExcused
             message.step = machine.step
         }

@@ -92,6 +92,7 @@ public struct WorkerLoopStateMachine: Sendable {
         var kind: StepError.Kind
         var since: Duration
         var reason: String
+        var cause: StepError.Cause
         var tries: Int
     }
 
@@ -331,7 +332,8 @@ public struct WorkerLoopStateMachine: Sendable {
     private func wait(for error: StepError, _ current: inout Work, now: Duration) {
         let before = current.wait?.kind == error.kind ? current.wait : nil
         current.wait = Wait(
-            kind: error.kind, since: before?.since ?? now, reason: error.message, tries: (before?.tries ?? 0) + 1)
+            kind: error.kind, since: before?.since ?? now, reason: error.message, cause: error.told,
+            tries: (before?.tries ?? 0) + 1)
     }
 
     /// Time passed: a heartbeat, a retry or a search for the coordinator may be due.
@@ -368,8 +370,8 @@ public struct WorkerLoopStateMachine: Sendable {
             batchRows: work.position.batchRows)
     }
 
-    /// What the shard in hand waits for, in words; nil while batches advance.
-    public var waitsFor: String? { work?.wait?.reason }
+    /// What the shard in hand waits for; nil while batches advance.
+    public var wait: WorkerWait? { work?.wait.map { WorkerWait(words: $0.reason, cause: $0.cause) } }
 
     /// Whether it is explained that no batch commits, and the machine itself sees to it that this ends.
     public var isExcused: Bool { work?.wait != nil }

@@ -167,7 +167,9 @@ import Testing
         #expect(Set(first.deferred) == Set(keys[2...3]) && !first.done && first.rowsDone == 6)
         var held = HeldRows()
         held.insert(first.deferred)
-        let reason = try held.look(set.statements, waiting: true, now: .seconds(1), connection)
+        let wait = try held.look(set.statements, waiting: true, now: .seconds(1), connection)
+        let reason = wait?.words
+        #expect(wait?.cause.key == keys[2])
         #expect(reason?.contains("pid \(holder.backendPID) (") == true)
         #expect(reason?.hasSuffix("at (\(kind.list)) \(keys[2])") == true)
         shard.sequence = first.sequence

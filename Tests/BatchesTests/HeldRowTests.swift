@@ -101,11 +101,13 @@ import Testing
         try hold("id = 3")
         var held = HeldRows()
         held.insert([Key("3"), Key("4")])
-        func look() throws -> String? { try held.look(statements, waiting: true, now: .zero, connection) }
+        func look() throws -> WorkerWait? { try held.look(statements, waiting: true, now: .zero, connection) }
         // Row 4 is free, so that there is something to do.
         #expect(try look() == nil)
         #expect(held.free(of: [Key("3"), Key("4")]) == [Key("4")])
-        let told = try #require(try look())
+        let wait = try #require(try look())
+        #expect(wait.cause == FailureCause(key: Key("3"), holder: holder.backendPID))
+        let told = wait.words
         #expect(told.hasPrefix("waits for pid \(holder.backendPID) ("), "\(told)")
         #expect(told.contains(", app, idle in transaction, ") && told.hasSuffix(" s) at id 3"), "\(told)")
         try holder.execute("ROLLBACK")

@@ -25,6 +25,17 @@ import Wire
         ("22020a00", "a ShardDone with shard 0 epoch 0, which is no lease"),
         ("2a021801", "a ShardFailed without a lease"),
         ("2a0a0a04084d100218012001", "a ShardFailed that blames more than one of shard, worker and run"),
+        (
+            "2a0c0a04084d1002180132020803",
+            "a ShardFailed whose kind retryable contradicts what it blames"
+        ),
+        ("2a0e0a04084d10023206120432323030", "a ShardFailed with a SQLSTATE of 4 bytes, which is none"),
+        ("2a0f0a04084d1002320712053232613033", "a ShardFailed with a SQLSTATE of 5 bytes, which is none"),
+        (
+            "2a170a04084d1002320f1a01611a01611a01611a01611a0161",
+            "a ShardFailed with a key of 5 columns, which is beyond the limits"
+        ),
+        ("1a083201775203120178", "a Heartbeat with a SQLSTATE of 1 bytes, which is none"),
         ("3200", "a LeaseReleased without a lease"),
         ("3a00", "a LeaseLost without a lease"),
         ("220f0a0d08ffffffffffffffffff011001", "a ShardDone with shard -1 epoch 1, which is no lease"),
@@ -105,6 +116,54 @@ import Wire
                     #expect(try CoordinatorMessage.decode(try message.encoded()) == message)
                 }
             }
+        }
+    }
+
+    /// What a newer build may say is not known here, and the report still arrives.
+    @Test(arguments: ["2a0c0a04084d1002320408632809", "2a130a04084d1002320b30ffffffffffffffffff01"])
+    func aCauseThatIsNotKnownSaysNothing(hex: String) throws {
+        let expected = ShardFailure(lease: lease(77, 2), error: "", scope: .attempt)
+        #expect(try WorkerMessage.decode(fromWorker(hex)).message == .shardFailed(expected))
+    }
+
+    /// A report that the other side refuses would never arrive: what is too long is left out of the cause, and stays in the
+    /// error's text.
+    @Test(
+        arguments: [
+            (FailureCause(key: Key(String(repeating: "k", count: 4097))), FailureCause()),
+            (
+                FailureCause(key: Key(String(repeating: "k", count: 4096))),
+                FailureCause(key: Key(String(repeating: "k", count: 4096)))
+            ),
+            (FailureCause(key: Key([String](repeating: "", count: 5))), FailureCause()),
+            (FailureCause(key: Key(["", ""])), FailureCause(key: Key(["", ""]))),
+            (FailureCause(sqlState: "none", column: "n"), FailureCause(column: "n")),
+            (
+                FailureCause(sqlState: "40P01", column: String(repeating: "c", count: 257)),
+                FailureCause(sqlState: "40P01")
+            ),
+            (FailureCause(effect: .unknown, holder: -7), FailureCause(effect: .unknown)),
+        ] as [(FailureCause, FailureCause)])
+    func aCauseKeepsToTheBoundsOfTheWire(cause: FailureCause, arrives: FailureCause) throws {
+        let failure = ShardFailure(lease: lease(1, 1), error: "e", scope: .attempt, cause: cause)
+        guard
+            case .shardFailed(let back) = try WorkerMessage.decode(
+                try WorkerMessage.shardFailed(failure).encoded(by: FrameTests.worker)
+            ).message
+        else {
+            Issue.record("no failure")
+            return
+        }
+        #expect(back.cause == arrives)
+        #expect(back.error == "e")
+    }
+
+    @Test(arguments: FailureKind.allCases) func everyKindAndEffectArrives(kind: FailureKind) throws {
+        for effect in FailureCause.Effect.allCases {
+            let cause = FailureCause(kind: kind, effect: effect)
+            let message = WorkerMessage.shardFailed(
+                ShardFailure(lease: lease(1, 1), error: "e", scope: kind.scope, cause: cause))
+            #expect(try WorkerMessage.decode(try message.encoded(by: FrameTests.worker)).message == message)
         }
     }
 

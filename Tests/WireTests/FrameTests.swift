@@ -45,7 +45,7 @@ import Wire
                     held: [
                         HeldLease(lease: lease(3, 1 << 40), sequence: 12, rowsDone: 345_678_901_234, batchRows: 500)
                     ], rssBytes: 33_554_432, peakRSSBytes: 67_108_864, programRSSBytes: 1024,
-                    waitsFor: "row 7 is held", isExcused: true, step: "computing", stepSeconds: 61))),
+                    wait: WorkerWait(words: "row 7 is held"), isExcused: true, step: "computing", stepSeconds: 61))),
         WorkerFrame(
             name: "a heartbeat with a lease of shard 0 that was not advanced yet",
             hex: "1a150a040a02100110011801200242076f70656e696e67",
@@ -53,6 +53,16 @@ import Wire
                 Heartbeat(
                     held: [HeldLease(lease: lease(0, 1), sequence: 0, rowsDone: 0)], rssBytes: 1, peakRSSBytes: 2,
                     step: "opening"))),
+        WorkerFrame(
+            name: "a heartbeat that waits for a row",
+            hex: "1a330a0a0a0408031001100118021001320f776169747320666f7220706964203738014207"
+                + "77616974696e67520708041a01353007",
+            message: .heartbeat(
+                Heartbeat(
+                    held: [HeldLease(lease: lease(3, 1), sequence: 1, rowsDone: 2)],
+                    wait: WorkerWait(
+                        words: "waits for pid 7", cause: FailureCause(kind: .held, key: Key("5"), holder: 7)),
+                    isExcused: true, step: "waiting"))),
         WorkerFrame(name: "a shard that is done", hex: "22060a04084d1002", message: .shardDone(lease(77, 2))),
         WorkerFrame(
             name: "a failure that may pass", hex: "2a100a04084d10021208646561646c6f636b",
@@ -66,6 +76,16 @@ import Wire
         WorkerFrame(
             name: "a failure of the run", hex: "2a0b0a04084d10021201782801",
             message: .shardFailed(ShardFailure(lease: lease(77, 2), error: "x", scope: .run))),
+        WorkerFrame(
+            name: "a failure with its cause",
+            hex: "2a340a04084d100212086e6f7420616e206918013220080912053232303033"
+                + "1a01371a02617422096e65775f7072696365280230e724",
+            message: .shardFailed(
+                ShardFailure(
+                    lease: lease(77, 2), error: "not an i", scope: .shard,
+                    cause: FailureCause(
+                        kind: .permanent, sqlState: "22003", key: Key(["7", "at"]), column: "new_price",
+                        effect: .rolledBack, holder: 4711)))),
         WorkerFrame(name: "a lease given back", hex: "32040a021009", message: .leaseReleased(lease(0, 9))),
         WorkerFrame(name: "a lost lease", hex: "3a080a06089f8d061009", message: .leaseLost(lease(99_999, 9))),
         WorkerFrame(name: "a goodbye", hex: "4200", message: .goodbye(reason: "")),

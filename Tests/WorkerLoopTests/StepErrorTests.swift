@@ -125,6 +125,9 @@ import Testing
         var machine = WorkerLoopStateMachine.amid(.applying)
         let held = StepError(.held, "waits for a lock", cause: StepError.Cause(sqlState: "55P03", effect: .rolledBack))
         _ = machine.stepFailed(held, now: .zero)
+        let cause = FailureCause(kind: .held, sqlState: "55P03", effect: .rolledBack)
+        #expect(machine.wait == WorkerWait(words: "waits for a lock", cause: cause))
+        #expect(held.told == cause)
         _ = machine.timePassed(now: .seconds(601))
         guard case .tell(.shardFailed(lease(3), let error))? = machine.stepFailed(held, now: .seconds(601)).first else {
             Issue.record("it waits on")
