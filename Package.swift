@@ -51,7 +51,7 @@ let package = Package(
         module("Dispatching", ["Sharding", collections]),
         module("LedgerQueueing", ["Dispatching", "Sharding", collections]),
         module("WorkerLoop", ["Sharding"]),
-        module("Progress", ["Sharding"]),
+        module("Report", ["Sharding"]),
 
         module("Job", ["Sharding", .product(name: "Yams", package: "Yams")]),
         module(
@@ -70,8 +70,7 @@ let package = Package(
             "Coordinator",
             [
                 "Batches", "Dispatching", "Host", "Job", "Ledger", "LedgerQueueing", "Postgres", "Preflight",
-                "Progress",
-                "Sharding", "Specification", "Wire", "ZeroMQ", log,
+                "Report", "Sharding", "Specification", "Wire", "ZeroMQ", log,
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
@@ -86,8 +85,7 @@ let package = Package(
             "CoordCLI",
             [
                 "Batches", "CBuild", "Compute", "CoordKit", "Coordinator", "Host", "Job", "Ledger", "Postgres",
-                "Preflight",
-                "Progress", "Sharding", "Worker", "ZeroMQ", log,
+                "Preflight", "Report", "Sharding", "Worker", "ZeroMQ", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -112,7 +110,7 @@ let package = Package(
             name: "SimulationTests",
             dependencies: ["Dispatching", "LedgerQueueing", "SimulatedLedger", "WorkerLoop", "Sharding", "Wire"],
             swiftSettings: settings + [.unsafeFlags(["-O"])]),
-        tests("ProgressTests", ["Progress", "Sharding"]),
+        tests("ReportTests", ["Report", "Sharding"]),
         tests("PostgresTests", ["Postgres", "Host", "Sharding", "Support"]),
         tests("LedgerTests", ["Ledger", "Postgres", "Sharding", "Support"]),
         tests(
@@ -138,12 +136,14 @@ let package = Package(
         tests(
             "CoordinatorTests",
             [
-                "Coordinator", "Dispatching", "Host", "Ledger", "LedgerQueueing", "Sharding", "Wire", "ZeroMQ", log,
+                "Coordinator", "Dispatching", "Host", "Ledger", "LedgerQueueing", "Report", "Sharding", "Wire",
+                "ZeroMQ",
+                log,
             ]),
         tests(
             "CoordCLITests",
             [
-                "CoordCLI", "Coordinator", "Job", "Ledger", "Progress", "Sharding",
+                "CoordCLI", "Coordinator", "Job", "Ledger", "Report", "Sharding",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
     ],

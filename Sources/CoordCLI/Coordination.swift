@@ -8,7 +8,7 @@ import Job
 import Ledger
 import Logging
 import Postgres
-import Progress
+import Report
 import ServiceLifecycle
 import Sharding
 import UnixSignals
@@ -79,8 +79,8 @@ struct Coordination {
         presenter.message(
             "started",
             "\(opened.resumed ? "resuming" : "starting") run \(run) of \(opened.job.name): \(opened.shards) shards, "
-                + "about \(ProgressFormat.grouped(opened.rowsEstimated)) rows"
-                + (opened.resumed ? ", \(ProgressFormat.grouped(opened.rowsDone)) done before" : ""),
+                + "about \(NumberFormat.grouped(opened.rowsEstimated)) rows"
+                + (opened.resumed ? ", \(NumberFormat.grouped(opened.rowsDone)) done before" : ""),
             [
                 "run": .number(run.rawValue), "job": .string(opened.job.name), "resumed": .boolean(opened.resumed),
                 "shards": .number(Int64(opened.shards)), "rows_estimated": .number(opened.rowsEstimated),
@@ -97,7 +97,7 @@ struct Coordination {
             let summary = Summary(outcome, run: opened, elapsed: MonotonicTime.now() - started, error: error)
             try stop(summary, error, presenter)
         }
-        let outcome: CoordinatorService.Outcome
+        let outcome: RunOutcome
         do {
             outcome = try await service.result()
         } catch {
@@ -106,7 +106,7 @@ struct Coordination {
                 await service.known, run: opened, elapsed: MonotonicTime.now() - started, error: error)
             try stop(summary, error, presenter)
         }
-        presenter.end(outcome.snapshot)
+        presenter.end(outcome.report)
         let summary = Summary(outcome, run: opened, elapsed: MonotonicTime.now() - started)
         presenter.summarize(summary)
         if !common.json { print(Terminal.withHeadlineInSight(summary.text)) }
@@ -125,7 +125,7 @@ struct Coordination {
     /// Ctrl-C once drains, twice stops at once. A terminal that is closed only drains: its signal may come twice by itself.
     private func serve(
         _ service: CoordinatorService, _ presenter: Presenter,
-        summary: @escaping @Sendable (CoordinatorService.Outcome) -> Summary
+        summary: @escaping @Sendable (RunOutcome) -> Summary
     ) async throws {
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(

@@ -7,11 +7,6 @@ struct KeyObject: Encodable {
     init(_ key: Key) { self.key = key }
 
     func encode(to encoder: any Encoder) throws {
-        var container = encoder.singleValueContainer()
-        if let only = key.onlyComponent {
-            try container.encode(only)
-        } else {
-            try container.encode(key.components)
-        }
+        try JSONValue(key).encode(to: encoder)
     }
 }

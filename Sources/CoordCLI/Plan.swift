@@ -5,7 +5,6 @@ import Glibc
 import Host
 import Job
 import Preflight
-import Progress
 import Sharding
 
 struct Plan: AsyncParsableCommand {
@@ -26,15 +25,15 @@ struct Plan: AsyncParsableCommand {
         let preview = try await opening.preview(job, file: file, workers: options.workers)
         if common.json { return JSONOutput.print(PlanObject(job, preview)) }
         print("job \(job.name): table \(preview.table), key \(preview.key)")
-        print("  about \(ProgressFormat.grouped(preview.rows)) rows, \(preview.rowBytes) bytes each on average")
+        print("  about \(NumberFormat.grouped(preview.rows)) rows, \(preview.rowBytes) bytes each on average")
         if job.predicate != nil {
-            print("  about \(ProgressFormat.grouped(preview.rowsEstimated)) of them meet the condition")
+            print("  about \(NumberFormat.grouped(preview.rowsEstimated)) of them meet the condition")
         }
         print("  \(preview.plan.parts.count) shards, batches of at most \(job.batch.rows) rows")
         for line in Self.lines(of: preview.order) { print("  \(line.visible)") }
         for warning in preview.warnings { print("  note: \(warning.visible)") }
         for part in preview.plan.parts {
-            print("  \("\(part.range)".visible)  about \(ProgressFormat.grouped(part.rowsEstimated)) rows")
+            print("  \("\(part.range)".visible)  about \(NumberFormat.grouped(part.rowsEstimated)) rows")
         }
         print("nothing was written. To run it: coord start \(Suggestion.quoted(file)) --workers \(options.workers)")
     }
@@ -44,7 +43,7 @@ struct Plan: AsyncParsableCommand {
         let name =
             order.comb.map { comb in
                 "comb, \(comb.stripes) stripes by \(comb.rule == .remainder ? "remainder" : "hash") over stretches of "
-                    + "\(ProgressFormat.grouped(Int64(comb.stretchRows))) keys, batches of at most \(comb.batchRows) rows"
+                    + "\(NumberFormat.grouped(Int64(comb.stretchRows))) keys, batches of at most \(comb.batchRows) rows"
             } ?? "key"
         let expected = order.expected
         let share = Int((expected.hotShare * 100).rounded())
@@ -53,7 +52,7 @@ struct Plan: AsyncParsableCommand {
             "order: \(name): \(order.reason)",
             "  if every row is changed, about \(share) % of the updates are HOT, the table grows to \(times(expected.heapGrowth)), "
                 + "each index without a changed column to \(times(expected.indexGrowth)), "
-                + "\(ProgressFormat.grouped(expected.walBytesPerRow)) bytes of WAL a row",
+                + "\(NumberFormat.grouped(expected.walBytesPerRow)) bytes of WAL a row",
         ] + order.obstacles.map { "  note: \($0)" }
     }
 }

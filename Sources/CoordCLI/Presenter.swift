@@ -1,6 +1,5 @@
-import Coordinator
 import Host
-import Progress
+import Report
 import Sharding
 import Synchronization
 
@@ -10,7 +9,7 @@ final class Presenter: Sendable {
 
     private struct State {
         var shownAt: Duration?
-        var last: ProgressSnapshot?
+        var last: RunReport?
         var isSummarized = false
     }
 
@@ -26,32 +25,10 @@ final class Presenter: Sendable {
         style = json ? .json : Terminal.errorIsTerminal ? .bars : .lines
     }
 
-    func show(_ event: CoordinatorService.Event) {
-        switch event {
-        case .progressed(let snapshot): progressed(snapshot)
-        case .listening(let endpoint):
-            message(
-                "listening", "workers may join: coord worker --connect \(endpoint)", ["endpoint": .string(endpoint)])
-        case .attemptEnded(let shard, let reason, let failed):
-            let effect = failed ? "shard \(shard) has failed" : "shard \(shard) will be tried again"
-            message(
-                "attempt_ended", "\(effect): \(reason.indented)",
-                ["shard": .number(Int64(shard.rawValue)), "error": .string(reason), "failed": .boolean(failed)])
-        case .workerUnfit(let worker, let reason):
-            message(
-                "worker_unfit", "\(worker) cannot do this job, its shard goes to another: \(reason.indented)",
-                ["worker": .string(worker), "error": .string(reason)])
-        case .batchesShrunk(let rows):
-            message(
-                "batches_shrunk",
-                "batches took too long: they have at most \(ProgressFormat.grouped(Int64(rows))) rows now",
-                ["rows": .number(Int64(rows))])
-        case .workerGone(let reason): message("worker_gone", reason.indented, ["reason": .string(reason)])
-        case .ledgerLost(let reason):
-            message(
-                "database_away", "the database is away, trying again: \(reason.indented)",
-                ["error": .string(reason)])
-        }
+    func show(_ event: RunEvent) {
+        if case .progressed(let report) = event { return progressed(report) }
+        let told = EventText.of(event)
+        message(told.type, told.text, told.members)
     }
 
     /// A line for people on standard error, or an object for programs on standard output.
@@ -64,7 +41,7 @@ final class Presenter: Sendable {
     }
 
     /// Leaves the last picture standing, and sees that it stands before anything else is written.
-    func end(_ final: ProgressSnapshot? = nil) {
+    func end(_ final: RunReport? = nil) {
         guard style == .bars else { return }
         if let last = final ?? state.withLock({ $0.last }) {
             Terminal.error.leavePicture { Self.picture(last) }
@@ -82,20 +59,20 @@ final class Presenter: Sendable {
         }
     }
 
-    private func progressed(_ snapshot: ProgressSnapshot) {
+    private func progressed(_ report: RunReport) {
         state.withLock { state in
             switch style {
             case .bars:
-                state.last = snapshot
-                Terminal.error.postPicture { Self.picture(snapshot) }
+                state.last = report
+                Terminal.error.postPicture { Self.picture(report) }
             case .lines:
                 // The first line comes when there is something to say.
-                if state.shownAt == nil, snapshot.elapsed < .seconds(1) { return }
+                if state.shownAt == nil, report.elapsed < .seconds(1) { return }
                 guard isDue(&state, every: Self.lineInterval) else { return }
-                Terminal.error.postProgress(ProgressView.line(snapshot) + "\n")
+                Terminal.error.postProgress(ReportView.line(report) + "\n")
             case .json:
                 guard !state.isSummarized, isDue(&state, every: Self.jsonInterval) else { return }
-                Terminal.output.postProgress(JSONOutput.line(ProgressObject(snapshot)))
+                Terminal.output.postProgress(JSONOutput.line(ProgressObject(report)))
             }
         }
     }
@@ -108,9 +85,9 @@ final class Presenter: Sendable {
     }
 
     /// Below the picture stands the cursor, in a line of its own.
-    private static func picture(_ snapshot: ProgressSnapshot) -> [String] {
+    private static func picture(_ report: RunReport) -> [String] {
         let size = Terminal.size()
-        return ProgressView.bars(
-            snapshot, width: size.width, height: max(1, size.height - 1), color: Terminal.color)
+        return ReportView.bars(
+            report, width: size.width, height: max(1, size.height - 1), color: Terminal.color)
     }
 }

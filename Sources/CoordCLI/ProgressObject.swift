@@ -1,4 +1,4 @@
-import Progress
+import Report
 import Sharding
 
 struct ProgressObject: Encodable {
@@ -12,20 +12,25 @@ struct ProgressObject: Encodable {
     var elapsedSeconds: Double
     var shards: ShardCountsObject
     var workers: [WorkerObject]
+    /// All conditions in one line; null when none holds.
     var note: Nullable<String>
-    var notes: [String]
+    var conditions: [[String: JSONValue]]
+    /// How many more hold than are listed.
+    var conditionsLeftOut: Int
 
-    init(_ snapshot: ProgressSnapshot) {
-        run = snapshot.run.rawValue
-        job = snapshot.job
-        rowsDone = snapshot.rowsDone
-        rowsEstimated = snapshot.rowsEstimated
-        rowsPerSecond = rounded(snapshot.rowsPerSecond)
-        etaSeconds = Nullable(snapshot.eta?.components.seconds)
-        elapsedSeconds = rounded(snapshot.elapsed / .seconds(1))
-        shards = ShardCountsObject(snapshot)
-        workers = snapshot.workers.map { WorkerObject($0) }
-        note = Nullable(snapshot.note)
-        notes = snapshot.notes
+    init(_ report: RunReport) {
+        run = report.run.rawValue
+        job = report.job
+        rowsDone = report.rowsDone
+        rowsEstimated = report.rowsEstimated
+        rowsPerSecond = rounded(report.rowsPerSecond)
+        etaSeconds = Nullable(report.timeLeft?.components.seconds)
+        elapsedSeconds = rounded(report.elapsed / .seconds(1))
+        shards = ShardCountsObject(report.shards)
+        workers = report.workers.map { WorkerObject($0) }
+        let texts = ConditionText.all(of: report)
+        note = Nullable(texts.isEmpty ? nil : texts.joined(separator: "; "))
+        conditions = report.conditions.map { ConditionMembers.of($0) }
+        conditionsLeftOut = report.conditionsLeftOut
     }
 }

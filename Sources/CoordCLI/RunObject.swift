@@ -1,4 +1,5 @@
 import Ledger
+import Report
 import Sharding
 
 struct RunObject: Encodable {
@@ -33,8 +34,9 @@ struct RunObject: Encodable {
         // A coordinator that died has left its last rate behind.
         let rate = record.coordinator == nil ? 0 : record.rowsPerSecond
         rowsPerSecond = rounded(rate)
-        let left = Double(max(record.rowsEstimated - record.rowsDone, 0))
-        etaSeconds = Nullable(rate >= 1 ? Int64((left / rate).rounded()) : nil)
+        let timeLeft = TimeLeft.of(
+            rowsDone: record.rowsDone, rowsEstimated: record.rowsEstimated, rowsPerSecond: rate, shards: record.counts)
+        etaSeconds = Nullable(record.state.isUnfinished ? timeLeft?.components.seconds : nil)
         shards = ShardCountsObject(record.counts)
         self.workers = workers.map { WorkerObject($0) }
         table = record.definition.table

@@ -1,4 +1,3 @@
-import Progress
 import Sharding
 
 struct ShardCountsObject: Encodable {
@@ -12,12 +11,5 @@ struct ShardCountsObject: Encodable {
         running = counts.running
         done = counts.done
         failed = counts.failed
-    }
-
-    init(_ snapshot: ProgressSnapshot) {
-        pending = snapshot.pending
-        running = snapshot.running
-        done = snapshot.done
-        failed = snapshot.failed
     }
 }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Ledger
-import Progress
 import Sharding
 
 struct Shards: ParsableCommand {
@@ -42,8 +41,8 @@ struct Shards: ParsableCommand {
         for shard in shards {
             print(
                 "shard \(shard.record.id)  \(shard.record.state.rawValue)  \("\(shard.range)".visible)  "
-                    + "\(ProgressFormat.grouped(shard.record.rowsDone)) of about "
-                    + "\(ProgressFormat.grouped(shard.record.rowsEstimated)) rows"
+                    + "\(NumberFormat.grouped(shard.record.rowsDone)) of about "
+                    + "\(NumberFormat.grouped(shard.record.rowsEstimated)) rows"
                     + (shard.record.error.map { "\n    last error: \($0.indented)" } ?? ""))
         }
     }

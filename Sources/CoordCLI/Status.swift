@@ -1,6 +1,5 @@
 import ArgumentParser
 import Ledger
-import Progress
 import Sharding
 
 struct Status: ParsableCommand {
@@ -21,7 +20,7 @@ struct Status: ParsableCommand {
         for other in runs.dropFirst() {
             print(
                 "run \(other.id) of \(other.definition.name.visible): \(other.state.rawValue), "
-                    + "\(ProgressFormat.grouped(other.rowsDone)) rows")
+                    + "\(NumberFormat.grouped(other.rowsDone)) rows")
         }
     }
 
@@ -41,9 +40,9 @@ struct Status: ParsableCommand {
             lines.append(
                 "  worker \(worker.host.visible):\(worker.pid)  "
                     + (worker.shard.map { "shard \($0)  " } ?? "")
-                    + "\(ProgressFormat.grouped(worker.rowsDone)) rows  "
-                    + (worker.rowsPerSecond > 0 ? "\(ProgressFormat.rate(worker.rowsPerSecond))  " : "")
-                    + "\(ProgressFormat.bytes(worker.rssBytes)) (peak \(ProgressFormat.bytes(worker.peakRSSBytes)))")
+                    + "\(NumberFormat.grouped(worker.rowsDone)) rows  "
+                    + (worker.rowsPerSecond > 0 ? "\(NumberFormat.rate(worker.rowsPerSecond))  " : "")
+                    + "\(NumberFormat.bytes(worker.rssBytes)) (peak \(NumberFormat.bytes(worker.peakRSSBytes)))")
         }
         if run.state.isUnfinished, run.coordinator == nil { lines.append("  to go on: coord resume \(run.id)") }
         return lines.joined(separator: "\n")
@@ -51,21 +50,21 @@ struct Status: ParsableCommand {
 
     /// An estimate is shown while it may hold: not of a run that is complete, nor when it was passed.
     private static func rows(_ run: RunRecord, _ object: RunObject) -> String {
-        let done = ProgressFormat.grouped(run.rowsDone)
+        let done = NumberFormat.grouped(run.rowsDone)
         let isOpen = run.state != .complete && run.rowsEstimated >= max(1, run.rowsDone)
-        let rows = isOpen ? "\(done) of about \(ProgressFormat.grouped(run.rowsEstimated)) rows" : "\(done) rows"
+        let rows = isOpen ? "\(done) of about \(NumberFormat.grouped(run.rowsEstimated)) rows" : "\(done) rows"
         if let rate = object.averageRowsPerSecond.value, !run.state.isUnfinished {
-            return "  \(rows), \(ProgressFormat.rate(rate)) on average"
+            return "  \(rows), \(NumberFormat.rate(rate)) on average"
         }
-        return "  \(rows), \(ProgressFormat.rate(object.rowsPerSecond))"
-            + (object.etaSeconds.value.map { ", ETA \(ProgressFormat.duration(.seconds($0)))" } ?? "")
+        return "  \(rows), \(NumberFormat.rate(object.rowsPerSecond))"
+            + (object.etaSeconds.value.map { ", ETA \(NumberFormat.duration(.seconds($0)))" } ?? "")
     }
 
     private static func times(_ object: RunObject) -> String {
         let parts = [
             object.startedAt.value.map { "started \($0)" } ?? "not started",
             object.finishedAt.value.map { "finished \($0)" },
-            object.durationSeconds.value.map { "took \(ProgressFormat.duration(.seconds($0)))" },
+            object.durationSeconds.value.map { "took \(NumberFormat.duration(.seconds($0)))" },
             object.user.isEmpty ? nil : "made by \(object.user.visible)",
         ]
         return "  " + parts.compactMap { $0 }.joined(separator: ", ")

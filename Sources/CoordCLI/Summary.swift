@@ -2,7 +2,7 @@ import Coordinator
 import Host
 import Job
 import Ledger
-import Progress
+import Report
 import Sharding
 
 /// What a run came to, as `start` and `resume` say it last of all.
@@ -12,12 +12,30 @@ struct Summary: Encodable {
         var after: Nullable<KeyObject>
         var through: Nullable<KeyObject>
         var error: String
+        /// What is known of the error as values: each null where it is not.
+        var cause: Nullable<String>
+        var sqlstate: Nullable<String>
+        var key: Nullable<KeyObject>
+        var column: Nullable<String>
+        var effect: Nullable<String>
+
+        init(_ failed: FailedShard) {
+            shard = failed.shard.rawValue
+            after = Nullable(failed.range.after.map(KeyObject.init))
+            through = Nullable(failed.range.through.map(KeyObject.init))
+            error = failed.error
+            cause = Nullable(failed.cause.kind.map(CauseMembers.word(for:)))
+            sqlstate = Nullable(failed.cause.sqlState)
+            key = Nullable(failed.cause.key.map(KeyObject.init))
+            column = Nullable(failed.cause.column)
+            effect = Nullable(failed.cause.effect.map(CauseMembers.word(for:)))
+        }
     }
 
     var messageType = "summary"
     var run: Int64
     var job: String
-    var state: String
+    var state: RunState
     var rowsDone: Int64
     var rowsEstimated: Int64
     var elapsedSeconds: Double
@@ -36,24 +54,19 @@ struct Summary: Encodable {
 
     /// - Parameter error: why the coordinator stopped, when it was not for the run's end or a drain.
     init(
-        _ outcome: CoordinatorService.Outcome, run opened: RunOpening.Opened, elapsed: Duration,
+        _ outcome: RunOutcome, run opened: RunOpening.Opened, elapsed: Duration,
         error: (any Error)? = nil
     ) {
         let seconds = elapsed / .seconds(1)
         run = opened.ownership.run.rawValue
         job = opened.job.name
-        state = outcome.state.rawValue
-        rowsDone = outcome.snapshot.rowsDone
-        rowsEstimated = outcome.snapshot.rowsEstimated
+        state = outcome.state
+        rowsDone = outcome.report.rowsDone
+        rowsEstimated = outcome.report.rowsEstimated
         elapsedSeconds = (seconds * 1000).rounded() / 1000
-        rowsPerSecond = rounded(Double(outcome.snapshot.rowsDone - opened.rowsDone) / max(seconds, 0.001))
-        shards = ShardCountsObject(outcome.snapshot)
-        failures = Nullable(
-            outcome.failures?.map { failure in
-                FailureObject(
-                    shard: failure.shard.rawValue, after: Nullable(failure.range.after.map(KeyObject.init)),
-                    through: Nullable(failure.range.through.map(KeyObject.init)), error: failure.error)
-            })
+        rowsPerSecond = rounded(Double(outcome.report.rowsDone - opened.rowsDone) / max(seconds, 0.001))
+        shards = ShardCountsObject(outcome.report.shards)
+        failures = Nullable(outcome.failures?.map { FailureObject($0) })
         workers = outcome.workers.map { WorkerObject($0) }
         coordinatorPeakRssBytes = ProcessMemory.read().peak
         self.error = Nullable(error.map { Suggestion.completed("\($0)") })
@@ -65,7 +78,7 @@ struct Summary: Encodable {
     init(untouched opened: RunOpening.Opened, error: any Error) {
         run = opened.ownership.run.rawValue
         job = opened.job.name
-        state = RunState.running.rawValue
+        state = .running
         rowsDone = opened.rowsDone
         rowsEstimated = opened.rowsEstimated
         elapsedSeconds = 0
@@ -81,7 +94,7 @@ struct Summary: Encodable {
     init(complete record: RunRecord, workers: [WorkerRecord]) {
         run = record.id.rawValue
         job = record.definition.name
-        state = record.state.rawValue
+        state = record.state
         rowsDone = record.rowsDone
         rowsEstimated = record.rowsEstimated
         elapsedSeconds = 0
@@ -94,7 +107,7 @@ struct Summary: Encodable {
     }
 
     /// Whether there is nothing left to resume.
-    var isOver: Bool { RunState(rawValue: state)?.isUnfinished == false }
+    var isOver: Bool { !state.isUnfinished }
 
     /// Workers whose memory the text names.
     static let workerLimit = 5
@@ -104,27 +117,27 @@ struct Summary: Encodable {
     var text: String {
         var lines: [String] = [
             "run \(run) of \(job.visible): \(state)",
-            "  \(ProgressFormat.grouped(rowsDone)) rows changed, "
-                + "\(ProgressFormat.grouped(Int64(rowsPerSecond))) rows/s, \(elapsedSeconds) s",
+            "  \(NumberFormat.grouped(rowsDone)) rows changed, "
+                + "\(NumberFormat.grouped(Int64(rowsPerSecond))) rows/s, \(elapsedSeconds) s",
             "  shards: \(shards.done) done, \(shards.failed) failed, \(shards.pending + shards.running) open",
-            "  peak memory: coordinator \(ProgressFormat.bytes(coordinatorPeakRssBytes))",
+            "  peak memory: coordinator \(NumberFormat.bytes(coordinatorPeakRssBytes))",
         ]
         if rowsUnchanged > 0 {
             lines.append(
-                "  \(ProgressFormat.grouped(rowsUnchanged)) rows were left as they are: a trigger of the database suppresses "
+                "  \(NumberFormat.grouped(rowsUnchanged)) rows were left as they are: a trigger of the database suppresses "
                     + "their update")
         }
         if let above = rowsAbove.value, above > 0 {
             let more = above >= CoordinatorService.rowsAboveLimit ? " or more" : ""
             lines.append(
-                "  \(ProgressFormat.grouped(above))\(more) rows came above the last key while it ran, and are not changed"
+                "  \(NumberFormat.grouped(above))\(more) rows came above the last key while it ran, and are not changed"
             )
         }
         // In the order of their names where all are shown; else those that took most.
         let most = workers.count > Self.workerLimit ? workers.sorted { $0.peakRssBytes > $1.peakRssBytes } : workers
         for worker in most.prefix(Self.workerLimit) {
             lines.append(
-                "    worker \(worker.host.visible):\(worker.pid)  \(ProgressFormat.bytes(worker.peakRssBytes))")
+                "    worker \(worker.host.visible):\(worker.pid)  \(NumberFormat.bytes(worker.peakRssBytes))")
         }
         if most.count > Self.workerLimit { lines.append("    … and \(most.count - Self.workerLimit) more workers") }
         let failures = failures.value ?? []
@@ -136,9 +149,9 @@ struct Summary: Encodable {
             lines.append("  … and \(failures.count - Self.failureLimit) more: coord shards \(run)")
         }
         switch state {
-        case "partial", "failed": lines.append("  mend the cause, then: coord resume \(run)")
-        case "paused": lines.append("  coord resume \(run)   goes on where it stopped")
-        default: break
+        case .partial, .failed: lines.append("  mend the cause, then: coord resume \(run)")
+        case .paused: lines.append("  coord resume \(run)   goes on where it stopped")
+        case .planned, .running, .complete, .cancelled: break
         }
         return lines.joined(separator: "\n")
     }

@@ -1,6 +1,4 @@
-import Coordinator
-import Ledger
-import Progress
+import Report
 import Sharding
 
 struct WorkerObject: Encodable {
@@ -29,8 +27,8 @@ struct WorkerObject: Encodable {
     }
 
     init(_ worker: WorkerProgress) {
-        self.init(WorkerRecord(worker))
+        self.init(worker.record)
         programRssBytes = Nullable(worker.programRSSBytes)
-        waitsFor = Nullable(worker.waitsFor.isEmpty ? nil : worker.waitsFor)
+        waitsFor = Nullable(worker.wait?.words)
     }
 }

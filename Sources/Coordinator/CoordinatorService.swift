@@ -2,6 +2,7 @@ import Host
 import Ledger
 import LedgerQueueing
 public import Logging
+public import Report
 public import ServiceLifecycle
 public import Sharding
 import Wire
@@ -27,7 +28,7 @@ public actor CoordinatorService: Service {
     let opened: RunOpening.Opened
     let ledger: LedgerService
     let log: Logger
-    private let notify: @Sendable (Event) -> Void
+    private let notify: @Sendable (RunEvent) -> Void
     private let metrics: RunMetrics
     private var clock = PausingClock()
     var leader: RunLeader
@@ -41,7 +42,7 @@ public actor CoordinatorService: Service {
     /// - Parameter workers: to keep at their number; nil to wait for workers that join.
     public init(
         configuration: Configuration, workers: sending LocalWorkers?, opening: RunOpening, opened: RunOpening.Opened,
-        log: Logger, notify: @escaping @Sendable (Event) -> Void
+        log: Logger, notify: @escaping @Sendable (RunEvent) -> Void
     ) {
         self.opened = opened
         self.log = log
@@ -84,7 +85,7 @@ public actor CoordinatorService: Service {
 
     /// Stops at once; batches under way are rolled back or commit by themselves. The run can be resumed.
     /// - Returns: what is known without the ledger, which may take long to answer.
-    public func abort() -> Outcome {
+    public func abort() -> RunOutcome {
         local?.killAll()
         listener.removeFolder()
         return known
@@ -144,18 +145,23 @@ public actor CoordinatorService: Service {
         for exit in local?.reap(now: now) ?? [] {
             loop.unwatch(descriptor: exit.descriptor)
             let worker = link.processEnded(exit.pid)
+            let failures = local?.failures ?? 0
             lead {
-                $0.processEnded(exit.pid, worker: worker, hadJoined: exit.joined, reason: exit.reason, now: $1)
+                $0.processEnded(
+                    exit.pid, worker: worker, hadJoined: exit.joined, reason: exit.reason, failures: failures, now: $1)
             }
         }
     }
 
     private func fill() {
+        var fault: String?
         do {
             try local?.fill(now: now)
         } catch {
+            fault = "\(error)"
             log.error("\(error)")
         }
+        lead { $0.workersSpawned(fault: fault, now: $1) }
         watchExits()
     }
 
@@ -206,14 +212,14 @@ public actor CoordinatorService: Service {
         }
     }
 
-    private func announce(_ event: Event) {
+    private func announce(_ event: RunEvent) {
         metrics.happened(event)
         notify(event)
     }
 
     private func dismiss(_ worker: WorkerID) {
         guard let peer = link.forget(worker), let process = peer.process else { return }
-        announce(.workerGone("\(process) is silent: its shard goes to another"))
+        announce(.workerDismissed(process))
         // A process of ours that is frozen or stuck is replaced.
         if peer.isLocal { local?.kill(process.pid) }
     }

@@ -1,6 +1,7 @@
 import Ledger
 import LedgerQueueing
 import Logging
+import Report
 import Sharding
 import Wire
 
@@ -22,7 +23,7 @@ enum LeaderAction: Equatable {
     case endHolder(ShardID)
     /// Write the workers' last figures, then say `figuresWritten`, also where they cannot be written.
     case writeFigures([WorkerRecord])
-    case announce(CoordinatorService.Event)
+    case announce(RunEvent)
     case log(Logger.Level, String)
     /// The term is over: end. Nothing follows.
     case end(RunLeader.End)

@@ -1,3 +1,4 @@
+import Report
 import Sharding
 import Wire
 
@@ -7,9 +8,9 @@ struct LinkEvent: Equatable {
         /// It asked to join and was refused.
         case refused(reason: String)
         /// It asked to join and gets ready. The problem is why it cannot begin, if so.
-        case asked(PeerDirectory.Process, problem: String?)
+        case asked(ProcessName, problem: String?)
         /// It can work.
-        case joined(PeerDirectory.Process, credit: Int)
+        case joined(ProcessName, credit: Int)
         case reported(Heartbeat)
         case shardDone(Lease)
         case shardFailed(ShardFailure)
@@ -22,8 +23,8 @@ struct LinkEvent: Equatable {
     }
 
     var worker: WorkerID
-    /// The worker for people.
-    var name: String
+    /// Nil where it has not joined.
+    var process: ProcessName?
     /// A process that this one has spawned.
     var isLocal: Bool
     var kind: Kind

@@ -1,3 +1,4 @@
+import Report
 import Sharding
 
 /// The workers that have said HELLO: where each is reached, and which process it is.
@@ -11,13 +12,7 @@ struct PeerDirectory {
         /// A process that this one has spawned, whose end it sees.
         var isLocal: Bool
         /// Which process it is, once it has joined.
-        var process: Process?
-    }
-
-    struct Process: Equatable, CustomStringConvertible {
-        var host: String
-        var pid: Int32
-        var description: String { "worker \(host) pid \(pid)" }
+        var process: ProcessName?
     }
 
     private var peers: [WorkerID: Peer] = [:]
@@ -34,7 +29,7 @@ struct PeerDirectory {
     }
 
     /// The worker can work.
-    mutating func joined(_ worker: WorkerID, as process: Process) { peers[worker]?.process = process }
+    mutating func joined(_ worker: WorkerID, as process: ProcessName) { peers[worker]?.process = process }
 
     /// The worker was heard, by now perhaps at another address.
     /// - Returns: false where it is not known.
@@ -60,9 +55,6 @@ struct PeerDirectory {
     var addresses: [[UInt8]] { peers.values.map(\.address) }
 
     subscript(worker: WorkerID) -> Peer? { peers[worker] }
-
-    /// A worker for people.
-    func name(of worker: WorkerID) -> String { peers[worker]?.process.map { "\($0)" } ?? "a worker" }
 
     /// The worker that is a process of this one.
     func local(pid: Int32) -> WorkerID? {

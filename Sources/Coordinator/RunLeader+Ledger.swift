@@ -2,7 +2,7 @@ import Dispatching
 import Ledger
 import LedgerQueueing
 import Logging
-import Progress
+import Report
 import Sharding
 
 // What the ledger says, and what its queue asks for.
@@ -10,6 +10,7 @@ extension RunLeader {
     /// The ledger has answered the task under way.
     mutating func answered(_ answer: LedgerAnswer, now: Duration) -> [LeaderAction] {
         event(now) { leader in
+            leader.reports.ledgerAnswered()
             if answer == .refused { return leader.reactToLedger { $0.refused() } }
             // What follows from the answer waits for its turn behind what waits already.
             leader.take(answer)
@@ -28,7 +29,10 @@ extension RunLeader {
     /// What was asked of the ledger last has failed.
     mutating func failed(_ failure: LedgerFailure, now: Duration) -> [LeaderAction] {
         event(now) { leader in
-            if failure.kind == .busy { leader.emit(.log(.info, "the ledger is busy: \(failure)")) }
+            if failure.kind == .busy {
+                leader.emit(.log(.info, "the ledger is busy: \(failure)"))
+                leader.reports.ledgerMetLock(reason: failure.description, now: now)
+            }
             leader.reactToLedger { $0.failed(failure, now: now) }
         }
     }
@@ -41,16 +45,16 @@ extension RunLeader {
     /// What is written with the task: the figures as they are now.
     func figures(for task: LedgerTask, now: Duration) -> LedgerFigures {
         switch task {
-        case .renew: LedgerFigures(rowsPerSecond: progress.snapshot(now: now).rowsPerSecond)
-        case .note: LedgerFigures(workers: progress.snapshot(now: now).workers.map { WorkerRecord($0) })
+        case .renew: LedgerFigures(rowsPerSecond: reports.report(now: now).rowsPerSecond)
+        case .note: LedgerFigures(workers: reports.report(now: now).workers.map(\.record))
         case .dispatch, .left, .batchRows, .release: LedgerFigures()
         }
     }
 
     /// For `coord status` after the end; the run's own state is written already.
     var lastFigures: [WorkerRecord] {
-        progress.peaks.map { worker in
-            var record = WorkerRecord(worker)
+        reports.everyWorker.map { worker in
+            var record = worker.record
             record.shard = nil
             record.rowsPerSecond = 0
             return record
@@ -64,7 +68,7 @@ extension RunLeader {
         case .pause(let pause): emit(.pause(pause))
         case .endHolder(let shard): emit(.endHolder(shard))
         case .suspendDispatch: suspendDispatch()
-        case .announceLoss(let failure): emit(.announce(.ledgerLost(failure.description)))
+        case .announceLoss(let failure): emit(.announce(.databaseLost(reason: failure.description)))
         case .noteAway(let failure): noteAway(failure)
         case .obeyCancel: obeyCancel()
         case .conclude(let done, let failed): conclude(.concluded(done: done, failed: failed))
@@ -80,12 +84,14 @@ extension RunLeader {
         case .done, .refused: break
         case .renewed(let cancelAsked):
             guard cancelAsked, ending == .ahead else { return }
-            progress.noted("cancelling: each worker finishes its batch", from: .draining)
+            reports.windDownBegan(.cancelling)
             react { $0.cancelRequested(now: $1) }
         case .leaseRecorded(let lease, let worker, let sequence):
             react { $0.leaseRecorded(lease, worker: worker, sequence: sequence, now: $1) }
         case .leaseRefused(let shard, let worker): react { $0.leaseRefused(shard, worker: worker, now: $1) }
         case .attemptRecorded(let lease, let attempt, let state, let failures):
+            // The ledger keeps the error's text alone, and of an end without one nothing.
+            if attempt.error != nil { reports.attemptEnded(lease.shard, cause: attempt.cause) }
             announce(attempt, of: lease, failed: state == .failed)
             react { $0.attemptRecorded(lease, state: state, failures: failures, now: $1) }
         case .attemptVoid(let lease, let attempt, let record):
@@ -93,7 +99,7 @@ extension RunLeader {
             read(record)
         case .shardRead(let record): read(record)
         case .shardsLoaded(let records):
-            for record in records { progress.shardRowsKnown(record.id, rowsDone: record.rowsDone) }
+            for record in records { reports.shardRowsKnown(record.id, rowsDone: record.rowsDone) }
             react { $0.shardsLoaded(records, now: $1) }
         case .concluded(let counts):
             react { $0.runConcluded(done: counts.done, failed: counts.failed, open: counts.open, now: $1) }
@@ -103,18 +109,19 @@ extension RunLeader {
 
     private mutating func announce(_ attempt: AttemptEnd, of lease: Lease, failed: Bool) {
         guard attempt.outcome.countsAgainstShard else { return }
-        emit(.announce(.attemptEnded(lease.shard, attempt.error ?? attempt.outcome.rawValue, failed: failed)))
+        let error = attempt.error ?? attempt.outcome.rawValue
+        emit(.announce(.attemptEnded(lease.shard, error: error, cause: attempt.cause, failed: failed)))
     }
 
     private mutating func read(_ record: ShardRecord) {
-        progress.shardRowsKnown(record.id, rowsDone: record.rowsDone, by: record.owner)
+        reports.shardRowsKnown(record.id, rowsDone: record.rowsDone, by: record.owner)
         react { $0.shardRead(record, now: $1) }
     }
 
     /// The run was cancelled, and its leases were taken back: whatever workers still have in hand the fence refuses.
     private mutating func obeyCancel() {
         written = .cancelled
-        progress.noted("cancelled: the workers leave", from: .draining)
+        reports.windDownBegan(.cancelled)
         // The machine would wait for batches that cannot commit.
         react { $0.cancelRequested(now: $1) }
         conclude(.cancelled)
@@ -122,8 +129,8 @@ extension RunLeader {
 
     /// Why the database cannot be reached now, which may be another reason than that of the loss.
     private mutating func noteAway(_ failure: LedgerFailure?) {
-        let reason = failure?.description.split(whereSeparator: \.isNewline).joined(separator: "; ")
-        progress.noted(reason.map { "the database is away, trying again: \($0)" }, from: .database)
+        guard let failure else { return reports.databaseFound() }
+        reports.databaseLost(reason: failure.description, now: now)
     }
 
     private static func end(for stop: LedgerStop) -> End {

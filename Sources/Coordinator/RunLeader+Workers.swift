@@ -1,7 +1,7 @@
 import Dispatching
 import LedgerQueueing
 import Logging
-import Progress
+import Report
 import Sharding
 import Wire
 
@@ -16,20 +16,28 @@ extension RunLeader {
     /// - Parameters:
     ///   - worker: the worker that it was, where it had joined.
     ///   - reason: how it ended, in words.
-    mutating func processEnded(_ pid: Int32, worker: WorkerID?, hadJoined: Bool, reason: String, now: Duration)
-        -> [LeaderAction]
-    {
+    ///   - failures: how many have ended one after another before they joined.
+    mutating func processEnded(
+        _ pid: Int32, worker: WorkerID?, hadJoined: Bool, reason: String, failures: Int, now: Duration
+    ) -> [LeaderAction] {
         event(now) { leader in
             guard leader.ending == .ahead else { return }
             if hadJoined, leader.isDispatching {
-                leader.emit(.announce(.workerGone("worker pid \(pid) ended (\(reason)): starting another")))
+                leader.emit(.announce(.workerEnded(pid: pid, reason: reason)))
             }
             if !hadJoined, leader.localFault.isEmpty { leader.localFault = reason }
+            leader.reports.localWorkersEnded(
+                times: failures, limit: LocalWorkers.failureLimit, reason: leader.localFault)
             guard let worker else { return }
             leader.forget(worker)
             let end = AttemptEnd(.failed, error: "the worker's process ended: \(reason)")
             leader.react { $0.workerLeft(worker, as: end, now: $1) }
         }
+    }
+
+    /// The processes that were missing are spawned, or, with a fault, not all of them.
+    mutating func workersSpawned(fault: String?, now: Duration) -> [LeaderAction] {
+        event(now) { $0.reports.localWorkersSpawned(fault: fault) }
     }
 
     /// Processes of this one end one after another before they join.
@@ -45,10 +53,8 @@ extension RunLeader {
         switch event.kind {
         case .refused(let reason): noteFault(reason, of: event)
         case .asked(let process, let problem):
-            guard let problem else { return }
-            progress.noted(
-                "worker \(process.host) pid \(process.pid) cannot begin: \(problem)", from: .beginning(worker))
-            noteFault(problem, of: event)
+            reports.workerAsked(worker, process, problem: problem)
+            if let problem { noteFault(problem, of: event) }
         case .joined(let process, let credit): join(event, process, credit: credit)
         case .reported(let heartbeat):
             report(event, heartbeat)
@@ -65,7 +71,7 @@ extension RunLeader {
             }
             forget(worker)
             react { $0.workerLeft(worker, now: $1) }
-        case .forgotten: progress.noted(nil, from: .beginning(worker))
+        case .forgotten: reports.workerLeft(worker, now: now)
         }
     }
 
@@ -74,27 +80,22 @@ extension RunLeader {
         if event.isLocal { localFault = reason }
     }
 
-    private mutating func join(_ event: LinkEvent, _ process: PeerDirectory.Process, credit: Int) {
+    private mutating func join(_ event: LinkEvent, _ process: ProcessName, credit: Int) {
         let worker = event.worker
-        progress.noted(nil, from: .beginning(worker))
-        progress.workerJoined(worker, host: process.host, pid: process.pid, local: event.isLocal, now: now)
-        progress.noted(nil, from: .workers)
-        emit(.log(.info, "\(process) joined"))
+        reports.workerJoined(worker, process, now: now)
+        if event.isLocal { reports.localWorkersEnded(times: 0, limit: LocalWorkers.failureLimit, reason: "") }
+        emit(.log(.info, "worker \(process.host) pid \(process.pid) joined"))
         react { $0.workerJoined(worker, credit: credit, now: $1) }
     }
 
     private mutating func report(_ event: LinkEvent, _ heartbeat: Heartbeat) {
         let held = heartbeat.held.first
-        progress.workerReported(
-            event.worker, shard: held?.lease.shard, shardRowsDone: held?.rowsDone ?? 0,
-            rssBytes: heartbeat.rssBytes, peakRSSBytes: heartbeat.peakRSSBytes,
-            programRSSBytes: heartbeat.programRSSBytes, waitsFor: heartbeat.wait?.words ?? "", now: now)
-        guard let held else { return stall.left(event.worker) }
-        stall.heard(
-            from: event.worker, sequence: held.sequence, rowsDone: held.rowsDone,
-            words:
-                "\(event.name) is at shard \(held.lease.shard), \(heartbeat.step) for \(heartbeat.stepSeconds) s",
-            now: now)
+        let sample = WorkerSample(
+            held: held, rssBytes: heartbeat.rssBytes, peakRSSBytes: heartbeat.peakRSSBytes,
+            programRSSBytes: heartbeat.programRSSBytes, wait: heartbeat.wait, step: heartbeat.step,
+            stepFor: .seconds(heartbeat.stepSeconds))
+        reports.workerReported(event.worker, sample, now: now)
+        guard let held else { return }
         batchRowsReported(held.batchRows)
     }
 
@@ -102,7 +103,7 @@ extension RunLeader {
     private mutating func batchRowsReported(_ rows: Int) {
         guard rows > 0, batchRows == 0 || rows < batchRows else { return }
         batchRows = rows
-        emit(.announce(.batchesShrunk(rows)))
+        emit(.announce(.batchesShrunk(rows: rows)))
         request(.batchRows(rows))
     }
 
@@ -111,16 +112,16 @@ extension RunLeader {
         react { $0.attemptReported(failure.lease, worker: event.worker, end, now: $1) }
         switch failure.scope {
         case .attempt, .shard: break
-        case .worker: emit(.announce(.workerUnfit(event.name, failure.error)))
-        case .run: react { $0.stopRequested(reason: failure.error, now: $1) }
+        case .worker:
+            emit(.announce(.workerUnfit(event.process, error: failure.error, cause: failure.cause)))
+        case .run:
+            reports.windDownBegan(.stopping(reason: failure.error))
+            react { $0.stopRequested(reason: failure.error, now: $1) }
         }
     }
 
     mutating func forget(_ worker: WorkerID) {
-        stall.left(worker)
-        progress.noted(nil, from: .worker(worker))
-        progress.noted(nil, from: .beginning(worker))
-        progress.workerLeft(worker, now: now)
+        reports.workerLeft(worker, now: now)
         // At the end, one statement is written for all of them.
         if ending == .ahead { request(.left(worker)) }
     }

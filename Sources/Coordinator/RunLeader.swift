@@ -1,7 +1,7 @@
 import Dispatching
 import Ledger
 import LedgerQueueing
-import Progress
+import Report
 import Sharding
 import Wire
 
@@ -41,8 +41,7 @@ struct RunLeader {
     let configuration: Configuration
     /// The run's state as this term has last written it.
     var written: RunState = .running
-    var progress: ProgressModel
-    var stall = StallWatch()
+    var reports: ReportModel
     /// Rows that a batch may have, when a timeout has made batches smaller; 0 otherwise.
     var batchRows: Int
     /// Why workers of this process ended before they joined, as far as it is known; empty before.
@@ -63,9 +62,9 @@ struct RunLeader {
         self.configuration = configuration
         machine = DispatchStateMachine(configuration: configuration.dispatch, seed: seed)
         queue = LedgerQueueStateMachine(configuration: configuration.queue)
-        progress = ProgressModel(
+        reports = ReportModel(
             run: ownership.run, job: configuration.job, rowsEstimated: configuration.rowsEstimated,
-            rowsDone: configuration.rowsDone, now: .zero)
+            rowsDone: configuration.rowsDone, startsWorkers: configuration.hasLocalWorkers, now: .zero)
         batchRows = configuration.batchRows
     }
 
@@ -73,16 +72,13 @@ struct RunLeader {
 
     /// Workers can be heard.
     mutating func began(now: Duration) -> [LeaderAction] {
-        event(now) { leader in
-            if !leader.configuration.hasLocalWorkers { leader.progress.noted("waiting for workers", from: .workers) }
-            leader.request(.dispatch(.reload))
-        }
+        event(now) { $0.request(.dispatch(.reload)) }
     }
 
     /// Ask the workers to finish their batches, then stop. The run can be resumed.
     mutating func drainRequested(now: Duration) -> [LeaderAction] {
         event(now) { leader in
-            leader.progress.noted("draining: each worker finishes its batch", from: .draining)
+            leader.reports.windDownBegan(.draining)
             leader.react { $0.drainRequested(now: $1) }
         }
     }
@@ -131,12 +127,10 @@ struct RunLeader {
     /// How far the run is at `now`.
     ///
     /// - Parameter counts: by the ledger; nil for what the machine knows.
-    func snapshot(now: Duration, counts: ShardCounts? = nil) -> ProgressSnapshot {
-        var progress = progress
-        let counts = counts ?? machine.counts
-        progress.shardsCounted(
-            pending: counts.pending, running: counts.running, done: counts.done, failed: counts.failed)
-        return progress.snapshot(now: now)
+    func report(now: Duration, counts: ShardCounts? = nil) -> RunReport {
+        var reports = reports
+        reports.shardsCounted(counts ?? machine.counts)
+        return reports.report(now: now)
     }
 
     // MARK: - Inside an event
@@ -224,7 +218,6 @@ struct RunLeader {
     private mutating func show() {
         guard now - shownAt >= Self.progressInterval else { return }
         shownAt = now
-        progress.noted(stall.words(now: now), from: .stall)
-        emit(.announce(.progressed(snapshot(now: now))))
+        emit(.announce(.progressed(report(now: now))))
     }
 }

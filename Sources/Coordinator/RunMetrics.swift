@@ -1,5 +1,5 @@
 import Metrics
-import Progress
+import Report
 import Sharding
 
 /// A run's figures for whatever collects metrics in this process.
@@ -15,11 +15,11 @@ struct RunMetrics {
         rowsDone = Gauge(label: "coord_rows_done", dimensions: dimensions)
     }
 
-    func happened(_ event: CoordinatorService.Event) {
+    func happened(_ event: RunEvent) {
         switch event {
-        case .progressed(let snapshot): rowsDone.record(snapshot.rowsDone)
+        case .progressed(let report): rowsDone.record(report.rowsDone)
         case .attemptEnded: attemptsEnded.increment()
-        case .listening, .workerGone, .workerUnfit, .batchesShrunk, .ledgerLost: break
+        case .listening, .workerDismissed, .workerEnded, .workerUnfit, .batchesShrunk, .databaseLost: break
         }
     }
 

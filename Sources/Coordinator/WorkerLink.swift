@@ -1,4 +1,5 @@
 import Logging
+import Report
 import Sharding
 import Wire
 import ZeroMQ
@@ -14,7 +15,7 @@ final class WorkerLink {
     private let admission: Admission
     /// How long one that asked to join may be silent before it is forgotten.
     private let patience: Duration
-    private let ownsProcess: (PeerDirectory.Process) -> Bool
+    private let ownsProcess: (ProcessName) -> Bool
     private let log: Logger
     private var socket: (any FrameSocket)?
     private var peers = PeerDirectory()
@@ -23,7 +24,7 @@ final class WorkerLink {
     /// - Parameter ownsProcess: whether this process has spawned that one.
     init(
         admission: Admission, patience: Duration, log: Logger,
-        ownsProcess: @escaping (PeerDirectory.Process) -> Bool
+        ownsProcess: @escaping (ProcessName) -> Bool
     ) {
         self.admission = admission
         self.patience = patience
@@ -79,12 +80,12 @@ final class WorkerLink {
     }
 
     private func greet(_ worker: WorkerID, _ hello: Hello, at address: [UInt8], now: Duration) -> LinkEvent {
-        let process = PeerDirectory.Process(host: hello.host, pid: hello.pid)
+        let process = ProcessName(host: hello.host, pid: hello.pid)
         let isLocal = ownsProcess(process)
         if let refusal = admission.refusal(of: hello) {
             send(.refused(refusal), at: address)
             return LinkEvent(
-                worker: worker, name: process.description, isLocal: isLocal, kind: .refused(reason: refusal.reason))
+                worker: worker, process: process, isLocal: isLocal, kind: .refused(reason: refusal.reason))
         }
         peers.greeted(worker, at: address, isLocal: isLocal, now: now)
         send(.welcome(admission.welcome), at: address)
@@ -95,7 +96,7 @@ final class WorkerLink {
 
     private func event(of worker: WorkerID, _ kind: LinkEvent.Kind) -> LinkEvent {
         LinkEvent(
-            worker: worker, name: peers.name(of: worker), isLocal: peers[worker]?.isLocal ?? false, kind: kind)
+            worker: worker, process: peers[worker]?.process, isLocal: peers[worker]?.isLocal ?? false, kind: kind)
     }
 
     // MARK: - Sending

@@ -24,7 +24,8 @@ import Testing
             let progress = try #require(lines.last { $0["message_type"].string == "progress" })
             #expect(
                 Set(progress.members).isSuperset(of: [
-                    "elapsed_seconds", "eta_seconds", "job", "note", "notes", "rows_done", "rows_estimated",
+                    "conditions", "conditions_left_out", "elapsed_seconds", "eta_seconds", "job", "note", "rows_done",
+                    "rows_estimated",
                     "rows_per_second", "run", "shards", "workers",
                 ]))
             #expect(progress["shards"].members == Self.counts)

@@ -1,5 +1,4 @@
 import Coordinator
-import Progress
 import Sharding
 import Testing
 

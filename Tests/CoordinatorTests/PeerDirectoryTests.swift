@@ -1,3 +1,4 @@
+import Report
 import Sharding
 import Testing
 
@@ -6,7 +7,7 @@ import Testing
 @Suite struct PeerDirectoryTests {
     private static let alice = WorkerID("alice")
     private static let bob = WorkerID("bob")
-    private static let process = PeerDirectory.Process(host: "north", pid: 7)
+    private static let process = ProcessName(host: "north", pid: 7)
 
     private static func greeted(isLocal: Bool = false) -> PeerDirectory {
         var peers = PeerDirectory()
@@ -69,15 +70,8 @@ import Testing
         peers.joined(Self.alice, as: Self.process)
         peers.greeted(Self.bob, at: [2], isLocal: true, now: .seconds(1))
         #expect(peers.local(pid: 7) == nil)
-        peers.joined(Self.bob, as: PeerDirectory.Process(host: "south", pid: 7))
+        peers.joined(Self.bob, as: ProcessName(host: "south", pid: 7))
         #expect(peers.local(pid: 7) == Self.bob)
-    }
-
-    @Test func workersAreNamedByTheirProcess() {
-        var peers = Self.greeted()
-        #expect(peers.name(of: Self.alice) == "a worker")
-        peers.joined(Self.alice, as: Self.process)
-        #expect(peers.name(of: Self.alice) == "worker north pid 7")
     }
 
     /// A foreign worker that has not read its farewell would look for its coordinator for minutes.

@@ -1,6 +1,7 @@
 import Dispatching
 import Host
 import LedgerQueueing
+import Report
 import Sharding
 import Testing
 import Wire
@@ -129,17 +130,20 @@ import Wire
         var leader = Self.leased()
         _ = leader.timePassed(now: .seconds(1))
         let lost = leader.failed(failure(.away, "no route"), now: .seconds(1))
-        #expect(lost == [.announce(.ledgerLost("no route")), .ask(.renew)])
-        let fault = ShardFailure(lease: lease(0), error: "division by zero", scope: .attempt)
+        #expect(lost == [.announce(.databaseLost(reason: "no route")), .ask(.renew)])
+        let cause = FailureCause(kind: .retryable, sqlState: "22012", key: Key("7"))
+        let fault = ShardFailure(lease: lease(0), error: "division by zero", scope: .attempt, cause: cause)
         #expect(leader.heard(event(.shardFailed(fault)), now: .seconds(2)) == [])
         #expect(leader.answered(.renewed(cancelAsked: false), now: .seconds(3)) == [.ask(.dispatch(.reload))])
-        let end = AttemptEnd(.failed, error: "division by zero")
+        let end = AttemptEnd(.failed, error: "division by zero", cause: cause)
         let records = [record(0, .running, epoch: 1, owner: alice)]
         #expect(leader.answered(.shardsLoaded(records), now: .seconds(3)) == [.ask(Self.failed(lease(0), end))])
         let recorded = LedgerAnswer.attemptRecorded(lease(0), end, state: .pending, failures: 1)
         let told = leader.answered(recorded, now: .seconds(3))
         // Not leased again before its backoff has passed.
-        #expect(told == [.announce(.attemptEnded(ShardID(0), "division by zero", failed: false))])
+        let event = RunEvent.attemptEnded(ShardID(0), error: "division by zero", cause: cause, failed: false)
+        #expect(told == [.announce(event)])
+        #expect(leader.reports.cause(of: ShardID(0)) == cause)
     }
 
     // MARK: - Workers
@@ -155,9 +159,9 @@ import Wire
     @Test func processThatEndsGivesItsShardBackAndIsTold() {
         var leader = Self.leased(isLocal: true)
         let actions = leader.processEnded(
-            7, worker: alice, hadJoined: true, reason: "killed by signal 9", now: .seconds(1))
-        let told = "worker pid 7 ended (killed by signal 9): starting another"
-        #expect(actions == [.announce(.workerGone(told)), .ask(.left(alice))])
+            7, worker: alice, hadJoined: true, reason: "killed by signal 9", failures: 0, now: .seconds(1))
+        let told = RunEvent.workerEnded(pid: 7, reason: "killed by signal 9")
+        #expect(actions == [.announce(told), .ask(.left(alice))])
         let end = AttemptEnd(.failed, error: "the worker's process ended: killed by signal 9")
         #expect(leader.answered(.done, now: .seconds(1)) == [.ask(Self.failed(lease(0), end))])
     }
@@ -166,7 +170,8 @@ import Wire
         var leader = Self.leased(2)
         let held = HeldLease(lease: lease(0), sequence: 1, rowsDone: 10, batchRows: 500)
         let report = event(.reported(Heartbeat(held: [held])))
-        #expect(leader.heard(report, now: .seconds(1)) == [.announce(.batchesShrunk(500)), .ask(.batchRows(500))])
+        #expect(
+            leader.heard(report, now: .seconds(1)) == [.announce(.batchesShrunk(rows: 500)), .ask(.batchRows(500))])
         #expect(leader.heard(report, now: .seconds(2)) == [])
         _ = leader.answered(.done, now: .seconds(2))
         _ = leader.heard(event(joined, of: bob), now: .seconds(2))
@@ -178,14 +183,14 @@ import Wire
 
     @Test(arguments: [
         LinkEvent.Kind.left(reason: "another database"), .refused(reason: "another database"),
-        .asked(PeerDirectory.Process(host: "north", pid: 7), problem: "another database"),
+        .asked(ProcessName(host: "north", pid: 7), problem: "another database"),
     ])
     func whatAForeignWorkerSaysIsNoReasonWhyLocalOnesCannotStart(kind: LinkEvent.Kind) {
         for (isLocal, reason) in [(false, "exit status 1"), (true, "another database")] {
             var leader = Self.loaded(1)
             _ = leader.heard(event(kind, isLocal: isLocal), now: .seconds(1))
             let ended = leader.processEnded(
-                8, worker: nil, hadJoined: false, reason: "exit status 1", now: .seconds(1))
+                8, worker: nil, hadJoined: false, reason: "exit status 1", failures: 1, now: .seconds(1))
             #expect(ended == [])
             let deeds = leader.workersCannotStart(now: .seconds(1)).deeds
             #expect(deeds == [.end(.stopped(.workersCannotStart(reason: reason)))])

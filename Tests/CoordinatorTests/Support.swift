@@ -1,5 +1,6 @@
 import Dispatching
 import LedgerQueueing
+import Report
 import Sharding
 import Testing
 import Wire
@@ -18,10 +19,10 @@ func record(_ shard: Int32, _ state: ShardState = .pending, epoch: Int64 = 0, ow
 
 /// What came from a worker that has joined from this or another host.
 func event(_ kind: LinkEvent.Kind, of worker: WorkerID = alice, isLocal: Bool = false) -> LinkEvent {
-    LinkEvent(worker: worker, name: "worker north pid 7", isLocal: isLocal, kind: kind)
+    LinkEvent(worker: worker, process: ProcessName(host: "north", pid: 7), isLocal: isLocal, kind: kind)
 }
 
-let joined = LinkEvent.Kind.joined(PeerDirectory.Process(host: "north", pid: 7), credit: 1)
+let joined = LinkEvent.Kind.joined(ProcessName(host: "north", pid: 7), credit: 1)
 
 struct Fault: Error, CustomStringConvertible {
     var description: String

@@ -1,5 +1,6 @@
 import Glibc
 import Logging
+import Report
 import Sharding
 import Testing
 import Wire
@@ -26,7 +27,7 @@ private final class FakeSocket: FrameSocket {
 @Suite struct WorkerLinkTests {
     private static let welcome = Welcome(
         run: RunID(1), systemIdentifier: "7", database: "d", heartbeatInterval: .seconds(1), ledgerSchema: "coord")
-    private static let process = PeerDirectory.Process(host: "north", pid: 7)
+    private static let process = ProcessName(host: "north", pid: 7)
     private static let ready = Hello(host: "north", pid: 7, credit: 1, isReady: true, run: RunID(1))
 
     private let socket = FakeSocket()
@@ -35,7 +36,7 @@ private final class FakeSocket: FrameSocket {
     init() {
         link = WorkerLink(
             admission: Admission(welcome: Self.welcome), patience: .seconds(10), log: Logger(label: "test")
-        ) { $0 == PeerDirectory.Process(host: "here", pid: 7) }
+        ) { $0 == ProcessName(host: "here", pid: 7) }
         link.open(socket)
     }
 
@@ -54,10 +55,10 @@ private final class FakeSocket: FrameSocket {
     @Test func workerAsksIsWelcomedAndJoinsOnceItIsReady() throws {
         let asked = try says(.hello(Hello(host: "north", pid: 7, problem: "no program")))
         #expect(asked.map(\.kind) == [.asked(Self.process, problem: "no program")])
-        #expect(asked.map(\.name) == ["a worker"])
+        #expect(asked.map(\.process) == [nil])
         let joined = try says(.hello(Self.ready))
         #expect(joined.map(\.kind) == [.joined(Self.process, credit: 1)])
-        #expect(joined.map(\.name) == ["worker north pid 7"])
+        #expect(joined.map(\.process) == [Self.process])
         #expect(sent == [.welcome(Self.welcome), .welcome(Self.welcome)])
     }
 
@@ -113,7 +114,7 @@ private final class FakeSocket: FrameSocket {
         _ = try says(.hello(Self.ready))
         let events = try says(.goodbye(reason: "its program is gone"))
         #expect(events.map(\.kind) == [.left(reason: "its program is gone")])
-        #expect(events.map(\.name) == ["worker north pid 7"])
+        #expect(events.map(\.process) == [Self.process])
         #expect(link.isEmpty)
     }
 

@@ -8,7 +8,7 @@ import Testing
     ]
     /// Modules of the product Collections.
     private static let collections: Set<String> = ["Collections", "DequeModule", "OrderedCollections"]
-    private static let pure = ["Sharding", "Dispatching", "LedgerQueueing", "WorkerLoop", "Progress"]
+    private static let pure = ["Sharding", "Dispatching", "LedgerQueueing", "WorkerLoop", "Report"]
 
     private struct File {
         var name: String

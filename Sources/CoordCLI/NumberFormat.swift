@@ -1,7 +1,7 @@
 /// Numbers as people read them. The same in every locale, so that logs can be compared and searched.
-public enum ProgressFormat {
+enum NumberFormat {
     /// A whole number with its thousands apart: `1,234,567`.
-    public static func grouped(_ number: Int64) -> String {
+    static func grouped(_ number: Int64) -> String {
         var text = ""
         let digits = String(number.magnitude)
         for (index, digit) in digits.enumerated() {
@@ -12,7 +12,7 @@ public enum ProgressFormat {
     }
 
     /// Rows a second: `152,310 rows/s`, and with a decimal below 10: `0.4 rows/s`. Not a finite number, or below 0: `0`.
-    public static func rate(_ rowsPerSecond: Double) -> String {
+    static func rate(_ rowsPerSecond: Double) -> String {
         let rate = rowsPerSecond.isFinite ? min(max(0, rowsPerSecond), 1e18) : 0
         let tenths = Int64((min(rate, 10) * 10).rounded())
         if tenths == 0 || tenths >= 100 { return grouped(Int64(rate.rounded())) + " rows/s" }
@@ -20,13 +20,13 @@ public enum ProgressFormat {
     }
 
     /// Bytes in powers of 1024 with one decimal: `14.2 MiB`; whole below 1 KiB: `512 B`. Below 0: `0 B`.
-    public static func bytes(_ bytes: Int64) -> String {
+    static func bytes(_ bytes: Int64) -> String {
         let (amount, unit) = scaled(bytes)
         return "\(amount) \(unit)"
     }
 
     /// Whole seconds, rounded down: `0:02`, `1:02:03`, and from a day on, without seconds, `2d 03:04`. Below 0: `0:00`.
-    public static func duration(_ duration: Duration) -> String {
+    static func duration(_ duration: Duration) -> String {
         let seconds = max(0, duration.components.seconds)
         let (minutes, hours, days) = (seconds / 60 % 60, seconds / 3600 % 24, seconds / 86_400)
         if days > 0 { return "\(days)d \(padded(hours)):\(padded(minutes))" }
@@ -38,12 +38,6 @@ public enum ProgressFormat {
     static func memory(_ bytes: Int64, peak: Int64) -> String {
         let (now, most) = (scaled(bytes), scaled(peak))
         return "\(now.amount) \(now.unit) (peak \(most.amount)\(now.unit == most.unit ? "" : " " + most.unit))"
-    }
-
-    /// A worker's memory with that of its program, where it has one: `29.0 MiB + 58.1 MiB program`.
-    static func memory(_ worker: WorkerProgress, peak: Bool) -> String {
-        let own = peak ? memory(worker.rssBytes, peak: worker.peakRSSBytes) : bytes(worker.rssBytes)
-        return worker.programRSSBytes > 0 ? "\(own) + \(bytes(worker.programRSSBytes)) program" : own
     }
 
     private static func scaled(_ bytes: Int64) -> (amount: String, unit: String) {

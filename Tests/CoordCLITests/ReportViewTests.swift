@@ -1,6 +1,8 @@
-import Progress
+import Report
 import Sharding
 import Testing
+
+@testable import CoordCLI
 
 private let mebibyte: Int64 = 1 << 20
 
@@ -9,14 +11,16 @@ private func worker(
     silent: Duration = .zero
 ) -> WorkerProgress {
     WorkerProgress(
-        id: WorkerID("\(host)\(pid)"), host: host, pid: pid, local: true, shard: shard.map { ShardID($0) },
-        rowsDone: 100, rowsPerSecond: 19_204, rssBytes: rss, peakRSSBytes: peak, silentFor: silent)
+        WorkerRecord(
+            id: WorkerID("\(host)\(pid)"), host: host, pid: pid, shard: shard.map { ShardID($0) }, rowsDone: 100,
+            rowsPerSecond: 19_204, rssBytes: rss, peakRSSBytes: peak), silentFor: silent)
 }
 
-private func example(workers: [WorkerProgress] = [worker(41)]) -> ProgressSnapshot {
-    ProgressSnapshot(
+private func example(workers: [WorkerProgress] = [worker(41)]) -> RunReport {
+    RunReport(
         run: RunID(3), job: "rebuild-field3", rowsDone: 630_412, rowsEstimated: 1_000_000, rowsPerSecond: 152_310,
-        eta: .seconds(1.2), elapsed: .seconds(6), pending: 44, running: 8, done: 12, failed: 0, workers: workers)
+        timeLeft: .seconds(1.2), elapsed: .seconds(6),
+        shards: ShardCounts(pending: 44, running: 8, done: 12), workers: workers)
 }
 
 /// Display cells of the characters used in these tests, counted apart from the code under test.
@@ -40,7 +44,7 @@ private func withoutColor(_ line: String) -> String {
     return text
 }
 
-@Suite struct Bars {
+@Suite struct ReportViewTests {
     @Test(arguments: [
         (
             120,
@@ -57,7 +61,7 @@ private func withoutColor(_ line: String) -> String {
         (2, "6…"),
     ])
     func firstLineDropsTheLeastImportantFirst(width: Int, line: String) {
-        #expect(ProgressView.bars(example(), width: width, height: 9, color: false).first == line)
+        #expect(ReportView.bars(example(), width: width, height: 9, color: false).first == line)
     }
 
     @Test func workersAndShardsFollow() {
@@ -65,7 +69,7 @@ private func withoutColor(_ line: String) -> String {
             worker(41), worker(7, host: "database-2", shard: nil, rss: 900 << 10, silent: .seconds(12)),
         ]
         #expect(
-            ProgressView.bars(example(workers: workers), width: 100, height: 9, color: false).dropFirst() == [
+            ReportView.bars(example(workers: workers), width: 100, height: 9, color: false).dropFirst() == [
                 "  db1:41        shard 12    19,204 rows/s  14.2 MiB (peak 15.0)",
                 "  database-2:7  next shard  19,204 rows/s  900.0 KiB (peak 15.0 MiB)  silent 0:12",
                 "shards 12 done, 8 running, 44 pending, 0 failed",
@@ -73,10 +77,10 @@ private func withoutColor(_ line: String) -> String {
     }
 
     @Test func aWorkerIsIdleOnlyWhileItDoesNothing() {
-        var snapshot = example(workers: [worker(1, shard: nil)])
-        let line = { ProgressView.bars(snapshot, width: 90, height: 9, color: false)[1] }
+        var report = example(workers: [worker(1, shard: nil)])
+        let line = { ReportView.bars(report, width: 90, height: 9, color: false)[1] }
         #expect(line().hasPrefix("  db1:1  next shard  19,204 rows/s"))
-        snapshot.workers[0].rowsPerSecond = 0
+        report.workers[0].record.rowsPerSecond = 0
         #expect(line().hasPrefix("  db1:1  idle  0 rows/s"))
     }
 
@@ -89,7 +93,7 @@ private func withoutColor(_ line: String) -> String {
         (8, "  db1:4…"),
     ])
     func workerLinesLoseColumns(width: Int, line: String) {
-        #expect(ProgressView.bars(example(), width: width, height: 9, color: false)[1] == line)
+        #expect(ReportView.bars(example(), width: width, height: 9, color: false)[1] == line)
     }
 
     @Test(arguments: [
@@ -101,13 +105,13 @@ private func withoutColor(_ line: String) -> String {
         (58, "  db1:41  19,204 rows/s  waits for a lock of pid 7"),
     ])
     func workerLinesShowTheProgramAndWhatIsWaitedFor(width: Int, line: String) {
-        var snapshot = example()
-        snapshot.workers[0].programRSSBytes = 58 * mebibyte
-        snapshot.workers[0].waitsFor = "a lock of pid 7"
-        #expect(ProgressView.bars(snapshot, width: width, height: 9, color: false)[1] == line)
-        snapshot.workers[0].silentFor = .seconds(60)
+        var report = example()
+        report.workers[0].programRSSBytes = 58 * mebibyte
+        report.workers[0].wait = WorkerWait(words: "waits for a lock of pid 7")
+        #expect(ReportView.bars(report, width: width, height: 9, color: false)[1] == line)
+        report.workers[0].silentFor = .seconds(60)
         #expect(
-            ProgressView.bars(snapshot, width: 140, height: 9, color: false)[1].hasSuffix(
+            ReportView.bars(report, width: 140, height: 9, color: false)[1].hasSuffix(
                 "program  silent 1:00, waits for a lock of pid 7"))
     }
 
@@ -116,11 +120,11 @@ private func withoutColor(_ line: String) -> String {
         (39, "12/64 done, 0 failed"), (19, "0 failed"), (5, "0 fa…"),
     ])
     func shardLineKeepsTheFailed(width: Int, line: String) {
-        #expect(ProgressView.bars(example(), width: width, height: 9, color: false).last == line)
+        #expect(ReportView.bars(example(), width: width, height: 9, color: false).last == line)
     }
 
     @Test func aLongHostIsCutAndItsPidStays() {
-        let line = ProgressView.bars(
+        let line = ReportView.bars(
             example(workers: [worker(4711, host: String(repeating: "x", count: 90))]), width: 60, height: 9,
             color: false)[1]
         #expect(line == "  xxxxxxxxxxxxxx…:4711  shard 12  19,204 rows/s  14.2 MiB")
@@ -135,7 +139,7 @@ private func withoutColor(_ line: String) -> String {
     ])
     func workersBeyondTheHeightAreSummed(height: Int, names: [String]) {
         let workers = (0..<5).map { worker($0, shard: $0, silent: .seconds($0 == 4 ? 60 : 0)) }
-        let lines = ProgressView.bars(example(workers: workers), width: 90, height: height, color: false)
+        let lines = ReportView.bars(example(workers: workers), width: 90, height: height, color: false)
         #expect(lines.count == height)
         #expect(zip(lines.dropFirst(), names).allSatisfy { $0.hasPrefix("  " + $1 + "  ") })
         #expect(lines.last?.hasPrefix("shards ") == true)
@@ -144,41 +148,81 @@ private func withoutColor(_ line: String) -> String {
         }
     }
 
-    @Test func theNoteIsShownAtEveryHeightThatHasRoomForIt() {
-        var snapshot = example()
-        snapshot.notes = ["the database is away: retrying"]
-        let lines = { ProgressView.bars(snapshot, width: $0, height: $1, color: false) }
-        #expect(
-            lines(80, 9).last
-                == "shards 12 done, 8 running, 44 pending, 0 failed  the database is away: retrying")
-        #expect(lines(60, 9).suffix(2) == ["shards 12 done, 8 running, 44 pending, 0 failed", snapshot.note])
-        #expect(lines(60, 2).last == snapshot.note)
+    @Test func theConditionIsShownAtEveryHeightThatHasRoomForIt() {
+        var report = example()
+        report.conditions = [.databaseAway(reason: "gone", since: .seconds(3))]
+        let text = "the database is away, trying again: gone"
+        let lines = { ReportView.bars(report, width: $0, height: $1, color: false) }
+        #expect(lines(89, 9).last == "shards 12 done, 8 running, 44 pending, 0 failed  " + text)
+        #expect(lines(80, 9).suffix(2) == ["shards 12 done, 8 running, 44 pending, 0 failed", text])
+        #expect(lines(60, 2).last == text)
         #expect(lines(60, 1).count == 1)
         #expect(lines(60, 0).isEmpty)
         #expect(lines(0, 9).isEmpty)
     }
 
-    @Test func zeroRowsAndZeroWorkers() {
-        var snapshot = ProgressSnapshot(run: RunID(1), job: "j")
+    /// 80 columns, and a bounded number of lines: each condition has a line, and what has none is counted.
+    @Test func everyConditionHasALineAndThoseBeyondTheirNumberAreCounted() {
+        var report = example()
+        report.conditions = [
+            .windingDown(.draining), .databaseAway(reason: "no route to host", since: .zero),
+            .ledgerLocked(reason: "canceling statement due to lock timeout", since: .zero), .noWorkers,
+        ]
+        let shards = "shards 12 done, 8 running, 44 pending, 0 failed"
+        let texts = [
+            "draining: each worker finishes its batch", "the database is away, trying again: no route to host",
+            "the ledger is locked, trying again: canceling statement due to lock timeout", "waiting for workers",
+        ]
+        func tail(_ height: Int) -> [String] {
+            Array(ReportView.bars(report, width: 80, height: height, color: false).dropFirst())
+        }
+        #expect(tail(24) == ["  db1:41  shard 12  19,204 rows/s  14.2 MiB (peak 15.0)", shards] + texts)
+        #expect(tail(6) == [shards] + texts)
+        let cut = "the ledger is locked, trying again: canceling statement due to lock…; and 1 more"
+        #expect(tail(5) == [shards] + texts[..<2] + [cut])
+        #expect(tail(2) == ["draining: each worker finishes its batch; and 3 more"])
+        report.conditions.append(.cannotBegin(ProcessName(host: "db2", pid: 9), reason: "no room"))
+        #expect(tail(24).suffix(5) == [shards] + texts[..<3] + ["waiting for workers; and 1 more"])
+    }
+
+    @Test func whatAWorkersLineShowsIsNotRepeatedBelow() {
+        var report = example()
+        let wait = WorkerWait(words: "waits for pid 7")
+        report.workers[0].wait = wait
+        report.conditions = [
+            .workerSilent(report.workers[0].process, since: .seconds(6)),
+            .workerWaits(report.workers[0].process, nil, wait),
+        ]
+        let lines = ReportView.bars(report, width: 80, height: 9, color: false)
+        #expect(lines.count == 3)
+        #expect(lines[1] == "  db1:41  shard 12  19,204 rows/s  14.2 MiB (peak 15.0)  waits for pid 7")
+        // A log has no lines of workers.
         #expect(
-            ProgressView.bars(snapshot, width: 80, height: 9, color: false) == [
+            ReportView.line(report).hasSuffix(
+                "; worker db1 pid 41 has been silent for 0:06; worker db1 pid 41 waits for pid 7"))
+    }
+
+    @Test func zeroRowsAndZeroWorkers() {
+        var report = RunReport(run: RunID(1), job: "j")
+        #expect(
+            ReportView.bars(report, width: 80, height: 9, color: false) == [
                 "j  run 1  ░░░░░░░░░░░░░░░░░░░░░░░░   0%  0 rows  0 rows/s  ETA unknown", "  no workers",
                 "shards 0 done, 0 running, 0 pending, 0 failed",
             ])
-        snapshot.done = 1
-        snapshot.elapsed = .seconds(3)
+        report.shards.done = 1
+        report.elapsed = .seconds(3)
         #expect(
-            ProgressView.bars(snapshot, width: 80, height: 9, color: false) == [
+            ReportView.bars(report, width: 80, height: 9, color: false) == [
                 "j  run 1  ████████████████████████  100%  0 rows  0 rows/s  took 0:03",
                 "shards 1 done, 0 running, 0 pending, 0 failed",
             ])
     }
 
     @Test func colorMarksTheBarAndFailedShardsAndNothingElseChanges() {
-        var snapshot = example()
-        snapshot.failed = 2
-        let plain = ProgressView.bars(snapshot, width: 80, height: 9, color: false)
-        let colored = ProgressView.bars(snapshot, width: 80, height: 9, color: true)
+        var report = example()
+        report.shards.failed = 2
+        let plain = ReportView.bars(report, width: 80, height: 9, color: false)
+        let colored = ReportView.bars(report, width: 80, height: 9, color: true)
         #expect(colored.map(withoutColor) == plain)
         #expect(colored[0].contains("\u{1B}[32m███████\u{1B}[0m"))
         #expect(colored[2].hasSuffix("\u{1B}[31m2 failed\u{1B}[0m"))
@@ -186,21 +230,21 @@ private func withoutColor(_ line: String) -> String {
     }
 
     @Test func namesCannotMoveTheCursor() {
-        var snapshot = example(workers: [worker(1, host: "evil\u{1B}[2J\n\u{202E}")])
-        snapshot.job = "a\rb\u{9B}c"
-        snapshot.notes = ["x\u{7}y"]
+        var report = example(workers: [worker(1, host: "evil\u{1B}[2J\n\u{202E}")])
+        report.job = "a\rb\u{9B}c"
+        report.conditions = [.databaseAway(reason: "x\u{7}y\nz", since: .zero)]
         let text =
-            ProgressView.bars(snapshot, width: 100, height: 9, color: false).joined()
-            + ProgressView.line(snapshot)
+            ReportView.bars(report, width: 100, height: 9, color: false).joined()
+            + ReportView.line(report)
         #expect(text.contains("evil?[2J??:1"))
         #expect(text.contains("a?b?c"))
         #expect(text.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control && $0 != "\u{202E}" })
     }
 
     @Test func wideNamesCountTwoCells() {
-        var snapshot = example()
-        snapshot.job = "再構築フィールド三"
-        let line = ProgressView.bars(snapshot, width: 40, height: 3, color: false)[0]
+        var report = example()
+        report.job = "再構築フィールド三"
+        let line = ReportView.bars(report, width: 40, height: 3, color: false)[0]
         #expect(line == "再構築フィール…  █████░░░  63%  ETA 0:02")
         #expect(cells(line) == 40)
     }
@@ -218,41 +262,49 @@ private func withoutColor(_ line: String) -> String {
         for width in Array(1..<20) + Array(20...200) {
             let workers = (0..<Int.random(in: 0...12, using: &generator)).map { index in
                 WorkerProgress(
-                    id: WorkerID("\(index)"), host: name(), pid: Int32(truncatingIfNeeded: number()), local: false,
-                    shard: index % 3 == 0 ? nil : ShardID(Int32(truncatingIfNeeded: number())),
-                    rowsPerSecond: Double(number()) / 3, rssBytes: number(), peakRSSBytes: number(),
-                    programRSSBytes: index % 2 == 0 ? 0 : number(), waitsFor: index % 5 == 0 ? name() : "",
+                    WorkerRecord(
+                        id: WorkerID("\(index)"), host: name(), pid: Int32(truncatingIfNeeded: number()),
+                        shard: index % 3 == 0 ? nil : ShardID(Int32(truncatingIfNeeded: number())),
+                        rowsPerSecond: Double(number()) / 3, rssBytes: number(), peakRSSBytes: number()),
+                    programRSSBytes: index % 2 == 0 ? 0 : number(),
+                    wait: index % 5 == 0 ? WorkerWait(words: name()) : nil,
                     silentFor: .seconds(index % 4 == 0 ? number() >> 20 : 0))
             }
-            let snapshot = ProgressSnapshot(
+            let report = RunReport(
                 run: RunID(number()), job: name(), rowsDone: number(), rowsEstimated: number(),
-                rowsPerSecond: Double(number()), eta: width % 3 == 0 ? nil : .seconds(number() >> 20),
-                elapsed: .seconds(number() >> 20), pending: count(), running: count(), done: count(),
-                failed: count(), workers: workers, notes: width % 2 == 0 ? [] : [name(), "b"])
+                rowsPerSecond: Double(number()), timeLeft: width % 3 == 0 ? nil : .seconds(number() >> 20),
+                elapsed: .seconds(number() >> 20),
+                shards: ShardCounts(pending: count(), running: count(), done: count(), failed: count()),
+                workers: workers,
+                conditions: (0..<width % 7).map { .databaseAway(reason: name(), since: .seconds($0)) },
+                conditionsLeftOut: width % 3)
             let height = Int.random(in: 1...10, using: &generator)
-            let lines = ProgressView.bars(snapshot, width: width, height: height, color: false)
+            let lines = ReportView.bars(report, width: width, height: height, color: false)
             #expect(lines.count <= height && !lines.isEmpty)
             for line in lines { #expect(cells(line) <= width, "\(line)") }
-            #expect(ProgressView.bars(snapshot, width: width, height: height, color: true).map(withoutColor) == lines)
+            #expect(ReportView.bars(report, width: width, height: height, color: true).map(withoutColor) == lines)
         }
     }
 }
 
-@Suite struct LogLine {
+@Suite struct ReportLineTests {
     @Test func saysAllInOneLine() {
-        var snapshot = example()
+        var report = example()
         #expect(
-            ProgressView.line(snapshot)
+            ReportView.line(report)
                 == "rebuild-field3 run 3: 63%, 630,412 / 1,000,000 rows, 152,310 rows/s, ETA 0:02, elapsed 0:06, "
                 + "shards 12 done, 8 running, 44 pending, 0 failed, 1 worker, peak 15.0 MiB a worker")
-        snapshot.notes = ["draining", "a lock"]
-        snapshot.workers = []
-        #expect(ProgressView.line(snapshot).hasSuffix("0 failed, 0 workers; draining; a lock"))
+        report.conditions = [.windingDown(.cancelling), .noWorkers]
+        report.conditionsLeftOut = 2
+        report.workers = []
+        #expect(
+            ReportView.line(report).hasSuffix(
+                "0 failed, 0 workers; cancelling: each worker finishes its batch; waiting for workers; and 2 more"))
     }
 
     @Test func aWrongEstimateIsNotShown() {
-        var snapshot = example()
-        snapshot.rowsDone = 1_000_001
-        #expect(ProgressView.line(snapshot).hasPrefix("rebuild-field3 run 3: 99%, 1,000,001 rows, "))
+        var report = example()
+        report.rowsDone = 1_000_001
+        #expect(ReportView.line(report).hasPrefix("rebuild-field3 run 3: 99%, 1,000,001 rows, "))
     }
 }

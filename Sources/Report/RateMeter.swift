@@ -42,8 +42,3 @@ struct RateMeter: Sendable {
     private func slot(_ bucket: Int64) -> Int { Int(bucket % Int64(Self.bucketCount)) }
     private func seconds(at now: Duration) -> Double { max(0, (now - start).inSeconds) }
 }
-
-extension Duration {
-    /// The duration in seconds, rounded to what a `Double` holds.
-    var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
-}

@@ -1,0 +1,60 @@
+import Report
+import Sharding
+
+/// An event as a message: its type and members for programs, its sentence for people.
+struct EventText: Equatable {
+    var type: String
+    var text: String
+    var members: [String: JSONValue]
+
+    private init(_ type: String, _ text: String, _ members: [String: JSONValue]) {
+        self.type = type
+        self.text = text
+        self.members = members
+    }
+
+    static func of(_ event: RunEvent) -> EventText {
+        switch event {
+        case .listening(let endpoint):
+            EventText(
+                "listening", "workers may join: coord worker --connect \(endpoint)", ["endpoint": .string(endpoint)])
+        case .progressed(let report): EventText("progress", ReportView.line(report), [:])
+        case .attemptEnded(let shard, let error, let cause, let failed):
+            EventText(
+                "attempt_ended",
+                "\(failed ? "shard \(shard) has failed" : "shard \(shard) will be tried again"): \(error.indented)",
+                CauseMembers.of(cause).merging([
+                    "shard": .number(Int64(shard.rawValue)), "error": .string(error), "failed": .boolean(failed),
+                ]) { $1 })
+        case .workerDismissed(let process):
+            gone("\(ConditionText.name(process)) is silent: its shard goes to another", process.host, process.pid)
+        case .workerEnded(let pid, let reason):
+            gone("worker pid \(pid) ended (\(reason)): starting another", nil, pid)
+        case .workerUnfit(let process, let error, let cause): unfit(process, error, cause)
+        case .batchesShrunk(let rows):
+            EventText(
+                "batches_shrunk",
+                "batches took too long: they have at most \(NumberFormat.grouped(Int64(rows))) rows now",
+                ["rows": .number(Int64(rows))])
+        case .databaseLost(let reason):
+            EventText(
+                "database_away", "the database is away, trying again: \(reason.indented)", ["error": .string(reason)])
+        }
+    }
+
+    /// - Parameter host: nil for a worker of the coordinator's own host.
+    private static func gone(_ reason: String, _ host: String?, _ pid: Int32) -> EventText {
+        EventText(
+            "worker_gone", reason.indented,
+            [
+                "reason": .string(reason), "host": .optional(host.map { .string($0) }), "pid": .number(Int64(pid)),
+            ])
+    }
+
+    private static func unfit(_ process: ProcessName?, _ error: String, _ cause: FailureCause) -> EventText {
+        let worker = process.map { ConditionText.name($0) } ?? "a worker"
+        return EventText(
+            "worker_unfit", "\(worker) cannot do this job, its shard goes to another: \(error.indented)",
+            CauseMembers.of(cause).merging(["worker": .string(worker), "error": .string(error)]) { $1 })
+    }
+}

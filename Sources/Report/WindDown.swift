@@ -1,0 +1,21 @@
+/// How a run is about to end, or to stop. A later one replaces an earlier one.
+public enum WindDown: Equatable, Sendable {
+    /// Each worker finishes its batch; the run can be resumed.
+    case draining
+    /// No shard can go on: each worker finishes its batch, and the run can be resumed once the reason is gone.
+    case stopping(reason: String)
+    /// Each worker finishes its batch, and the run ends for good.
+    case cancelling
+    /// The run is cancelled already: what workers still have in hand cannot commit.
+    case cancelled
+
+    /// None gives way to one of a lower rank.
+    var rank: Int {
+        switch self {
+        case .draining: 0
+        case .stopping: 1
+        case .cancelling: 2
+        case .cancelled: 3
+        }
+    }
+}
