@@ -5,6 +5,7 @@ import Ledger
 import Postgres
 import Preflight
 import Sharding
+import Worker
 
 /// What the process ends with. Documented in docs/operating/start.md.
 enum ExitStatus: Int32 {
@@ -28,6 +29,7 @@ enum ExitStatus: Int32 {
             case .newer, .locked, .damaged: .error
             }
         case let error as PostgresError: error.recovery == .authorize ? .permission : .error
+        case let error as WorkerError: Recovery.of(sqlState: error.sqlState) == .authorize ? .permission : .error
         case let error as CoordinatorError:
             switch error {
             case .ousted: .owned

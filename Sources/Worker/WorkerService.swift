@@ -273,15 +273,16 @@ public actor WorkerService: Service {
                 try? await Task.sleep(for: Self.prepareInterval)
                 preparing = false
             } catch {
-                leave("\((error as? StepError)?.message ?? "\(error)")")
+                leave(
+                    "\((error as? StepError)?.message ?? "\(error)")", sqlState: StepError(error).cause.sqlState)
             }
         }
     }
 
     /// Tells the coordinator why this worker cannot work for it, and ends.
-    private func leave(_ reason: String) {
+    private func leave(_ reason: String, sqlState: String? = nil) {
         send(.goodbye(reason: reason))
-        finish(.failure(WorkerError(.unfit, description: reason)))
+        finish(.failure(WorkerError(.unfit, description: reason, sqlState: sqlState)))
     }
 
     private func prepared(_ assignment: BatchRunner.Assignment, heartbeatInterval: Duration) {
@@ -389,9 +390,12 @@ public struct WorkerError: Error, Sendable, Equatable, CustomStringConvertible {
 
     public var kind: Kind
     public var description: String
+    /// PostgreSQL's code, where it is the server that has refused something.
+    public var sqlState: String?
 
-    init(_ kind: Kind, description: String) {
+    init(_ kind: Kind, description: String, sqlState: String? = nil) {
         self.kind = kind
         self.description = description
+        self.sqlState = sqlState
     }
 }

@@ -34,6 +34,25 @@ import Testing
         }
     }
 
+    @Test func workerWithoutRightsOrPasswordEndsAsEveryCommandDoes() async throws {
+        try await Scenario.run { scenario in
+            let role = "role_\(scenario.name)"
+            try await Self.make(scenario, role)
+            let job = try scenario.job("table: items\nset: { n: n + 1 }\n")
+            let endpoint = "ipc://\(scenario.folder)/join"
+            let coordinator = try scenario.coord("start", job, "--workers", "0", "--listen", endpoint)
+            for (user, words) in [(role, "permission denied for schema coord"), ("nobody_\(role)", "does not exist")] {
+                let ended = try await scenario.run("worker", "--connect", endpoint, environment: ["PGUSER": user])
+                #expect(ended.status == 4, "\(user): \(ended.errors)")
+                #expect(ended.errors.contains(words), "\(user): \(ended.errors)")
+            }
+            #expect(try await scenario.run("worker", "--connect", endpoint).status == 0)
+            let ended = try await coordinator.ended()
+            #expect(ended.status == 0, "\(ended.errors)")
+            try await scenario.session.execute("DROP OWNED BY \(role) CASCADE", "DROP ROLE \(role)")
+        }
+    }
+
     /// One session for the coordinator, so that a single worker finds a place.
     @Test func workersBeyondTheRolesConnectionLimitSayWhyTheyWait() async throws {
         try await Scenario.run { scenario in
