@@ -1,6 +1,12 @@
-/// Which of `names` somebody meant by `name`, or `nil` when none is near: one slip in three letters, at most two.
+/// Fewer letters of a name are no beginning of it: they may be anything.
+private let shortestBeginning = 2
+
+/// Which of `names` somebody meant by `name`, or `nil` when none is near: the one that begins with it, or else the nearest, with
+/// one slip in three letters, at most two.
 package func nearestName(to name: String, in names: [String]) -> String? {
     let typed = Array(name.prefix(64).lowercased().map { $0 == "-" ? "_" : $0 })
+    let begun = names.filter { $0.hasPrefix(String(typed)) }
+    if typed.count >= shortestBeginning, begun.count == 1 { return begun[0] }
     let allowed = min(2, max(1, typed.count / 3))
     let ranked = names.map { (distance: editDistance(typed, Array($0)), name: $0) }
     return ranked.filter { $0.distance <= allowed }.min { $0.distance < $1.distance }?.name

@@ -6,6 +6,11 @@ import Testing
 @Suite struct CommandNameTests {
     @Test(arguments: [
         ("sttaus", "coord has no command 'sttaus'; did you mean coord status?"),
+        // One letter from start, and two from status.
+        ("stat", "coord has no command 'stat'; did you mean coord status?"),
+        // Both begin so.
+        ("sta", "coord has no command 'sta'\n"),
+        ("can", "coord has no command 'can'; did you mean coord cancel?"),
         ("help nonsense", "coord has no command 'nonsense'\n"),
         ("ledger instal", "coord ledger has no command 'instal'; did you mean coord ledger install?"),
         ("help ledger nonsense", "coord ledger has no command 'nonsense'\n"),

@@ -44,7 +44,7 @@ import Testing
     @Test(arguments: [
         ("shard", "shards"), ("tabel", "table"), ("KEY", "key"), ("wher", "where"), ("databse", "database"),
         ("bacth", "batch"),
-        ("x", nil), ("columns", nil), ("", nil), ("ste", "set"),
+        ("comp", "compute"), ("k", nil), ("x", nil), ("columns", nil), ("", nil), ("ste", "set"),
     ])
     func onlyANearNameIsSuggested(name: String, nearest: String?) {
         #expect(nearestName(to: name, in: JobKeys.top) == nearest)
