@@ -32,6 +32,12 @@ enum ConditionMembers {
                 "workers": .list(stall.holders.map { .object(members(of: $0)) }),
                 "workers_more": .number(Int64(stall.others)),
             ]
+        case .fewHotUpdates(let share, let expected, let holder):
+            [
+                "kind": .string("few_hot_updates"), "hot_share": .decimal((share * 1000).rounded() / 1000),
+                "expected_hot_share": .decimal((expected * 1000).rounded() / 1000),
+                "holder": .optional(holder.map { .string($0) }),
+            ]
         case .cannotBegin(let process, let reason):
             ["kind": .string("cannot_begin"), "reason": .string(reason)].merging(members(of: process)) { $1 }
         case .workerSilent(let process, let since):

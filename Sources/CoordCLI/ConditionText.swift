@@ -15,7 +15,7 @@ enum ConditionText {
             switch condition {
             case .workerSilent, .workerWaits: false
             case .windingDown, .databaseAway, .ledgerLocked, .workersEnd, .cannotSpawn, .noWorkers, .stalled,
-                .cannotBegin:
+                .fewHotUpdates, .cannotBegin:
                 true
             }
         }.map { of($0) }
@@ -31,12 +31,18 @@ enum ConditionText {
         case .cannotSpawn(let reason): "a worker's process cannot be started, trying again: \(oneLine(reason))"
         case .noWorkers: "waiting for workers"
         case .stalled(let stall): of(stall)
+        case .fewHotUpdates(let share, let expected, let holder):
+            "only \(percent(share)) of the updates are HOT, \(percent(expected)) were expected: "
+                + (holder.map { "\(oneLine($0)) keeps old row versions" }
+                    ?? "this role sees nobody who keeps old row versions")
         case .cannotBegin(let process, let reason): "\(name(process)) cannot begin: \(oneLine(reason))"
         case .workerSilent(let process, let since):
             "\(name(process)) has been silent for \(NumberFormat.duration(since))"
         case .workerWaits(let process, _, let wait): "\(name(process)) \(of(wait))"
         }
     }
+
+    private static func percent(_ share: Double) -> String { "\(Int((share * 100).rounded())) %" }
 
     static func of(_ wait: WorkerWait) -> String {
         let words = oneLine(wait.words)

@@ -23,9 +23,10 @@ struct OrderObject: Encodable {
         batchRows = Nullable(choice.comb?.batchRows)
         reason = choice.reason
         obstacles = choice.obstacles
-        hotShare = choice.expected.hotShare
-        heapGrowth = choice.expected.heapGrowth
-        indexGrowth = choice.expected.indexGrowth
+        func rounded(_ value: Double) -> Double { (value * 1000).rounded() / 1000 }
+        hotShare = rounded(choice.expected.hotShare)
+        heapGrowth = rounded(choice.expected.heapGrowth)
+        indexGrowth = rounded(choice.expected.indexGrowth)
         walBytesPerRow = choice.expected.walBytesPerRow
     }
 }

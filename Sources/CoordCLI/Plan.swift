@@ -29,7 +29,9 @@ struct Plan: AsyncParsableCommand {
         if job.predicate != nil {
             print("  about \(NumberFormat.grouped(preview.rowsEstimated)) of them meet the condition")
         }
-        print("  \(preview.plan.parts.count) shards, batches of at most \(job.batch.rows) rows")
+        print(
+            "  \(preview.plan.parts.count) shards, batches of at most "
+                + "\(min(job.batch.rows, preview.order.comb?.batchRows ?? job.batch.rows)) rows")
         for line in Self.lines(of: preview.order) { print("  \(line.visible)") }
         for warning in preview.warnings { print("  note: \(warning.visible)") }
         for part in preview.plan.parts {
@@ -43,7 +45,7 @@ struct Plan: AsyncParsableCommand {
         let name =
             order.comb.map { comb in
                 "comb, \(comb.stripes) stripes by \(comb.rule == .remainder ? "remainder" : "hash") over stretches of "
-                    + "\(NumberFormat.grouped(Int64(comb.stretchRows))) keys, batches of at most \(comb.batchRows) rows"
+                    + "\(NumberFormat.grouped(Int64(comb.stretchRows))) keys"
             } ?? "key"
         let expected = order.expected
         let share = Int((expected.hotShare * 100).rounded())

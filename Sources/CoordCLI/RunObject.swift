@@ -23,8 +23,11 @@ struct RunObject: Encodable {
     var durationSeconds: Nullable<Double>
     /// Rows over that time; null before the end.
     var averageRowsPerSecond: Nullable<Double>
+    /// What has become of the table's storage; null where nobody measured.
+    var storage: Nullable<StorageObject>
 
-    init(_ record: RunRecord, _ workers: [WorkerRecord]) {
+    init(_ record: RunRecord, _ workers: [WorkerRecord], storage: StorageChange? = nil) {
+        self.storage = Nullable(storage.map(StorageObject.init))
         run = record.id.rawValue
         job = record.definition.name
         state = record.state.rawValue

@@ -15,8 +15,9 @@ struct Status: ParsableCommand {
             throw LedgerError(.unknownRun, "nothing has run in this database yet", mend: "coord start JOB")
         }
         let workers = try ledger.workers(of: first.id, includeGone: !first.state.isUnfinished)
-        if common.json { return JSONOutput.print(RunObject(first, workers)) }
-        print(Self.text(first, workers))
+        let storage = try ledger.storage(of: first.id)
+        if common.json { return JSONOutput.print(RunObject(first, workers, storage: storage)) }
+        print(Self.text(first, workers, storage: storage))
         for other in runs.dropFirst() {
             print(
                 "run \(other.id) of \(other.definition.name.visible): \(other.state.rawValue), "
@@ -24,8 +25,8 @@ struct Status: ParsableCommand {
         }
     }
 
-    static func text(_ run: RunRecord, _ workers: [WorkerRecord]) -> String {
-        let object = RunObject(run, workers)
+    static func text(_ run: RunRecord, _ workers: [WorkerRecord], storage: StorageChange? = nil) -> String {
+        let object = RunObject(run, workers, storage: storage)
         var state = run.state.rawValue
         if run.state == .running, run.coordinator == nil { state = "running, but its coordinator is gone" }
         var lines = [
@@ -35,6 +36,7 @@ struct Status: ParsableCommand {
                 + "\(run.counts.failed) failed",
             times(object),
         ]
+        if let storage = object.storage.value?.text { lines.append("  \(storage)") }
         if let coordinator = run.coordinator { lines.append("  coordinator: \(coordinator.visible)") }
         for worker in workers {
             lines.append(

@@ -51,6 +51,8 @@ struct Summary: Encodable {
     var rowsAbove: Nullable<Int64> = Nullable(nil)
     /// Rows whose update the database suppressed.
     var rowsUnchanged: Int64 = 0
+    /// What has become of the table's storage; null where nobody measured.
+    var storage: Nullable<StorageObject> = Nullable(nil)
 
     /// - Parameter error: why the coordinator stopped, when it was not for the run's end or a drain.
     init(
@@ -72,6 +74,7 @@ struct Summary: Encodable {
         self.error = Nullable(error.map { Suggestion.completed("\($0)") })
         rowsAbove = Nullable(outcome.rowsAbove)
         rowsUnchanged = outcome.rowsUnchanged
+        storage = Nullable(outcome.storage.map(StorageObject.init))
     }
 
     /// Of a run whose coordinator has stopped before it began.
@@ -122,6 +125,7 @@ struct Summary: Encodable {
             "  shards: \(shards.done) done, \(shards.failed) failed, \(shards.pending + shards.running) open",
             "  peak memory: coordinator \(NumberFormat.bytes(coordinatorPeakRssBytes))",
         ]
+        if let storage = storage.value?.text { lines.append("  \(storage)") }
         if rowsUnchanged > 0 {
             lines.append(
                 "  \(NumberFormat.grouped(rowsUnchanged)) rows were left as they are: a trigger of the database suppresses "

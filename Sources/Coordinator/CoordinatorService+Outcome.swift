@@ -1,3 +1,4 @@
+import Batches
 import Ledger
 import Logging
 import Preflight
@@ -48,7 +49,19 @@ extension CoordinatorService {
                 FailedShard(
                     shard: shard.record.id, range: shard.range, error: shard.record.error ?? "",
                     cause: leader.reports.cause(of: shard.record.id))
-            }, rowsAbove: record.state == .complete ? await countRowsAbove() : nil, rowsUnchanged: unchanged)
+            }, rowsAbove: record.state == .complete ? await countRowsAbove() : nil, rowsUnchanged: unchanged,
+            storage: await measureStorage())
+    }
+
+    /// Measures the table for the last time. Nothing hangs on it.
+    private func measureStorage() async -> StorageChange? {
+        let (ownership, oid) = (opened.ownership, opened.target.oid)
+        do {
+            return try await ledger.with { try $0.measureStorage(ownership, tableOID: oid) }?.change
+        } catch {
+            log.warning("the table's storage could not be measured: \(error)")
+            return nil
+        }
     }
 
     /// Counts what came above the last key. Nothing hangs on it.

@@ -6,6 +6,8 @@ import Sharding
 enum LedgerAnswer: Equatable, Sendable {
     /// It is done, and there is nothing to tell.
     case done
+    /// What has become of the table's storage; nil where it was not measured.
+    case noted(StorageMeasure?)
     /// The run is not this coordinator's any more.
     case refused
     case renewed(cancelAsked: Bool)

@@ -4,4 +4,6 @@ import Sharding
 struct LedgerFigures: Equatable, Sendable {
     var rowsPerSecond = 0.0
     var workers: [WorkerRecord] = []
+    /// OID of the table whose storage is measured; nil for none.
+    var measuredTable: UInt32?
 }

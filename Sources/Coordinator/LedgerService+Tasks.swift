@@ -13,7 +13,12 @@ extension LedgerService {
         case .renew:
             let renewal = try with { try $0.renew(ownership, rowsPerSecond: figures.rowsPerSecond) }
             return renewal.map { .renewed(cancelAsked: $0.cancelAsked) } ?? .refused
-        case .note: try with { try $0.note(figures.workers, of: ownership.run) }
+        case .note:
+            try with { try $0.note(figures.workers, of: ownership.run) }
+            return .noted(
+                try figures.measuredTable.flatMap { oid in
+                    try with { try $0.measureStorage(ownership, tableOID: oid) }
+                })
         case .left(let worker): try with { try $0.noteLeft(worker, of: ownership.run) }
         case .batchRows(let rows): try with { try $0.noteBatchRows(rows, ownership) }
         case .release(let cancelled):

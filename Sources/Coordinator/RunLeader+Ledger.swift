@@ -46,7 +46,9 @@ extension RunLeader {
     func figures(for task: LedgerTask, now: Duration) -> LedgerFigures {
         switch task {
         case .renew: LedgerFigures(rowsPerSecond: reports.report(now: now).rowsPerSecond)
-        case .note: LedgerFigures(workers: reports.report(now: now).workers.map(\.record))
+        case .note:
+            LedgerFigures(
+                workers: reports.report(now: now).workers.map(\.record), measuredTable: configuration.tableOID)
         case .dispatch, .left, .batchRows, .release: LedgerFigures()
         }
     }
@@ -82,6 +84,10 @@ extension RunLeader {
     private mutating func take(_ answer: LedgerAnswer) {
         switch answer {
         case .done, .refused: break
+        case .noted(let measure):
+            if let measure {
+                reports.storageMeasured(measure, expectedHotShare: configuration.expectedHotShare, now: now)
+            }
         case .renewed(let cancelAsked):
             guard cancelAsked, ending == .ahead else { return }
             reports.windDownBegan(.cancelling)

@@ -1,3 +1,4 @@
+import Batches
 import Dispatching
 import Job
 import Postgres
@@ -14,7 +15,8 @@ extension RunLeader {
             retry: opened.job.retry)
         let configuration = Configuration(
             job: opened.job.name, rowsEstimated: opened.rowsEstimated, rowsDone: opened.rowsDone,
-            batchRows: opened.batchRows, hasLocalWorkers: hasLocalWorkers, dispatch: dispatch)
+            batchRows: opened.batchRows, tableOID: opened.target.oid, expectedHotShare: opened.expectedHotShare,
+            hasLocalWorkers: hasLocalWorkers, dispatch: dispatch)
         self.init(opened.ownership, configuration, seed: seed)
     }
 }

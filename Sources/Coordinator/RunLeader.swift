@@ -19,6 +19,10 @@ struct RunLeader {
         var rowsDone: Int64 = 0
         /// Rows that a batch may have, when a timeout has made batches smaller before; 0 otherwise.
         var batchRows = 0
+        /// OID of the run's table; nil where its storage is not measured.
+        var tableOID: UInt32?
+        /// Share of HOT updates that the order of work should lead to, 0 to 1; 0 where none is expected.
+        var expectedHotShare = 0.0
         /// Whether this process spawns workers itself.
         var hasLocalWorkers = false
         var dispatch = DispatchStateMachine.Configuration()

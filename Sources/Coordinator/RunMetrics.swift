@@ -26,7 +26,8 @@ struct RunMetrics {
     func answered(_ answer: LedgerAnswer) {
         switch answer {
         case .shardRead(let record), .attemptVoid(_, _, let record): if record.state == .done { shardsDone.increment() }
-        case .done, .refused, .renewed, .leaseRecorded, .leaseRefused, .attemptRecorded, .shardsLoaded, .concluded,
+        case .done, .noted, .refused, .renewed, .leaseRecorded, .leaseRefused, .attemptRecorded, .shardsLoaded,
+            .concluded,
             .released:
             break
         }

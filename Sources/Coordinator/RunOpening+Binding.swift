@@ -68,6 +68,7 @@ extension RunOpening {
             comb: try order(of: record, findings, session))
         try CoordinatorLedger(session).bind(
             ownership, tableOID: target.oid, binding: binding, specification: try specification.json())
+        _ = try CoordinatorLedger(session).measureStorage(ownership, tableOID: target.oid)
         if let end = record.definition.endKey { return end }
         guard let end = try RangePlanner.lastKey(target, session.connection) else { return nil }
         return try CoordinatorLedger(session).fixEnd(at: end, ownership) ? end : nil

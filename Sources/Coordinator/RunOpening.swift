@@ -29,6 +29,8 @@ public struct RunOpening: Sendable {
         var target: Target
         var endKey: Key?
         var searchPath: String
+        /// Share of HOT updates that the run's order of work should lead to, 0 to 1; 0 where none is expected.
+        var expectedHotShare = 0.0
 
         public var shards: Int { counts.total }
     }
@@ -227,7 +229,8 @@ public struct RunOpening: Sendable {
             ownership: ownership, job: job, rowsEstimated: record.rowsEstimated, rowsDone: record.rowsDone,
             counts: record.counts, resumed: resumed, warnings: warnings, systemIdentifier: place.systemIdentifier,
             database: place.database, batchRows: record.definition.batchRows ?? 0, target: findings.target, endKey: end,
-            searchPath: record.definition.searchPath)
+            searchPath: record.definition.searchPath,
+            expectedHotShare: findings.order.comb == nil ? 0 : findings.order.expected.hotShare)
     }
 }
 

@@ -129,4 +129,21 @@ extension LedgerReader {
             return { row in try row[rows] }
         }
     }
+
+    struct ReadStorage: LedgerQuery {
+        static let name = "coord_read_storage"
+
+        static func sql(_ ledger: String) -> String {
+            "SELECT \(StorageColumns.list(of: "storage")) FROM \(ledger).run WHERE id = $1::bigint"
+        }
+
+        var run: RunID
+        var subject: RunID? { run }
+        var parameters: PostgresParameters { PostgresParameters([run.description]) }
+
+        func decoder(_ columns: LedgerColumns) throws -> (LedgerRow) throws -> StorageChange? {
+            let storage = try StorageColumns(columns)
+            return { try storage.change($0) }
+        }
+    }
 }

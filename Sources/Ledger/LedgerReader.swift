@@ -32,6 +32,9 @@ package struct LedgerReader: LedgerRole {
         try session.rows(ReadWorkers(run: run, includesGone: includeGone))
     }
 
+    /// What has become of the table's storage since a run began; nil where nothing was measured.
+    package func storage(of run: RunID) throws -> StorageChange? { try session.first(ReadStorage(run: run)) ?? nil }
+
     /// Rows of a run whose update the database suppressed.
     package func unchangedRows(of run: RunID) throws -> Int64 { try session.only(CountUnchangedRows(run: run)) }
 }

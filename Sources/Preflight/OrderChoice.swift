@@ -33,10 +33,11 @@ public struct OrderChoice: Sendable, Equatable {
     static let leastShare = 0.3
     /// Stripes of a stretch: fewer leave more rows without room, more have a batch touch more pages.
     static let stripes = 4...16
-    /// Rows of a batch: small, so that those in flight are over soon.
-    static let batchRows = 300
+    /// Rows of a batch: few, so that the statements in flight are over soon. With eight workers on two cores, 1,000 rows left 57 %
+    /// of the updates HOT, 300 rows 76 %, 150 rows 83 %, 100 rows 84 %, 60 rows 86 %, at nearly the same speed.
+    static let batchRows = 100
     /// Batches of a stripe, while which a page rests.
-    static let batchesOfStripe = 3
+    static let batchesOfStripe = 4
     /// Age of a snapshot from which on it is told, in seconds.
     static let oldSnapshot = 10
 }

@@ -34,6 +34,7 @@ public struct ReportModel: Sendable {
     private var causes: [ShardID: FailureCause] = [:]
     private var watch: StallWatch
     private var hindrances = Hindrances()
+    private var hot = HotWatch()
 
     /// - Parameters:
     ///   - rowsEstimated: Rows in scope, from statistics; 0 or less when unknown.
@@ -182,6 +183,16 @@ public struct ReportModel: Sendable {
     /// The ledger has done what it was asked, or has refused it.
     public mutating func ledgerAnswered() { hindrances.locked = nil }
 
+    /// The table's storage was measured.
+    ///
+    /// - Parameter expectedHotShare: of HOT updates, 0 to 1; 0 where none is expected.
+    public mutating func storageMeasured(_ measure: StorageMeasure, expectedHotShare: Double, now: Duration) {
+        advance(to: now)
+        var measure = measure
+        measure.holder = measure.holder.map { Self.limited($0) }
+        hot.measured(measure, expected: expectedHotShare, now: latest)
+    }
+
     // MARK: - The end
 
     /// The run is about to end, or to stop. One of lower rank than what is known already says nothing.
@@ -255,6 +266,9 @@ public struct ReportModel: Sendable {
         if !startsWorkers, present.isEmpty, !isOver, hindrances.windDown == nil { conditions.append(.noWorkers) }
         if !isOver, let stall = watch.stall(now: now, { workers[$0]?.progress.process }) {
             conditions.append(.stalled(stall))
+        }
+        if !isOver, let few = hot.shortfall {
+            conditions.append(.fewHotUpdates(share: few.share, expected: few.expected, holder: few.holder))
         }
         for (_, beginner) in hindrances.beginners.sorted(by: { $0.key < $1.key }) {
             conditions.append(.cannotBegin(beginner.process, reason: beginner.problem))

@@ -17,6 +17,8 @@ public enum RunCondition: Equatable, Sendable {
     case noWorkers
     /// No batch has committed for long.
     case stalled(Stall)
+    /// Fewer of the updates are HOT than the order of work should lead to. Shares are 0 to 1.
+    case fewHotUpdates(share: Double, expected: Double, holder: String?)
     /// A worker that has asked to join is not ready.
     case cannotBegin(ProcessName, reason: String)
     /// A worker has said nothing for some time.

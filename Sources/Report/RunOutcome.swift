@@ -14,10 +14,12 @@ public struct RunOutcome: Sendable, Equatable {
     public var rowsAbove: Int64?
     /// Rows whose update the database suppressed, such as by a trigger.
     public var rowsUnchanged: Int64
+    /// What has become of the table's storage; nil where nobody measured.
+    public var storage: StorageChange?
 
     public init(
         state: RunState, report: RunReport, workers: [WorkerProgress], failures: [FailedShard]? = nil,
-        rowsAbove: Int64? = nil, rowsUnchanged: Int64 = 0
+        rowsAbove: Int64? = nil, rowsUnchanged: Int64 = 0, storage: StorageChange? = nil
     ) {
         self.state = state
         self.report = report
@@ -27,5 +29,6 @@ public struct RunOutcome: Sendable, Equatable {
         self.failures = failures
         self.rowsAbove = rowsAbove
         self.rowsUnchanged = rowsUnchanged
+        self.storage = storage
     }
 }

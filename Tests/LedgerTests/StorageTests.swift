@@ -1,0 +1,54 @@
+import Ledger
+import Postgres
+import Sharding
+import Support
+import Testing
+
+@Suite(.database) struct StorageTests {
+    let store: TestLedger
+
+    init() throws { store = try TestDatabase.current.ledger() }
+
+    private func makeTable() throws -> UInt32 {
+        try store.connection.execute(
+            "CREATE TABLE items AS SELECT i AS id, repeat('x', 200) AS filler FROM generate_series(1, 1000) AS i")
+        return UInt32(try store.connection.execute("SELECT 'items'::regclass::oid").int(0, 0) ?? 0)
+    }
+
+    @Test func storageIsMeasuredAgainstTheBeginOfTheRun() throws {
+        let oid = try makeTable()
+        let ownership = try store.ownedRun()
+        #expect(try store.reader.storage(of: ownership.run) == nil)
+        let first = try #require(try store.coordinator.measureStorage(ownership, tableOID: oid)).change
+        #expect(first.begin == first.last && first.begin.heapBytes > 200_000 && first.begin.walBytes > 0)
+        try store.connection.execute("UPDATE items SET filler = repeat('y', 200)")
+        try store.connection.execute("UPDATE coord.shard SET rows_done = 500 WHERE id = 0")
+        let second = try #require(try store.coordinator.measureStorage(ownership, tableOID: oid)).change
+        #expect(second.begin == first.begin && second.last.rowsDone == 500)
+        #expect(second.heapGrowth ?? 0 > 1.5 && second.walBytesPerRow ?? 0 > 100)
+        #expect(try store.reader.storage(of: ownership.run) == second)
+    }
+
+    @Test func nothingIsMeasuredOfATableThatIsGoneNorInAnotherTerm() throws {
+        let oid = try makeTable()
+        var ownership = try store.ownedRun()
+        #expect(try store.coordinator.measureStorage(ownership, tableOID: 4_294_967_290) == nil)
+        ownership.term += 1
+        #expect(try store.coordinator.measureStorage(ownership, tableOID: oid) == nil)
+        #expect(try store.reader.storage(of: ownership.run) == nil)
+    }
+
+    @Test func whoKeepsOldRowVersionsIsNamed() async throws {
+        let oid = try makeTable()
+        let ownership = try store.ownedRun()
+        let reader = try TestDatabase.current.connect()
+        try reader.execute("SET application_name = 'report'")
+        try reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        try reader.execute("SELECT count(*) FROM items")
+        let pid = reader.backendPID
+        // Only what is older than a few seconds is told, by the server's clock.
+        try store.connection.execute("SELECT pg_sleep(5.2)")
+        let measure = try #require(try store.coordinator.measureStorage(ownership, tableOID: oid))
+        #expect(measure.holder?.hasPrefix("pid \(pid) (") == true, "\(measure.holder ?? "nobody")")
+    }
+}
