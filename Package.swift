@@ -136,7 +136,8 @@ let package = Package(
         tests(
             "CoordinatorTests",
             [
-                "Coordinator", "Dispatching", "Host", "Ledger", "LedgerQueueing", "Report", "Sharding", "Wire",
+                "Coordinator", "Dispatching", "Host", "Ledger", "LedgerQueueing", "Postgres", "Report", "Sharding",
+                "Wire",
                 "ZeroMQ",
                 log,
             ]),

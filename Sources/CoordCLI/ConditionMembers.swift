@@ -17,6 +17,8 @@ enum ConditionMembers {
         case .windingDown(.cancelled): ["kind": .string("cancelled")]
         case .databaseAway(let reason, let since):
             ["kind": .string("database_away"), "reason": .string(reason), "seconds": seconds(since)]
+        case .databaseReadOnly(let reason, let since):
+            ["kind": .string("database_read_only"), "reason": .string(reason), "seconds": seconds(since)]
         case .ledgerLocked(let reason, let since):
             ["kind": .string("ledger_locked"), "reason": .string(reason), "seconds": seconds(since)]
         case .workersEnd(let times, let limit, let reason):

@@ -14,8 +14,8 @@ enum ConditionText {
         report.conditions.filter { condition in
             switch condition {
             case .workerSilent, .workerWaits: false
-            case .windingDown, .databaseAway, .ledgerLocked, .workersEnd, .cannotSpawn, .noWorkers, .stalled,
-                .fewHotUpdates, .cannotBegin:
+            case .windingDown, .databaseAway, .databaseReadOnly, .ledgerLocked, .workersEnd, .cannotSpawn, .noWorkers,
+                .stalled, .fewHotUpdates, .cannotBegin:
                 true
             }
         }.map { of($0) }
@@ -25,6 +25,7 @@ enum ConditionText {
         switch condition {
         case .windingDown(let windDown): of(windDown)
         case .databaseAway(let reason, _): "the database is away, trying again: \(oneLine(reason))"
+        case .databaseReadOnly(let reason, _): "the database is read-only, trying again: \(oneLine(reason))"
         case .ledgerLocked(let reason, _): "the ledger is locked, trying again: \(oneLine(reason))"
         case .workersEnd(let times, let limit, let reason):
             "workers end before they join, \(times) of \(limit) times: \(oneLine(reason))"

@@ -39,6 +39,10 @@ struct EventText: Equatable {
         case .databaseLost(let reason):
             EventText(
                 "database_away", "the database is away, trying again: \(reason.indented)", ["error": .string(reason)])
+        case .databaseReadOnly(let reason):
+            EventText(
+                "database_read_only", "the database is read-only, trying again: \(reason.indented)",
+                ["error": .string(reason)])
         }
     }
 

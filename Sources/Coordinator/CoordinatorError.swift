@@ -8,6 +8,8 @@ public enum CoordinatorError: Error, Sendable, Equatable, CustomStringConvertibl
     case ousted
     /// The ledger cannot be reached.
     case ledgerAway(reason: String)
+    /// The ledger is there, and cannot be written.
+    case ledgerReadOnly(reason: String)
     /// No shard of the run can go on, such as when its table is another one.
     case cannotGoOn(String)
     /// The endpoint would be open to other hosts without authentication.
@@ -28,6 +30,7 @@ public enum CoordinatorError: Error, Sendable, Equatable, CustomStringConvertibl
         case .workersCannotStart(let reason): "workers end before they join: \(reason)"
         case .ousted: "another coordinator has taken the run over"
         case .ledgerAway(let reason): "the ledger cannot be reached: \(reason)"
+        case .ledgerReadOnly(let reason): "the ledger cannot be written: \(reason)"
         case .cannotGoOn(let reason): reason
         case .openEndpoint(let endpoint):
             "cannot listen on \(endpoint): as long as peers are not authenticated, only this host may join, "

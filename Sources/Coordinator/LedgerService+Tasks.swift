@@ -69,6 +69,6 @@ extension LedgerFailure {
             case .authorize, .permanent: .lasting
             case nil: .damage
             }
-        self.init(kind, error)
+        self.init(kind, error, isReadOnly: (error as? PostgresError)?.isReadOnly == true)
     }
 }

@@ -70,7 +70,7 @@ extension RunLeader {
         case .pause(let pause): emit(.pause(pause))
         case .endHolder(let shard): emit(.endHolder(shard))
         case .suspendDispatch: suspendDispatch()
-        case .announceLoss(let failure): emit(.announce(.databaseLost(reason: failure.description)))
+        case .announceLoss(let failure): announceLoss(failure)
         case .noteAway(let failure): noteAway(failure)
         case .obeyCancel: obeyCancel()
         case .conclude(let done, let failed): conclude(.concluded(done: done, failed: failed))
@@ -136,12 +136,18 @@ extension RunLeader {
     /// Why the database cannot be reached now, which may be another reason than that of the loss.
     private mutating func noteAway(_ failure: LedgerFailure?) {
         guard let failure else { return reports.databaseFound() }
-        reports.databaseLost(reason: failure.description, now: now)
+        reports.databaseLost(reason: failure.description, isReadOnly: failure.isReadOnly, now: now)
+    }
+
+    private mutating func announceLoss(_ failure: LedgerFailure) {
+        let reason = failure.description
+        emit(.announce(failure.isReadOnly ? .databaseReadOnly(reason: reason) : .databaseLost(reason: reason)))
     }
 
     private static func end(for stop: LedgerStop) -> End {
         switch stop {
         case .ousted: .stopped(.ousted)
+        case .away(let failure) where failure.isReadOnly: .stopped(.ledgerReadOnly(reason: failure.description))
         case .away(let failure): .stopped(.ledgerAway(reason: failure.description))
         case .failed(let failure): .failed(failure)
         }

@@ -19,7 +19,9 @@ struct RunMetrics {
         switch event {
         case .progressed(let report): rowsDone.record(report.rowsDone)
         case .attemptEnded: attemptsEnded.increment()
-        case .listening, .workerDismissed, .workerEnded, .workerUnfit, .batchesShrunk, .databaseLost: break
+        case .listening, .workerDismissed, .workerEnded, .workerUnfit, .batchesShrunk, .databaseLost,
+            .databaseReadOnly:
+            break
         }
     }
 

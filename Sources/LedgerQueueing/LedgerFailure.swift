@@ -14,16 +14,19 @@ package struct LedgerFailure: Error, Equatable, Sendable, CustomStringConvertibl
 
     package var kind: Kind
     package var error: any Error
+    /// The server is there, and takes no writes. Only where it is `away`.
+    package var isReadOnly: Bool
 
-    package init(_ kind: Kind, _ error: any Error) {
+    package init(_ kind: Kind, _ error: any Error, isReadOnly: Bool = false) {
         self.kind = kind
         self.error = error
+        self.isReadOnly = isReadOnly
     }
 
     package var description: String { "\(error)" }
 
     /// Errors are compared by their text.
     package static func == (left: Self, right: Self) -> Bool {
-        left.kind == right.kind && left.description == right.description
+        left.kind == right.kind && left.isReadOnly == right.isReadOnly && left.description == right.description
     }
 }

@@ -26,4 +26,7 @@ public struct PostgresError: Error, Sendable, Equatable, CustomStringConvertible
     }
 
     public var recovery: Recovery { Recovery.of(sqlState: sqlState) }
+
+    /// Whether the server is there but takes no writes, as a standby does not, or one that its operator has stopped writing to.
+    public var isReadOnly: Bool { sqlState == "25006" }
 }

@@ -8,6 +8,8 @@ struct Hindrances: Sendable {
         var since: Duration
         /// As of now: it may change while the trouble lasts.
         var reason: String
+        /// The server is there, and takes no writes.
+        var isReadOnly = false
     }
 
     struct Beginner: Sendable {

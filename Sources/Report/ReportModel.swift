@@ -164,11 +164,12 @@ public struct ReportModel: Sendable {
         causes[shard] = isKnown ? cause : nil
     }
 
-    /// The ledger cannot be reached, and why by now.
-    public mutating func databaseLost(reason: String, now: Duration) {
+    /// The ledger cannot be reached or not be written, and why by now.
+    public mutating func databaseLost(reason: String, isReadOnly: Bool = false, now: Duration) {
         advance(to: now)
         hindrances.locked = nil
-        hindrances.away = Hindrances.Trouble(since: hindrances.away?.since ?? latest, reason: Self.limited(reason))
+        hindrances.away = Hindrances.Trouble(
+            since: hindrances.away?.since ?? latest, reason: Self.limited(reason), isReadOnly: isReadOnly)
     }
 
     /// The ledger is reached again.
@@ -250,7 +251,11 @@ public struct ReportModel: Sendable {
         var conditions: [RunCondition] = []
         if let windDown = hindrances.windDown { conditions.append(.windingDown(windDown)) }
         if let away = hindrances.away {
-            conditions.append(.databaseAway(reason: away.reason, since: now - away.since))
+            let since = now - away.since
+            conditions.append(
+                away.isReadOnly
+                    ? .databaseReadOnly(reason: away.reason, since: since)
+                    : .databaseAway(reason: away.reason, since: since))
         }
         if let locked = hindrances.locked {
             conditions.append(.ledgerLocked(reason: locked.reason, since: now - locked.since))

@@ -5,8 +5,11 @@ public import Sharding
 public enum RunCondition: Equatable, Sendable {
     /// The run is about to end, or to stop.
     case windingDown(WindDown)
-    /// The ledger cannot be reached, or not be written; it is tried again.
+    /// The ledger cannot be reached; it is tried again.
     case databaseAway(reason: String, since: Duration)
+    /// The ledger's server is there and takes no writes; it is tried again. Since when it could not be reached or not be
+    /// written.
+    case databaseReadOnly(reason: String, since: Duration)
     /// Somebody holds a lock that the ledger's statement needs; it is tried again.
     case ledgerLocked(reason: String, since: Duration)
     /// Local workers have ended one after another before they joined. At the limit the coordinator stops.

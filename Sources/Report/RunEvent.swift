@@ -17,4 +17,6 @@ public enum RunEvent: Equatable, Sendable {
     case batchesShrunk(rows: Int)
     /// The connection to the ledger is lost.
     case databaseLost(reason: String)
+    /// The ledger's server takes no writes any more.
+    case databaseReadOnly(reason: String)
 }

@@ -24,6 +24,11 @@ import Testing
             ["kind": .string("database_away"), "reason": .string("gone"), "seconds": .number(7)]
         ),
         (
+            .databaseReadOnly(reason: "no writes", since: .seconds(7)),
+            "the database is read-only, trying again: no writes",
+            ["kind": .string("database_read_only"), "reason": .string("no writes"), "seconds": .number(7)]
+        ),
+        (
             .ledgerLocked(reason: "lock timeout", since: .seconds(6)),
             "the ledger is locked, trying again: lock timeout",
             ["kind": .string("ledger_locked"), "reason": .string("lock timeout"), "seconds": .number(6)]

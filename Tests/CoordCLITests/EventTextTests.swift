@@ -67,6 +67,10 @@ import Testing
             .databaseLost(reason: "no route"), "database_away", "the database is away, trying again: no route",
             ["error": .string("no route")]
         ),
+        (
+            .databaseReadOnly(reason: "no writes"), "database_read_only",
+            "the database is read-only, trying again: no writes", ["error": .string("no writes")]
+        ),
     ]
 
     @Test(arguments: events)

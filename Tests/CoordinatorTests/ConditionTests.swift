@@ -1,4 +1,5 @@
 import LedgerQueueing
+import Postgres
 import Report
 import Sharding
 import Testing
@@ -45,6 +46,18 @@ import Wire
         _ = leader.pauseEnded(now: .seconds(4))
         _ = leader.answered(.renewed(cancelAsked: false), now: .seconds(4))
         #expect(conditions(leader, at: 4) == [])
+    }
+
+    @Test func aServerThatTakesNoWritesIsToldAsReadOnlyUntilItsEnd() {
+        var leader = Self.leader(hasLocalWorkers: true)
+        let refusal = PostgresError(sqlState: "25006", message: "no writes")
+        let reason = refusal.description
+        _ = leader.timePassed(now: .seconds(1))
+        let told = leader.failed(LedgerFailure(refusal), now: .seconds(1))
+        #expect(told.contains(.announce(.databaseReadOnly(reason: reason))))
+        #expect(conditions(leader, at: 3) == [.databaseReadOnly(reason: reason, since: .seconds(2))])
+        let ended = leader.failed(LedgerFailure(refusal), now: .seconds(1000))
+        #expect(ended.contains(.end(.stopped(.ledgerReadOnly(reason: reason)))))
     }
 
     @Test func aLockInTheLedgerIsToldUntilItAnswers() {

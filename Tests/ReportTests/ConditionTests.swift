@@ -83,6 +83,18 @@ extension ReportModel {
         #expect(model.conditions(at: 7) == [.databaseAway(reason: "again", since: .zero)])
     }
 
+    @Test func serverThatTakesNoWritesIsToldApartFromOneThatIsAway() {
+        var model = model()
+        model.databaseLost(reason: "shut down", now: .seconds(1))
+        model.databaseLost(reason: "read-only", isReadOnly: true, now: .seconds(3))
+        #expect(model.conditions(at: 4) == [.databaseReadOnly(reason: "read-only", since: .seconds(3))])
+        model.databaseLost(reason: "no route", now: .seconds(5))
+        #expect(model.conditions(at: 6) == [.databaseAway(reason: "no route", since: .seconds(5))])
+        model.databaseLost(reason: "read-only", isReadOnly: true, now: .seconds(7))
+        model.databaseFound()
+        #expect(model.conditions(at: 8) == [])
+    }
+
     @Test func runWithoutWorkersWaitsForSomeUnlessItStartsThemOrIsOver() {
         var model = model(startsWorkers: false)
         #expect(model.conditions() == [.noWorkers])
