@@ -116,8 +116,7 @@ import Testing
         #expect(shards[1].owner == leased.worker && shards[1].epoch == leased.lease.epoch)
     }
 
-    @Test(arguments: [RunState.complete, .cancelled]) func finishedRunIsNotTaken(_ state: RunState) throws
-    {
+    @Test(arguments: [RunState.complete, .cancelled]) func finishedRunIsNotTaken(_ state: RunState) throws {
         let ownership = try store.ownedRun()
         try store.coordinator.release(ownership, as: state)
         let error = try ledgerError {
