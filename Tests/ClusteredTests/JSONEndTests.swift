@@ -13,7 +13,8 @@ import Testing
 
     private static let members = [
         "coordinator_peak_rss_bytes", "elapsed_seconds", "error", "failures", "job", "message_type", "rows_above",
-        "rows_done", "rows_estimated", "rows_per_second", "rows_unchanged", "run", "shards", "state", "workers",
+        "rows_done", "rows_estimated", "rows_per_second", "rows_unchanged", "run", "shards", "state",
+        "storage", "workers",
     ]
 
     @Test func runThatStopsByAnErrorEndsWithASummaryThatNamesIt() async throws {

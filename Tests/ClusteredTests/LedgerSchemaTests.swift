@@ -65,8 +65,24 @@ import Testing
         }
     }
 
-    /// As version 3 of the ledger left it: no worker was told what the job means, and each found out for itself.
-    @Test(arguments: Items.Kind.allCases) func unfinishedRunOfTheVersionBeforeGoesOn(kind: Items.Kind) async throws {
+    /// How earlier versions of the ledger left a run.
+    static let earlier: [Int: [String]] = [
+        // Every shard went by the key alone.
+        4: [
+            "ALTER TABLE coord.shard DROP COLUMN stretch_end, DROP COLUMN stripe, DROP COLUMN stripe_key",
+            "ALTER TABLE coord.run DROP COLUMN storage", "DELETE FROM coord.migration WHERE version > 4",
+            "UPDATE coord.run SET specification = jsonb_set(specification, '{version}', '1')",
+        ],
+        // No worker was told what the job means, and each found out for itself.
+        3: [
+            "ALTER TABLE coord.shard DROP COLUMN stretch_end, DROP COLUMN stripe, DROP COLUMN stripe_key",
+            "ALTER TABLE coord.run DROP COLUMN storage, DROP COLUMN specification",
+            "DELETE FROM coord.migration WHERE version > 3",
+        ],
+    ]
+
+    @Test(arguments: Items.Kind.allCases, [3, 4])
+    func unfinishedRunOfAnEarlierVersionGoesOn(kind: Items.Kind, version: Int) async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 1_000)
             let gate = try await items.closeGate()
@@ -76,8 +92,7 @@ import Testing
             try await eventually("it drains") { coordinator.errors.contains("draining") }
             await gate.open()
             #expect(try await coordinator.ended().status == 130)
-            try await scenario.session.execute(
-                "ALTER TABLE coord.run DROP COLUMN specification", "DELETE FROM coord.migration WHERE version > 3")
+            for statement in Self.earlier[version] ?? [] { try await scenario.session.execute(statement) }
             let refused = try await scenario.run("resume", "1", "--workers", "2")
             #expect(refused.status == 2 && refused.errors.contains("coord ledger install"), "\(refused.errors)")
             #expect(try await scenario.run("ledger", "install").status == 0)
