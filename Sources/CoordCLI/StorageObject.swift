@@ -26,7 +26,7 @@ struct StorageObject: Encodable {
     /// One line; nil where there is nothing to tell.
     var text: String? {
         let parts = [
-            hotShare.value.map { "\(Int(($0 * 100).rounded())) % of the updates were HOT" },
+            hotShare.value.map { "\(Int(($0 * 100).rounded())) % HOT" },
             heapGrowth.value.map { "table \(Self.times($0))" }, indexGrowth.value.map { "indexes \(Self.times($0))" },
             walBytesPerRow.value.map { "\(NumberFormat.grouped($0)) bytes of WAL a row" },
         ].compactMap { $0 }

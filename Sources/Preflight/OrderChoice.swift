@@ -36,6 +36,8 @@ public struct OrderChoice: Sendable, Equatable {
     /// Rows of a batch: few, so that the statements in flight are over soon. With eight workers on two cores, 1,000 rows left 57 %
     /// of the updates HOT, 300 rows 76 %, 150 rows 83 %, 100 rows 84 %, 60 rows 86 %, at nearly the same speed.
     static let batchRows = 100
+    /// Rows of a batch that a transform computes: the more rows a statement writes, the less its round trips weigh.
+    static let transformRows = 300
     /// Batches of a stripe, while which a page rests.
     static let batchesOfStripe = 4
     /// Age of a snapshot from which on it is told, in seconds.
@@ -46,12 +48,12 @@ extension OrderChoice {
     /// Chooses the order for a job, or says what the one that the job asks for will lead to.
     ///
     /// - Parameters:
-    ///   - asked: the job's `order`.
     ///   - rows: of the table; `estimated`: those that the job's condition leaves.
     static func choose(
-        _ target: Target, asked: Order?, batch: BatchLimits, rows: Int64, estimated: Int64,
+        _ target: Target, _ job: Job, rows: Int64, estimated: Int64,
         _ connection: PostgresConnection
     ) throws -> OrderChoice {
+        let (asked, batch) = (job.order, job.batch)
         let table = try Table(target, rows: rows, connection)
         var obstacles = table.indexes.map {
             "index \($0.index) holds \($0.column), which changes: no update can be HOT"
@@ -86,7 +88,7 @@ extension OrderChoice {
         obstacles += try oldSnapshots(connection)
         let stripes = min(max(Int(table.rowsOnPage / 2), Self.stripes.lowerBound), Self.stripes.upperBound)
         let rule: Comb.Rule = table.hasEvenRemainders(stripes) ? .remainder : .hash
-        let batchRows = min(batch.rows, Self.batchRows)
+        let batchRows = min(batch.rows, Self.limit(for: job.change))
         let comb = Comb(
             stripes: stripes, rule: rule, batchRows: batchRows,
             stretchRows: min(Comb.stretchLimit, stripes * Self.batchesOfStripe * batchRows))
@@ -99,6 +101,16 @@ extension OrderChoice {
                 hotShare: hotShare, heapGrowth: hotShare > 0 ? 1.06 + moved : 2,
                 indexGrowth: hotShare > 0.85 ? 1.05 : hotShare > 0 ? 1.05 + (0.85 - hotShare) * 8 : 2,
                 walBytesPerRow: table.walBytes(hotShare: hotShare)))
+    }
+
+    /// A program is given as many rows at a time as the job says: it may count on that, and while it computes nothing is in
+    /// flight.
+    private static func limit(for change: Job.Change) -> Int {
+        switch change {
+        case .set: batchRows
+        case .compute(let compute):
+            if case .transform = compute.program { transformRows } else { BatchLimits.rowsRange.upperBound }
+        }
     }
 
     /// Sessions whose snapshots keep old row versions, which then leave no room on their pages.

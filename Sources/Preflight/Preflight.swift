@@ -62,8 +62,7 @@ public enum Preflight {
         return Findings(
             target: target, tableRows: rows, rowsEstimated: estimated,
             rowBytes: rows > 0 ? Int(catalogue.bytes / rows) : 0,
-            order: try OrderChoice.choose(
-                target, asked: job.order, batch: job.batch, rows: rows, estimated: estimated, connection),
+            order: try OrderChoice.choose(target, job, rows: rows, estimated: estimated, connection),
             warnings: try warnings(job, target, connection))
     }
 

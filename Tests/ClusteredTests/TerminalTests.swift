@@ -65,7 +65,7 @@ import Testing
             let summary = ended.output.split(separator: "\n")
             #expect(summary.first == "run \(run) of job: complete")
             #expect(summary.dropFirst().allSatisfy { $0.hasPrefix("  ") }, "\(ended.output)")
-            #expect(summary.count == 6)
+            #expect(summary.count == 7)
         }
     }
 }
