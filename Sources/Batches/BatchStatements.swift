@@ -216,6 +216,14 @@ public struct BatchStatements: Sendable {
     /// A deferred key that cannot be one, as it has another number of columns; nil where all can.
     package func misfit(in position: Position) -> Key? { position.deferred.first { !target.key.fits($0) } }
 
+    /// Whether a shard that stands at a cursor can go on in an order of work.
+    ///
+    /// - Parameter comb: nil for the key's order, in which no stretch is ever under way.
+    package func suits(_ cursor: Cursor, _ comb: Comb?) -> Bool {
+        guard let stretch = cursor.stretch else { return true }
+        return comb.map { stretch.stripe < $0.stripes } ?? false
+    }
+
     /// Whether all keys of a cursor lie where they can.
     /// - Throws: a data exception where one is no key.
     package func isInRange(_ cursor: Cursor, _ range: KeyRange, _ connection: PostgresConnection) throws -> Bool {

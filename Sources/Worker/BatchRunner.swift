@@ -41,6 +41,8 @@ actor BatchRunner {
     var held: HeldBatch?
     var computed: RowBatch?
     var setBased = SetBasedLimits(rows: 1, bytes: nil)
+    /// The order of work within a shard; nil: the key's.
+    private var comb: Comb?
     /// The way through the stretches of a set job; nil in key order.
     var walk: StretchWalk?
     var limits = BatchLimits()
@@ -97,6 +99,7 @@ actor BatchRunner {
         self.statements = statements
         limits = specification.batch
         budget = min(budget, specification.batch.rows)
+        comb = specification.comb
         lockPatience = specification.lockPatience
         searchPath = specification.searchPath
         sessionSettings = Self.sessionSettings(specification)
@@ -273,6 +276,10 @@ actor BatchRunner {
         }
         let cursor = opening.position.cursor
         guard cursor != .start else { return }
+        guard statements.suits(cursor, comb) else {
+            let found = "shard \(lease.shard) stands at \(cursor), where this run's order of work does not lead"
+            throw StepError(.stopsRun, "\(changed)\(found)\n  \(mend)")
+        }
         let found = changed + "the checkpoint of shard \(lease.shard), \(cursor), "
         do {
             guard try statements.isInRange(cursor, opening.range, connection) else {
