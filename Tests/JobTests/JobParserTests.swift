@@ -36,6 +36,7 @@ import Testing
         #expect(job.predicate == nil)
         #expect(job.batch == BatchLimits(rows: 1000, bytes: 4_194_304))
         #expect(job.shards == .auto)
+        #expect(job.order == nil)
         #expect(job.retry == RetryPolicy(attempts: 5, backoff: .seconds(1), maxBackoff: .seconds(30)))
         #expect(job.database == nil)
     }
@@ -54,6 +55,11 @@ import Testing
         #expect(
             transform.change
                 == .compute(.init(read: [], writes: ["c"], program: .transform("Up_1.x"), timeout: .seconds(60))))
+    }
+
+    @Test(arguments: [("comb", Order.comb), ("key", .key), ("'comb'", .comb)])
+    func aJobCanSayInWhichOrderItsRowsAreDone(yaml: String, order: Order) throws {
+        #expect(try parse("table: t\nset: { a: b }\norder: \(yaml)\n").order == order)
     }
 
     @Test(arguments: [
@@ -161,7 +167,9 @@ import Testing
     @Test(arguments: [
         "table: T\nname: n\nset: { b: 2, a: 1 }\nwhere: |\n  x\n",
         "name: n # note\ntable: t\nwhere: x\nset: { a: 1, b: 2 }\nbatch: { rows: 5 }\nshards: 7\nretry: { attempts: 2 }\n"
-            + "database: app\nledger_schema: ops\n",
+            + "database: app\nledger_schema: ops\norder: comb\n",
+        // So that a run which was begun in one order is found, and goes on, whatever the file says by now.
+        "name: n\ntable: t\nwhere: x\nset: { a: 1, b: 2 }\norder: key\n",
     ])
     func limitsOrderAndLayoutDoNotChangeTheDefinition(text: String) throws {
         #expect(try parse(text).fingerprint == parse(base).fingerprint)
