@@ -13,12 +13,13 @@ from pathlib import Path
 
 import psycopg
 
+import comb
 import coord_contenders
 import latency
 import machine
 import memory
 import report
-from contenders import Contender, peers
+from contenders import Contender, giant_update, peers
 from dataset import Dataset, WrongResult
 from measure import ContenderFailed, Measurement, measure
 from processes import become_subreaper
@@ -33,8 +34,10 @@ def main() -> int:
         about = machine.describe(connection, PROJECT)
         raw: dict = {"machine": about, "options": {key: str(value) for key, value in vars(options).items()}}
         try:
-            if not options.memory_only and not options.latency_only:
+            if not options.memory_only and not options.latency_only and not options.comb_only:
                 bench_speed(options, connection, about, raw)
+            if options.comb or options.comb_only:
+                bench_comb(options, connection, about, raw)
             if options.latency or options.latency_only:
                 bench_latency(options, connection, about, raw)
             if options.memory or options.memory_only:
@@ -56,6 +59,29 @@ def bench_speed(options: argparse.Namespace, connection: psycopg.Connection, abo
     measurements, bytes_per_row = run_rounds(connection, chosen, options)
     raw["measurements"] = [dataclasses.asdict(measurement) for measurement in measurements]
     publish(options, report.TABLE_SECTION, report.table(chosen, measurements, about, bytes_per_row))
+
+
+def bench_comb(options: argparse.Namespace, connection: psycopg.Connection, about: dict[str, str], raw: dict) -> None:
+    everyone = comb.contenders(options.coord, options.comb_rows)
+    chosen = [contender for contender in everyone if is_chosen(contender, options.only)]
+    if not chosen and options.comb_only:
+        sys.exit(f"--only names no contender. There are: {', '.join(contender.name for contender in everyone)}")
+    # Else --only is about those of the first table.
+    chosen = chosen or everyone
+    dataset = Dataset(connection, options.comb_rows, comb.FIELD1_DIGITS, comb.FIELD3_DIGITS)
+    try:
+        measurements, bytes_per_row = run_on(dataset, chosen, options)
+        if dataset.compresses_wal(comb.COMPRESSION):
+            # Bytes of WAL hardly differ from run to run: once is enough.
+            for contender in chosen:
+                if not contender.skip:
+                    measurements.append(measure(dataset, comb.compressed(contender), options.timeout))
+                    say_measured(f"with {comb.COMPRESSION}", measurements[-1])
+    finally:
+        dataset.drop()
+    raw["comb"] = [dataclasses.asdict(measurement) for measurement in measurements]
+    text = [comb.table(chosen, measurements), comb.notes(options.comb_rows, options.repeat, bytes_per_row)]
+    publish(options, report.COMB_SECTION, "\n\n".join([*text, report.machine_line(about)]))
 
 
 def bench_memory(options: argparse.Namespace, connection: psycopg.Connection, about: dict[str, str], raw: dict) -> None:
@@ -84,21 +110,30 @@ def run_rounds(connection: psycopg.Connection, chosen: list[Contender],
     say(f"building the template of {max(contender.rows for contender in runnable):,} rows")
     dataset = Dataset(connection, max(contender.rows for contender in runnable))
     try:
-        # Unmeasured: later runs find WAL files to recycle and warm caches, so the first one should as well.
-        warm_up = peers(runnable[0].rows, runnable[0].rows, options.coord)[0]
-        measure(dataset, warm_up, options.timeout)
-        dataset.load(warm_up.rows)
-        bytes_per_row = dataset.bytes_per_row(warm_up.rows)
-        measurements = []
-        for number in range(1, options.repeat + 1):
-            for contender in runnable:
-                measurement = measure(dataset, contender, options.timeout)
-                measurements.append(measurement)
-                say(f"round {number}/{options.repeat}  {contender.name:20} {measurement.rows:>11,} rows"
-                    f"  {measurement.seconds:8.2f} s  {measurement.rows_per_second:>9,.0f} rows/s")
-        return measurements, bytes_per_row
+        return run_on(dataset, runnable, options)
     finally:
         dataset.drop()
+
+
+def run_on(dataset: Dataset, chosen: list[Contender], options: argparse.Namespace) -> tuple[list[Measurement], int]:
+    """The rounds themselves, and how many bytes a row of the fresh table takes."""
+    runnable = [contender for contender in chosen if not contender.skip]
+    # Unmeasured: later runs find WAL files to recycle and warm caches, so the first one should as well.
+    warm_up = giant_update(runnable[0].rows)
+    measure(dataset, warm_up, options.timeout)
+    dataset.load(warm_up.rows)
+    bytes_per_row = dataset.bytes_per_row(warm_up.rows)
+    measurements = []
+    for number in range(1, options.repeat + 1):
+        for contender in runnable:
+            measurements.append(measure(dataset, contender, options.timeout))
+            say_measured(f"round {number}/{options.repeat}", measurements[-1])
+    return measurements, bytes_per_row
+
+
+def say_measured(what: str, measurement: Measurement) -> None:
+    say(f"{what}  {measurement.contender:32} {measurement.rows:>11,} rows"
+        f"  {measurement.seconds:8.2f} s  {measurement.rows_per_second:>9,.0f} rows/s")
 
 
 def is_chosen(contender: Contender, only: list[str]) -> bool:
@@ -139,14 +174,18 @@ def parse_options() -> argparse.Namespace:
     option("timeout", "3600", float, "seconds after which one run is given up")
     option("out", "docs/benchmarks.md", lambda path: (PROJECT / path), "document that --write changes")
     option("json", None, Path, "file for every measurement, unrounded")
+    option("comb-rows", "1000000", int, "rows of the table of the section on the order of work")
     option("latency-rows", "100000", int, "rows of the table of the latency section")
+    flag("comb", "measure what the order of work does to the table's size, after the table")
+    flag("comb-only", "measure what the order of work does to the table's size, nothing else")
     flag("latency", "measure how long the application waits while a row is held, after the table")
     flag("latency-only", "measure how long the application waits while a row is held, nothing else")
     flag("memory", "measure memory against table size after the table")
     flag("memory-only", "measure memory against table size, nothing else")
     flag("write", "write the tables between the markers of the document")
     options = parser.parse_args()
-    if options.repeat < 1 or min(options.rows, options.django_rows, *options.memory_rows, *options.workers) < 1:
+    counts = (options.rows, options.comb_rows, options.django_rows, *options.memory_rows, *options.workers)
+    if options.repeat < 1 or min(counts) < 1:
         parser.error("counts begin at 1")
     if options.write and options.repeat < report.FEWEST_ROUNDS:
         parser.error(f"--write needs --repeat {report.FEWEST_ROUNDS} or more: fewer rounds have no median worth publishing")

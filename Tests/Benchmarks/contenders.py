@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import batch_statement
-from dataset import UPDATE_EXPRESSION
+from dataset import UPDATE_EXPRESSION, Shape
 from processes import ProcessPeak
 
 HERE = Path(__file__).resolve().parent
@@ -30,7 +30,8 @@ class Contender:
     """One row of the table.
 
     `prepare` gets the directory of the measurement, does what is not to be timed on the freshly loaded table, and returns the
-    command that is. `expected` is the right value as SQL over the template's columns. `skip` says why it cannot run here.
+    command that is. `expected` is the right value as SQL over the template's columns, `shape` the kind of table that it gets.
+    `skip` says why it cannot run here.
     """
 
     name: str
@@ -40,26 +41,27 @@ class Contender:
     expected: str = UPDATE_EXPRESSION
     role: Callable[[ProcessPeak, ProcessPeak | None], str] = _only_client
     prints_summary: bool = False
+    shape: Shape = Shape()
     skip: str | None = None
 
 
 def peers(rows: int, django_rows: int, coord: Path) -> list[Contender]:
     """Everything that is not coord, the giant UPDATE (the yardstick of the ratios) first."""
-    return [_giant_update(rows), _procedure(rows), _django_bulk_update(django_rows), _django_batched(django_rows),
+    return [giant_update(rows), _procedure(rows), _django_bulk_update(django_rows), _django_batched(django_rows),
             _psycopg_unnest(rows), _pgbench_batch(rows, coord)]
 
 
-def _giant_update(rows: int) -> Contender:
+def giant_update(rows: int) -> Contender:
     # One statement over the simple protocol: nothing faster can be asked of one session.
     statement = f"UPDATE the_object SET field3 = {UPDATE_EXPRESSION}"
-    return Contender("giant-update", "one giant UPDATE", rows, lambda _: _psql("-c", statement))
+    return Contender("giant-update", "one giant UPDATE", rows, lambda _: psql("-c", statement))
 
 
 def _procedure(rows: int) -> Contender:
     # The loop runs inside the server: no round trips at all. It finds a batch's bound from the index alone.
     def prepare(_: Path) -> list[str]:
         run_psql("-f", str(PROGRAMS / "batched_procedure.sql"))
-        return _psql("-c", f"CALL bench_update_in_batches({ROWS_PER_BATCH})")
+        return psql("-c", f"CALL bench_update_in_batches({ROWS_PER_BATCH})")
 
     return Contender("procedure", f"PL/pgSQL procedure, COMMIT per {ROWS_PER_BATCH} rows", rows, prepare)
 
@@ -98,10 +100,11 @@ def _pgbench_batch(rows: int, coord: Path) -> Contender:
                      skip=None if coord.exists() else "no coord executable was built, so no batch statement")
 
 
-def _psql(*arguments: str) -> list[str]:
+def psql(*arguments: str) -> list[str]:
+    """The command of a psql that stops at the first error."""
     return ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *arguments]
 
 
 def run_psql(*arguments: str) -> None:
     """Run psql outside of any measured time."""
-    subprocess.run(_psql(*arguments), check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    subprocess.run(psql(*arguments), check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)

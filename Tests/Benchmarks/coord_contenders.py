@@ -22,7 +22,7 @@ set:
   field3: {UPDATE_EXPRESSION}
 """
 
-_PASSTHROUGH = """\
+PASSTHROUGH = """\
 read: [field1]
 compute:
   transform: passthrough
@@ -44,7 +44,8 @@ def _role(process: ProcessPeak, root: ProcessPeak | None) -> str:
     return "worker" if root and process.executable == root.executable else "program"
 
 
-def _contender(coord: Path, name: str, title: str, body: str, rows: int, workers: int, expected: str) -> Contender:
+def contender(coord: Path, name: str, title: str, body: str, rows: int, workers: int, expected: str) -> Contender:
+    """One job, by `coord start`."""
     def prepare(directory: Path) -> list[str]:
         job = directory / "job.yaml"
         job.write_text(_JOB_HEAD.format(name=name) + body)
@@ -56,26 +57,26 @@ def _contender(coord: Path, name: str, title: str, body: str, rows: int, workers
 
 def set_based(coord: Path, rows: int, workers: int) -> Contender:
     """The new value is an SQL expression."""
-    return _contender(coord, "coord-set", "coord set-based", _SET_BASED, rows, workers, UPDATE_EXPRESSION)
+    return contender(coord, "coord-set", "coord set-based", _SET_BASED, rows, workers, UPDATE_EXPRESSION)
 
 
 def passthrough(coord: Path, rows: int, workers: int) -> Contender:
     """The rows travel to the worker and back, and the compute itself costs nothing: the row-based path alone."""
-    return _contender(coord, "coord-passthrough", "coord row-based, Swift pass-through", _PASSTHROUGH, rows, workers,
-                      PASSTHROUGH_EXPRESSION)
+    return contender(coord, "coord-passthrough", "coord row-based, Swift pass-through", PASSTHROUGH, rows, workers,
+                     PASSTHROUGH_EXPRESSION)
 
 
 def command(coord: Path, rows: int, workers: int) -> Contender:
     """The compute is the simplest Python program that somebody would write."""
     body = _COMMAND.format(python=_PYTHON, program=PROGRAMS / "compute.py")
-    return _contender(coord, "coord-command", "coord row-based, Python command", body, rows, workers, UPDATE_EXPRESSION)
+    return contender(coord, "coord-command", "coord row-based, Python command", body, rows, workers, UPDATE_EXPRESSION)
 
 
 def chunked_command(coord: Path, rows: int, workers: int) -> Contender:
     """The sample that answers all the lines that have come at once."""
     body = _COMMAND.format(python=_PYTHON, program=CONFIG / "compute_chunks.py")
-    return _contender(coord, "coord-chunks", "coord row-based, Python command in chunks", body, rows, workers,
-                      UPDATE_EXPRESSION)
+    return contender(coord, "coord-chunks", "coord row-based, Python command in chunks", body, rows, workers,
+                     UPDATE_EXPRESSION)
 
 
 def contenders(coord: Path, rows: int, worker_counts: list[int]) -> list[Contender]:

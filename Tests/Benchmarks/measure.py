@@ -26,6 +26,11 @@ class Measurement:
     peak_kib: dict[str, int]
     tree_peak_kib: int
     tuples_updated: int
+    # Of all updates, 0 to 1.
+    hot_share: float
+    # Sizes after the run as multiples of those before. Of the indexes the one that grew most.
+    heap_growth: float
+    index_growth: float
     sampler_seconds: float
     own_summary: dict | None = None
     notes: list[str] = field(default_factory=list)
@@ -35,8 +40,9 @@ def measure(dataset: Dataset, contender: Contender, timeout_seconds: float) -> M
     """Measure `contender` once. Raises `WrongResult` or `ContenderFailed`; either ends the benchmark."""
     with tempfile.TemporaryDirectory(prefix="coord-bench-") as name:
         directory = Path(name)
-        dataset.load(contender.rows)
+        dataset.load(contender.rows, contender.shape)
         command = contender.prepare(directory)
+        before = dataset.storage()
         wal_before = dataset.wal_position()
         outcome = processes.run(command, directory, timeout_seconds)
         wal_bytes = dataset.wal_position() - wal_before
@@ -46,6 +52,8 @@ def measure(dataset: Dataset, contender: Contender, timeout_seconds: float) -> M
         dataset.verify(contender.rows, contender.expected)
     except WrongResult as error:
         raise WrongResult(f"{contender.name}: {error}") from error
+    after = dataset.storage()
+    updated, hot = dataset.updates(contender.rows)
     return Measurement(
         contender=contender.name,
         rows=contender.rows,
@@ -54,7 +62,10 @@ def measure(dataset: Dataset, contender: Contender, timeout_seconds: float) -> M
         wal_bytes_per_row=wal_bytes / contender.rows,
         peak_kib=_peaks_by_role(contender, outcome.processes),
         tree_peak_kib=sum(process.peak_kib for process in outcome.processes),
-        tuples_updated=dataset.tuples_updated(),
+        tuples_updated=updated,
+        hot_share=hot / updated if updated else 0,
+        heap_growth=after.heap / before.heap,
+        index_growth=max(after.indexes[name] / bytes for name, bytes in before.indexes.items()),
         sampler_seconds=outcome.sampler_seconds,
         own_summary=_last_json_line(outcome.stdout) if contender.prints_summary else None,
         notes=[f"left {len(outcome.left_behind)} processes behind"] if outcome.left_behind else [],

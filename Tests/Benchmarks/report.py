@@ -14,6 +14,7 @@ FEWEST_ROUNDS = 3
 TABLE_SECTION = "bench"
 MEMORY_SECTION = "bench-memory"
 LATENCY_SECTION = "bench-latency"
+COMB_SECTION = "bench-comb"
 
 _NEW_DOCUMENT = """\
 # Benchmarks
@@ -25,6 +26,13 @@ belongs to the machine named under its table, and only rows of one table can be 
 
 <!-- bench:begin -->
 <!-- bench:end -->
+
+## The order of work
+
+`make bench` with `--comb` writes this table: what each order of work leaves of the table, and how fast it is.
+
+<!-- bench-comb:begin -->
+<!-- bench-comb:end -->
 
 ## Memory
 

@@ -1,5 +1,6 @@
 """The harness's safety: what must end a benchmark does end it. `run.sh --self-test` runs this against a real server."""
 
+import dataclasses
 import os
 import sys
 import tempfile
@@ -8,11 +9,12 @@ from pathlib import Path
 
 import psycopg
 
+import comb
 import processes
 import report
 from contenders import Contender, peers
-from dataset import Dataset, WrongResult
-from measure import ContenderFailed, measure
+from dataset import Dataset, Shape, WrongResult
+from measure import ContenderFailed, Measurement, measure
 
 ROWS = 2000
 RIGHT = "UPDATE the_object SET field3 = upper(field1) || '-' || field2 * 3"
@@ -65,6 +67,88 @@ class MeasureTest(unittest.TestCase):
     def test_a_failing_command_ends_the_benchmark(self):
         with self.assertRaisesRegex(ContenderFailed, "no_such_table"):
             self.measure("UPDATE no_such_table SET a = 1")
+
+
+class CombTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        processes.become_subreaper()
+        cls.connection = psycopg.connect(autocommit=True)
+        cls.dataset = Dataset(cls.connection, ROWS, comb.FIELD1_DIGITS, comb.FIELD3_DIGITS)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.dataset.drop()
+        cls.connection.close()
+
+    def test_updates_that_stay_on_their_page_are_counted_and_so_is_what_grows(self):
+        everything = self.measure(RIGHT)
+        # The rows of one stripe make room for those of the next.
+        stripes = self.measure(*(f"{RIGHT} WHERE id % 8 = {stripe}" for stripe in range(8)))
+        self.assertLess(everything.hot_share, 0.05)
+        self.assertAlmostEqual(everything.heap_growth, 2, delta=0.1)
+        self.assertGreater(everything.index_growth, 1.5)
+        self.assertAlmostEqual(stripes.hot_share, 7 / 8, delta=0.15)
+        self.assertAlmostEqual(stripes.heap_growth, 9 / 8, delta=0.15)
+
+    def test_every_contender_without_coord_gives_the_right_result_on_every_table(self):
+        tested = [one for one in comb.contenders(Path("no-coord"), ROWS) if one.skip is None]
+        self.assertEqual(len(tested), 2 * len(comb.GROUPS))
+        for one in tested:
+            with self.subTest(one.name):
+                self.assertEqual(measure(self.dataset, one, timeout_seconds=60).tuples_updated, ROWS)
+
+    def test_a_part_of_the_table_that_no_plain_update_has_is_a_wrong_result(self):
+        one = next(one for one in comb.contenders(Path("no-coord"), ROWS) if one.name == "one-index-plain-updates")
+
+        def prepare(directory: Path) -> list[str]:
+            command = one.prepare(directory)
+            self.connection.execute("UPDATE bench_part SET through = through - 10 WHERE client = 0")
+            return command
+
+        with self.assertRaisesRegex(WrongResult, "with a wrong value"):
+            measure(self.dataset, dataclasses.replace(one, prepare=prepare), timeout_seconds=60)
+
+    def test_a_table_has_the_shape_that_is_asked_for(self):
+        self.dataset.load(ROWS, Shape(grows=True, five_indexes=True))
+        self.assertEqual(len(self.dataset.storage().indexes), 5)
+        self.assertEqual(self.connection.execute("SELECT count(field3) FROM the_object").fetchone()[0], 0)
+        self.dataset.load(ROWS)
+        self.assertEqual(len(self.dataset.storage().indexes), 1)
+        # Values of equal width before and after.
+        self.assertEqual(self.connection.execute(
+            f"SELECT min(length(field3)), max(length(field3)), min(length({comb.EXPRESSION})), max(length({comb.EXPRESSION})) "
+            "FROM the_object").fetchone(), (24, 24, 24, 24))
+
+    def test_images_are_compressed_where_that_is_asked_for_and_nowhere_else(self):
+        if not self.dataset.compresses_wal(comb.COMPRESSION):
+            self.skipTest(f"this server has no {comb.COMPRESSION}")
+        one = comb.contenders(Path("no-coord"), ROWS)[0]
+        plain = measure(self.dataset, one, timeout_seconds=60).wal_bytes_per_row
+        compressed = measure(self.dataset, comb.compressed(one), timeout_seconds=60).wal_bytes_per_row
+        again = measure(self.dataset, one, timeout_seconds=60).wal_bytes_per_row
+        self.assertLess(compressed, 0.8 * plain)
+        self.assertAlmostEqual(again, plain, delta=0.1 * plain)
+
+    def test_the_tables_show_medians_the_extra_run_and_what_was_skipped(self):
+        giant, plain = comb.contenders(Path("no-coord"), ROWS)[:2]
+        coord = next(one for one in comb.contenders(Path("no-coord"), ROWS) if one.skip)
+        found = [self.measurement(giant.name, 100, 300), self.measurement(giant.name, 300, 300),
+                 self.measurement(giant.name, 200, 300), self.measurement(plain.name, 400, 310),
+                 self.measurement(comb.compressed(giant).name, 999, 120)]
+        lines = comb.table([giant, plain, coord], found).splitlines()
+        self.assertIn("| one giant UPDATE | 200 | 1.00 | 100–300 | 50.0 % | 1.25 | 1.10 | 300 | 120 |", lines)
+        self.assertIn(f"| {plain.title} | 400 | 2.00 | 400–400 | 50.0 % | 1.25 | 1.10 | 310 | – |", lines)
+        self.assertIn(f"| {coord.title} | skipped | – | – | – | – | – | – | – |", lines)
+        self.assertEqual(len(lines), 7)
+
+    def measure(self, *statements: str) -> Measurement:
+        return measure(self.dataset, contender(*statements), timeout_seconds=60)
+
+    def measurement(self, name: str, rows_per_second: float, wal: float) -> Measurement:
+        return Measurement(contender=name, rows=ROWS, seconds=1, rows_per_second=rows_per_second, wal_bytes_per_row=wal,
+                           peak_kib={}, tree_peak_kib=0, tuples_updated=ROWS, hot_share=0.5, heap_growth=1.25,
+                           index_growth=1.1, sampler_seconds=0)
 
 
 class ProcessesTest(unittest.TestCase):
