@@ -71,7 +71,8 @@ import Testing
             for role in roles { try await scenario.session.execute("CREATE ROLE \(role) LOGIN") }
             #expect(try await scenario.run("ledger", "install").status == 0)
             var blocks = 0
-            for case .block("sql", let text, _) in try Document("docs/operating/start.md").steps {
+            let pages = ["start", "bloat"].map { "docs/operating/\($0).md" }
+            for case .block("sql", let text, _) in try pages.flatMap({ try Document($0).steps }) {
                 let named = text.replacing("app_coord", with: roles[0]).replacing("app_worker", with: roles[1])
                 let file = try scenario.write(named, to: "statements.sql")
                 let ended = try await scenario.start(
@@ -80,11 +81,39 @@ import Testing
                 #expect(ended.status == 0, "\(ended.errors)")
                 blocks += 1
             }
-            #expect(blocks == 2)
+            #expect(blocks == 3)
             let job = try scenario.job("table: items\nset: { new_price: price * 2 }\n")
             let ended = try await scenario.run("start", job, "--workers", "1", environment: ["PGUSER": roles[0]])
             #expect(ended.status == 0, "\(ended.errors)")
             for role in roles { try await scenario.session.execute("DROP OWNED BY \(role)", "DROP ROLE \(role)") }
+        }
+    }
+
+    /// A whole job in the page on its keys is a job that does what it says.
+    @Test func theJobsOfThePageOnItsKeysRun() async throws {
+        let whole = try Document("docs/job-file.md").steps.compactMap { step in
+            if case .block("yaml", let text, _) = step, text.hasPrefix("table: ") { text } else { nil }
+        }
+        #expect(whole.count == 1)
+        for text in whole {
+            try await Scenario.run { scenario in
+                try await scenario.session.execute(
+                    "CREATE TABLE customers (id bigint PRIMARY KEY, email text, email_key text)",
+                    "INSERT INTO customers SELECT i, 'User' || i FROM generate_series(1, 5000) AS i",
+                    "ANALYZE customers")
+                let job = try scenario.job(text)
+                let plan = try await scenario.run("plan", job, "--json")
+                #expect(plan.status == 0, "\(plan.errors)")
+                #expect(try JSON(plan.output)["order"]["order"].string == "comb")
+                let ended = try await scenario.run("start", job, "--workers", "2")
+                #expect(ended.status == 0, "\(ended.errors)")
+                let wrong = try await scenario.session.int(
+                    "SELECT count(*) FROM customers WHERE email_key IS DISTINCT FROM lower(email)")
+                #expect(wrong == 0)
+                // Left to itself, a run over so small a table goes by the key.
+                let rule = try await scenario.session.text("SELECT specification #>> '{comb,rule}' FROM coord.run")
+                #expect(rule == "remainder")
+            }
         }
     }
 }
