@@ -123,9 +123,10 @@ struct Summary: Encodable {
             "  \(NumberFormat.grouped(rowsDone)) rows changed, "
                 + "\(NumberFormat.grouped(Int64(rowsPerSecond))) rows/s, \(elapsedSeconds) s",
             "  shards: \(shards.done) done, \(shards.failed) failed, \(shards.pending + shards.running) open",
-            "  peak memory: coordinator \(NumberFormat.bytes(coordinatorPeakRssBytes))",
         ]
         if let storage = storage.value?.text { lines.append("  \(storage)") }
+        lines.append(
+            "  peak memory: coordinator \(NumberFormat.bytes(coordinatorPeakRssBytes))")
         if rowsUnchanged > 0 {
             lines.append(
                 "  \(NumberFormat.grouped(rowsUnchanged)) rows were left as they are: a trigger of the database suppresses "

@@ -197,6 +197,17 @@ public struct RunOpening: Sendable {
             session.connection)
     }
 
+    /// Shards of several whole stretches where the rows are done stripe by stripe, since the last stretch of each is cut short;
+    /// but no fewer than there are workers.
+    private static func automaticCount(_ job: Job, _ findings: Preflight.Findings, workers: Int) -> Int {
+        func count(_ batchRows: Int) -> Int {
+            ShardPlan.automaticCount(workers: workers, rows: findings.tableRows, batchRows: batchRows)
+        }
+        let shards = count(job.batch.rows)
+        guard let comb = findings.order.comb else { return shards }
+        return max(min(workers, shards), count(comb.stretchRows * 2))
+    }
+
     private static func plan(
         _ job: Job, _ findings: Preflight.Findings, workers: Int, _ connection: PostgresConnection
     ) throws -> ShardPlan {
@@ -204,7 +215,7 @@ public struct RunOpening: Sendable {
             switch job.shards {
             case .count(let count): count
             case .auto:
-                ShardPlan.automaticCount(workers: workers, rows: findings.tableRows, batchRows: job.batch.rows)
+                automaticCount(job, findings, workers: workers)
             }
         return try RangePlanner.plan(
             findings.target, rows: findings.tableRows, shards: count, isCountFree: job.shards == .auto, connection)
