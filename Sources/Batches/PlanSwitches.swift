@@ -10,20 +10,22 @@ package enum PlanSwitches {
     private static let ladder: [[String]] = [[], ["SET enable_seqscan = off"], PostgresSession.byIndex]
 
     /// Sets the session up, and says what was set, for the next session.
-    package static func choose(_ statements: BatchStatements, byBytes: Bool, _ connection: PostgresConnection) throws
-        -> [String]
-    {
+    package static func choose(
+        _ statements: BatchStatements, byBytes: Bool, comb: Comb? = nil, _ connection: PostgresConnection
+    ) throws -> [String] {
         let target = statements.target
         guard target.runsForeignQueries || target.hasUpdateTriggers else {
             try connection.execute(script: PostgresSession.byIndex.joined(separator: "; "))
             return PostgresSession.byIndex
         }
-        let sql = main(statements, byBytes: byBytes)
+        let main = main(statements, byBytes: byBytes, comb)
         for (index, step) in ladder.enumerated() {
             for statement in step { try connection.execute(statement) }
             if index == ladder.count - 1 { return step }
             // Prepared under a name of its own each time, since a plan that is kept stays as it is.
-            let lines = try explain("coord_switches_\(index)", sql, connection)
+            let lines = try main.enumerated().flatMap {
+                try explain("coord_switches_\(index)_\($0)", $1, connection)
+            }
             if !lines.contains(where: { scansWhole($0, target) }) { return step }
         }
         return PostgresSession.byIndex
@@ -31,8 +33,12 @@ package enum PlanSwitches {
 
     /// Has the server plan the statements that this worker will run, as its own role: what refuses them then would refuse the
     /// first batch of each shard.
-    package static func check(_ statements: BatchStatements, byBytes: Bool, _ connection: PostgresConnection) throws {
-        _ = try explain("coord_check_main", main(statements, byBytes: byBytes), connection)
+    package static func check(
+        _ statements: BatchStatements, byBytes: Bool, comb: Comb? = nil, _ connection: PostgresConnection
+    ) throws {
+        for (index, sql) in main(statements, byBytes: byBytes, comb).enumerated() {
+            _ = try explain("coord_check_main_\(index)", sql, connection)
+        }
         guard case .compute = statements.target.change else { return }
         try connection.execute("BEGIN")
         try connection.execute(statements.writeSettings)
@@ -40,10 +46,19 @@ package enum PlanSwitches {
         try connection.execute("ROLLBACK")
     }
 
-    private static func main(_ statements: BatchStatements, byBytes: Bool) -> String {
+    private static func main(_ statements: BatchStatements, byBytes: Bool, _ comb: Comb?) -> [String] {
+        if let comb {
+            let looks = [false, true].map {
+                statements.look(comb, hasLower: true, hasUpper: true, ofStripe: $0)
+            }
+            switch statements.target.change {
+            case .set: return looks + [statements.applyKeys()]
+            case .compute: return looks + [statements.readDeferred(locking: false)]
+            }
+        }
         switch statements.target.change {
-        case .set: statements.apply(hasLower: true, hasUpper: true, byBytes: byBytes)
-        case .compute: statements.read(hasLower: true, hasUpper: true)
+        case .set: return [statements.apply(hasLower: true, hasUpper: true, byBytes: byBytes)]
+        case .compute: return [statements.read(hasLower: true, hasUpper: true)]
         }
     }
 

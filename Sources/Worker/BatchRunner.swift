@@ -42,7 +42,7 @@ actor BatchRunner {
     var computed: RowBatch?
     var setBased = SetBasedLimits(rows: 1, bytes: nil)
     /// The order of work within a shard; nil: the key's.
-    private var comb: Comb?
+    var comb: Comb?
     /// The way through the stretches of a set job; nil in key order.
     var walk: StretchWalk?
     var limits = BatchLimits()
@@ -108,7 +108,8 @@ actor BatchRunner {
             walk = specification.comb.map { StretchWalk($0) }
         }
         try setUp(connection)
-        sessionSettings += try PlanSwitches.choose(statements, byBytes: setBased.bytes != nil, connection)
+        sessionSettings += try PlanSwitches.choose(
+            statements, byBytes: setBased.bytes != nil, comb: comb, connection)
         let retry = specification.retry
         switch (specification.program, target.change) {
         case (let program?, .compute(let read, let writes)):
@@ -118,10 +119,10 @@ actor BatchRunner {
                 statements: statements, limits: specification.batch, columns: target.key.systemColumns + read.count,
                 comb: specification.comb)
             writeBatch = WriteBatch(statements)
-            try PlanSwitches.check(statements, byBytes: false, connection)
+            try PlanSwitches.check(statements, byBytes: false, comb: comb, connection)
             return Assignment(mode: .rowBased, retry: retry, program: compute?.programMemory)
         default:
-            try PlanSwitches.check(statements, byBytes: setBased.bytes != nil, connection)
+            try PlanSwitches.check(statements, byBytes: setBased.bytes != nil, comb: comb, connection)
             return Assignment(mode: .setBased, retry: retry)
         }
     }
