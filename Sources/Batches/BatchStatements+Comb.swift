@@ -98,7 +98,7 @@ extension BatchStatements {
             ("stretch_end", cursor.stretchEnd), ("stripe", cursor.stripe), ("stripe_key", cursor.stripeKey),
         ]
         if !mechanisms.contains(.stretch) {
-            stretch = stretch.map { ($0.0, "CASE WHEN \($0.1) IS NULL THEN NULL END") }
+            stretch = stretch.map { ($0.0, "CASE WHEN \($0.1) IS NULL THEN \($0.1) END") }
         } else if !mechanisms.contains(.checkpoint) {
             stretch = stretch.map { ($0.0, "CASE WHEN \($0.1) IS NULL THEN s.\($0.0) ELSE s.\($0.0) END") }
         }

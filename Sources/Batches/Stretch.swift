@@ -31,8 +31,8 @@ package struct Stretch {
     private let stripes: [RowBatch]
     /// Whether the stripes in hand are all that are left; else one is, perhaps in part.
     private let isWhole: Bool
-    /// The one stripe in hand goes on behind the keys in hand.
-    private let isCut: Bool
+    /// Where the look ended, if the one stripe in hand goes on behind it.
+    private let cut: Key?
     private let key: KeySchema
     private var stripe = 0
     private var row = 0
@@ -40,8 +40,7 @@ package struct Stretch {
 
     private init(
         _ range: KeyRange, _ cursor: Cursor, end: Key?, exhausted: Bool, first: Int, stripes: [RowBatch], isWhole: Bool,
-        isCut: Bool,
-        key: KeySchema
+        cut: Key?, key: KeySchema
     ) {
         self.range = range
         self.cursor = cursor
@@ -51,7 +50,7 @@ package struct Stretch {
         self.first = first
         self.stripes = stripes
         self.isWhole = isWhole
-        self.isCut = isCut
+        self.cut = cut
         self.key = key
     }
 
@@ -61,24 +60,15 @@ package struct Stretch {
     /// is in, which another worker may have begun.
     ///
     /// Rows that somebody inserts behind the look are passed over, as those are that come behind a checkpoint.
+    ///
+    /// - Parameter keys: how many the look may take, from 1.
     package static func look(
-        _ statements: BatchStatements, _ comb: Comb, _ range: KeyRange, behind cursor: Cursor,
+        _ statements: BatchStatements, _ comb: Comb, _ range: KeyRange, behind cursor: Cursor, keys limit: Int,
         _ connection: PostgresConnection
     ) throws(PostgresError) -> Stretch {
         let under = cursor.stretch
-        let lower = under?.last ?? cursor.checkpoint ?? range.after
-        let upper = under?.end ?? range.through
-        var parameters = PostgresParameters()
         let key = statements.target.key
-        if let lower { key.append(lower, to: &parameters) }
-        if let upper { key.append(upper, to: &parameters) }
-        let limit = max(1, comb.stretchRows)
-        parameters.append(limit)
-        if let under { parameters.append(under.stripe) }
-        let name = "coord_look_\(lower == nil ? 0 : 1)\(upper == nil ? 0 : 1)\(under == nil ? 0 : 1)"
-        try connection.prepare(
-            name, statements.look(comb, hasLower: lower != nil, hasUpper: upper != nil, ofStripe: under != nil))
-        let result = try connection.executePrepared(name, "", parameters)
+        let result = try rows("coord_look", statements, comb, range, behind: cursor, keys: limit, connection)
         var stripes = Array(repeating: RowBatch(columns: key.count), count: under == nil ? comb.stripes : 1)
         for row in 0..<result.rows {
             // Null where the job's condition leaves the row alone.
@@ -86,18 +76,68 @@ package struct Stretch {
             let index = under == nil ? digits.reduce(0) { $0 * 10 + Int($1) - 48 } : 0
             for column in 0..<key.count { stripes[index].append(result.bytes(row, column)) }
         }
+        let last = result.rows > 0 ? key.key(result, result.rows - 1) : nil
         let isFull = result.rows >= limit
         if let under {
             return Stretch(
                 range, cursor, end: under.end, exhausted: under.end == range.through,
-                first: under.stripe, stripes: stripes, isWhole: under.stripe + 1 >= comb.stripes, isCut: isFull,
-                key: key)
+                first: under.stripe, stripes: stripes, isWhole: under.stripe + 1 >= comb.stripes,
+                cut: isFull ? last : nil, key: key)
         }
-        let last = isFull ? key.key(result, result.rows - 1) : nil
-        let end = last ?? range.through ?? (result.rows > 0 ? key.key(result, result.rows - 1) : nil)
         return Stretch(
-            range, cursor, end: end, exhausted: !isFull, first: 0, stripes: stripes, isWhole: true,
-            isCut: false, key: key)
+            range, cursor, end: isFull ? last : range.through ?? last, exhausted: !isFull, first: 0, stripes: stripes,
+            isWhole: true, cut: nil, key: key)
+    }
+
+    /// What a look finds.
+    ///
+    /// - Parameter stem: of the statement's name, which each of a connection's looks has for itself.
+    private static func rows(
+        _ stem: String, _ statements: BatchStatements, _ comb: Comb, _ range: KeyRange, behind cursor: Cursor,
+        keys limit: Int, _ connection: PostgresConnection
+    ) throws(PostgresError) -> PostgresResult {
+        let under = cursor.stretch
+        let lower = under?.last ?? cursor.checkpoint ?? range.after
+        let upper = under?.end ?? range.through
+        var parameters = PostgresParameters()
+        let key = statements.target.key
+        if let lower { key.append(lower, to: &parameters) }
+        if let upper { key.append(upper, to: &parameters) }
+        parameters.append(limit)
+        if let under { parameters.append(under.stripe) }
+        let name = "\(stem)_\(lower == nil ? 0 : 1)\(upper == nil ? 0 : 1)\(under == nil ? 0 : 1)"
+        try connection.prepare(
+            name, statements.look(comb, hasLower: lower != nil, hasUpper: upper != nil, ofStripe: under != nil))
+        return try connection.executePrepared(name, "", parameters)
+    }
+
+    /// Finds the row at which a look fails, since the job's condition does, by looks at ever fewer keys.
+    ///
+    /// - Parameters:
+    ///   - keys: how many the look took that has failed.
+    ///   - isOfRow: whether an error lies in a row. Others are thrown.
+    package static func failingKey(
+        _ statements: BatchStatements, _ comb: Comb, _ range: KeyRange, behind cursor: Cursor, keys limit: Int,
+        isOfRow: (PostgresError) -> Bool, _ connection: PostgresConnection
+    ) throws(PostgresError) -> Key? {
+        // A look at so many keys succeeds, and at so many fails.
+        var (fine, failing) = (0, limit)
+        while failing - fine > 1 {
+            let middle = fine + (failing - fine) / 2
+            do {
+                _ = try rows("coord_look", statements, comb, range, behind: cursor, keys: middle, connection)
+                fine = middle
+            } catch {
+                guard isOfRow(error) else { throw error }
+                failing = middle
+            }
+        }
+        var bare = statements.target
+        bare.predicate = nil
+        let found = try rows(
+            "coord_look_bare", BatchStatements(target: bare), comb, range, behind: cursor, keys: failing, connection)
+        // With fewer rows than that, a look at all of them has succeeded by now.
+        return found.rows == failing ? bare.key.key(found, found.rows - 1) : nil
     }
 
     // MARK: - Its parts
@@ -147,10 +187,11 @@ package struct Stretch {
             return Part(keys: keys, rows: rows, cursor: within(rows, of: stripe), exhausted: false)
         }
         isOver = true
-        if isCut { return Part(keys: keys, rows: rows, cursor: within(rows, of: stripe), exhausted: false) }
-        guard isWhole else {
+        if cut != nil || !isWhole {
+            // Behind all that the look has seen, also the rows that the job's condition leaves alone.
+            let number = cut == nil ? first + stripe + 1 : first + stripe
             let cursor = Cursor(
-                checkpoint, stretch: end.map { Cursor.Stretch(end: $0, stripe: first + stripe + 1, last: nil) })
+                checkpoint, stretch: end.map { Cursor.Stretch(end: $0, stripe: number, last: cut) })
             return Part(keys: keys, rows: rows, cursor: cursor, exhausted: false)
         }
         return Part(keys: keys, rows: rows, cursor: Cursor(end ?? checkpoint), exhausted: exhausted)

@@ -21,8 +21,18 @@ package final class StretchWalk {
         let limit = min(limit, comb.batchRows)
         if stretch?.range == range, stretch?.cursor == cursor, let part = stretch?.next(rows: limit) { return part }
         stretch = nil
-        stretch = try Stretch.look(statements, comb, range, behind: cursor, connection)
+        stretch = try Stretch.look(statements, comb, range, behind: cursor, keys: keys(limit: limit), connection)
         return stretch?.next(rows: limit)
+    }
+
+    /// How many keys a look takes where batches may have so many rows.
+    ///
+    /// Batches that a timeout has made smaller make stretches smaller too, down to one key: the look evaluates the job's
+    /// condition, and has to stay within the same timeout.
+    package func keys(limit: Int) -> Int {
+        guard limit > 1 || comb.batchRows <= 1 else { return 1 }
+        guard limit < comb.batchRows else { return max(1, comb.stretchRows) }
+        return max(limit, comb.stretchRows / comb.batchRows * limit)
     }
 
     /// Gives back the end of the part that was taken last.

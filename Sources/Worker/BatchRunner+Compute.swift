@@ -96,7 +96,11 @@ extension BatchRunner {
             if readNext {
                 var behind = Position(batch.cursor)
                 behind.deferred = heldRows.free(of: position.deferred).filter { !batch.deferred.contains($0) }
-                next = try reader.prepare(range, behind, locking: false, budget: budget, connection)
+                do {
+                    next = try reader.prepare(range, behind, locking: false, budget: budget, connection)
+                } catch let error as PostgresError where error.concernsRow {
+                    // The look at a stretch fails. It is asked for again, and its error is its own.
+                }
             }
             let outcome: BatchOutcome?
             var prefetched: HeldBatch?
@@ -240,6 +244,10 @@ extension BatchRunner {
         _ error: PostgresError, _ position: Position, _ reader: BatchReader, _ connection: PostgresConnection,
         _ statements: BatchStatements
     ) throws -> any Error {
+        if let comb {
+            return try blameLook(
+                error, position.cursor, comb, rows: min(budget, limits.rows), statements, connection)
+        }
         var trial = position
         trial.deferred = []
         var last = error

@@ -147,13 +147,28 @@ extension BatchRunner {
     private func nextPart(
         _ position: Position, rows: Int, _ set: SetBatch, _ connection: PostgresConnection
     ) throws -> Stretch.Part? {
+        guard let walk else { return nil }
         do {
-            return try walk?.next(set.statements, range, behind: position.cursor, limit: rows, connection)
+            return try walk.next(set.statements, range, behind: position.cursor, limit: rows, connection)
         } catch let error as PostgresError where error.concernsRow {
-            throw StepError(
-                .permanent, "the job's condition fails: \(error); nothing written",
-                cause: StepError.Cause(error, effect: .nothingWritten))
+            throw try blameLook(error, position.cursor, walk.comb, rows: rows, set.statements, connection)
         }
+    }
+
+    /// Finds the row of a stretch at which the job's condition fails.
+    ///
+    /// - Parameter rows: that a batch was to have.
+    func blameLook(
+        _ error: PostgresError, _ cursor: Cursor, _ comb: Comb, rows: Int, _ statements: BatchStatements,
+        _ connection: PostgresConnection
+    ) throws -> StepError {
+        let keys = StretchWalk(comb).keys(limit: min(rows, comb.batchRows))
+        let key = try Stretch.failingKey(
+            statements, comb, range, behind: cursor, keys: keys, isOfRow: \.concernsRow, connection)
+        let place = key.map { "row \(statements.target.key.quoted) \($0)" } ?? "the job's condition"
+        return StepError(
+            .permanent, "\(place): \(error); nothing written",
+            cause: StepError.Cause(error, key: key, effect: .nothingWritten))
     }
 
     /// Finds the row of a part at which a batch fails, by trials on ever fewer rows that are all rolled back.
@@ -172,8 +187,10 @@ extension BatchRunner {
                 rows = half.upperBound..<rows.upperBound
             }
         }
-        let key = rows.isEmpty ? nil : set.statements.target.key.key(of: rows.lowerBound, in: part.keys)
-        return failure(last, key, set.statements)
+        // An error that no row has by itself, such as that of two rows together, is none of the row that is left.
+        guard let error = try trial(set, fence, part, rows: rows, connection) else { return StepError(last) }
+        let key = set.statements.target.key
+        return failure(error, key.key(of: rows.lowerBound, in: part.keys), set.statements)
     }
 }
 

@@ -11,6 +11,7 @@ import Batches
             guard let text = getenv("COORD_TEST_WITHOUT").map({ String(cString: $0) }) else { return .all }
             let names: [Substring: Mechanisms] = [
                 "fence": .fence, "checkpoint": .checkpoint, "compare": .compare, "binding": .binding,
+                "stretch": .stretch,
             ]
             return text.split(separator: ",").reduce(into: .all) { $0.subtract(names[$1] ?? []) }
         }
