@@ -54,6 +54,21 @@ import Testing
         #expect(counts == ["2", "2", "2", "2"])
     }
 
+    @Test(arguments: BatchKind.allCases, [false, true])
+    func onlyTheStretchInTheLedgerKeepsTheNextBatchFromRowsThatAreDone(_ kind: BatchKind, isKept: Bool) throws {
+        let comb = Comb(stripes: 2, rule: .hash, batchRows: 1, stretchRows: 4)
+        let mechanisms = isKept ? Mechanisms.all : Mechanisms.all.subtracting(.stretch)
+        let target = try kind.target(connection)
+        let first = try CombWorker(store, kind, target, comb, of: ownership, mechanisms: mechanisms)
+        _ = try first.step()
+        #expect((first.shard.cursor.stretch != nil) == isKept)
+        let next = try CombWorker(
+            store, kind, target, comb, of: ownership, worker: .second, mechanisms: mechanisms)
+        for _ in 0..<6 where try next.step()?.done == false {}
+        #expect(try connection.counts().contains("1") == isKept)
+        #expect(try connection.counts().contains { $0 != "0" && $0 != "1" } == !isKept)
+    }
+
     @Test(arguments: BatchKind.allCases) func withAllMechanismsNoneOfThatHappens(_ kind: BatchKind) throws {
         let batches = TestBatches(connection, try kind.target(connection), mechanisms: .all)
         #expect(try kind.advance(batches, shard)?.sequence == 1)

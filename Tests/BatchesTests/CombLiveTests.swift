@@ -1,0 +1,204 @@
+import CoordKit
+import Ledger
+import Postgres
+import Sharding
+import Support
+import Testing
+
+@testable import Batches
+
+/// What others do to the rows of a stretch that is under way.
+@Suite(.database) struct CombLiveTests {
+    private let store: TestLedger
+    private let connection: PostgresConnection
+    private let kind = CombKind(columns: ["bigint"], values: ["i * 10"], rule: .hash)
+
+    init() throws {
+        store = try TestDatabase.current.ledger()
+        connection = try TestDatabase.current.connect()
+        try kind.makeTable(connection, rows: 30)
+    }
+
+    private func count(_ condition: String) throws -> Int {
+        Int(try connection.execute("SELECT count(*) FROM items WHERE \(condition)").int(0, 0) ?? -1)
+    }
+
+    private func worker(
+        _ batches: BatchKind, _ comb: Comb, of ownership: Ownership, worker: WorkerID = .first,
+        limits: BatchLimits = BatchLimits(), where predicate: String? = nil
+    ) throws -> CombWorker {
+        try CombWorker(
+            store, batches, try kind.target(batches, where: predicate, connection), comb, of: ownership, worker: worker,
+            limits: limits)
+    }
+
+    // MARK: - Other people's changes
+
+    @Test(arguments: BatchKind.allCases) func rowsThatAreDeletedMeanwhileArePassed(_ batches: BatchKind) throws {
+        let ownership = try store.combRun()
+        let worker = try worker(batches, kind.comb(stretchRows: 20), of: ownership)
+        _ = try worker.step()
+        // Among them the stretch's end, and whole batches.
+        try connection.execute("DELETE FROM items WHERE n = 0 AND (a BETWEEN 70 AND 200 OR a = 300)")
+        try worker.finish()
+        #expect(try count("n <> 1") == 0)
+        let left = try count("true")
+        #expect(try store.reader.run(ownership.run).rowsDone == Int64(left) && left > 10)
+    }
+
+    @Test(arguments: BatchKind.allCases) func rowsThatAreDeletedBeforeTheirWriteArePassed(_ batches: BatchKind) throws {
+        let ownership = try store.combRun()
+        let worker = try worker(batches, kind.comb(batchRows: 5, stretchRows: 20), of: ownership)
+        let outcome = try #require(
+            try worker.step { try connection.execute("DELETE FROM items WHERE a IN (10, 30, 70, 110)") })
+        // Only a program's answer is missed; it is asked for again, and then known to be gone.
+        #expect(outcome.deferred.isEmpty || batches == .rowBased)
+        try worker.finish()
+        #expect(try count("n <> 1") == 0)
+        #expect(try store.reader.run(ownership.run).rowsDone == 26)
+    }
+
+    /// They came after the run had begun: whether it changes them is chance, but none of the others may be lost by them.
+    @Test(arguments: BatchKind.allCases) func rowsThatComeMeanwhileChangeNothingForTheOthers(_ batches: BatchKind)
+        throws
+    {
+        let comb = kind.comb(stretchRows: 20)
+        for boundary in [1, 4, 7, 12] {
+            let ownership = try store.combRun("job \(boundary)")
+            let first = try worker(batches, comb, of: ownership)
+            for _ in 0..<boundary { _ = try first.step() }
+            try connection.execute("INSERT INTO items (a) SELECT i * 10 + 5 FROM generate_series(0, 30) AS i")
+            if boundary % 2 == 0 {
+                try first.finish()
+            } else {
+                try worker(batches, comb, of: ownership, worker: .second).finish()
+            }
+            #expect(try count("a % 10 = 0 AND n <> 1") == 0, "behind batch \(boundary)")
+            #expect(try count("n NOT IN (0, 1)") == 0)
+            try connection.execute("DELETE FROM items WHERE a % 10 <> 0")
+            try connection.execute("UPDATE items SET n = 0")
+        }
+    }
+
+    @Test(arguments: BatchKind.allCases) func changesOfOthersAreKept(_ batches: BatchKind) throws {
+        let ownership = try store.combRun()
+        let worker = try worker(batches, kind.comb(batchRows: 5, stretchRows: 20), of: ownership)
+        let first = try #require(try worker.step())
+        // Of the rows that are in the worker's hands, and of all that come later.
+        let second = try #require(try worker.step { try connection.execute("UPDATE items SET n = 100 WHERE n = 0") })
+        #expect(second.deferred.isEmpty == (batches == .setBased))
+        try worker.finish()
+        #expect(try count("n = 1") == first.rowsDone)
+        #expect(try count("n = 101") == 30 - first.rowsDone)
+        #expect(try store.reader.run(ownership.run).rowsDone == 30)
+    }
+
+    @Test(arguments: BatchKind.allCases) func heldRowsAreDeferredAndDoneOnceTheyAreFree(_ batches: BatchKind) throws {
+        let ownership = try store.combRun(through: Key("300"))
+        let worker = try worker(batches, kind.comb(batchRows: 5, stretchRows: 20), of: ownership)
+        worker.triesDeferred = false
+        let holder = try TestDatabase.current.connect()
+        try holder.execute("BEGIN")
+        try holder.execute("SELECT FROM items WHERE a IN (20, 160, 300) FOR UPDATE")
+        var outcome = try #require(try worker.step())
+        for _ in 0..<100 where outcome.cursor != Cursor(Key("300")) { outcome = try #require(try worker.step()) }
+        #expect(Set(outcome.deferred) == [Key("20"), Key("160"), Key("300")] && !outcome.done)
+        #expect(try count("n = 1") == 27)
+        // Another worker reads in the ledger what is left.
+        let second = try self.worker(batches, kind.comb(), of: ownership, worker: .second)
+        #expect(Set(second.deferred) == Set(outcome.deferred))
+        try holder.execute("ROLLBACK")
+        try second.finish()
+        #expect(try count("n = 1") == 30)
+        #expect(try store.reader.run(ownership.run).rowsDone == 30)
+    }
+
+    // MARK: - The size of batches
+
+    /// Rows that are wider than those before: the batch that they would have been in ends before them.
+    @Test func computedBatchEndsBeforeTheRowThatWouldExceedItsBytes() throws {
+        try connection.execute("ALTER TABLE items ALTER note SET STORAGE EXTERNAL")
+        try connection.execute("UPDATE items SET note = repeat('x', CASE WHEN a % 40 = 0 THEN 3000 ELSE 10 END)")
+        let limits = BatchLimits(rows: 100, bytes: 4096)
+        let ownership = try store.combRun()
+        let target = try Target.computing(connection, key: ["a"], read: ["n", "note"], writes: ["n"])
+        let comb = kind.comb(stripes: 2, batchRows: 20, stretchRows: 30)
+        let reader = BatchReader(
+            statements: BatchStatements(target: target), limits: limits, columns: target.key.systemColumns + 2,
+            comb: comb)
+        let shard = try LeasedShard(store, of: ownership)
+        var (cursor, seen) = (Cursor.start, [Key]())
+        var isExhausted = false
+        let session = try TestDatabase.current.connect(setup: PostgresSession.batches + PostgresSession.byIndex)
+        for number in 0..<100 where !isExhausted {
+            let batch = try reader.read(shard.range, Position(cursor), locking: false, session)
+            #expect(batch.rows.bytes <= limits.bytes)
+            seen += (0..<batch.rows.rows).map { target.key.key(of: $0, in: batch.rows) }
+            #expect(batch.cursor != cursor || batch.summary.exhausted)
+            (cursor, isExhausted) = (batch.cursor, batch.summary.exhausted)
+            // A row that was to be the end of the next batch goes.
+            if number == 2 { try connection.execute("DELETE FROM items WHERE a = 280") }
+        }
+        #expect(isExhausted)
+        #expect(seen.count == Set(seen).count)
+        #expect(Set(seen).union([Key("280")]).count == 30)
+    }
+
+    @Test(arguments: BatchKind.allCases) func batchesThatBecomeSmallerOnTheWayStillTakeEachRowOnce(_ batches: BatchKind)
+        throws
+    {
+        let ownership = try store.combRun()
+        let worker = try worker(batches, kind.comb(batchRows: 8, stretchRows: 20), of: ownership)
+        var before: Int64 = 0
+        var rows = 8
+        for _ in 0..<100 {
+            let outcome = try #require(try worker.step(rows: rows))
+            #expect(outcome.rowsDone - before <= Int64(rows))
+            before = outcome.rowsDone
+            rows = max(1, rows / 2)
+            if outcome.done { break }
+        }
+        #expect(try count("n = 1") == 30)
+    }
+
+    @Test func stretchShrinksWithItsBatches() {
+        let walk = StretchWalk(Comb(stripes: 10, rule: .hash, batchRows: 300, stretchRows: 9000))
+        #expect([1000, 300, 150, 2, 1].map(walk.keys) == [9000, 9000, 4500, 60, 1])
+        let odd = StretchWalk(Comb(stripes: 4, rule: .hash, batchRows: 7, stretchRows: 5))
+        #expect([9, 7, 3, 1].map(odd.keys) == [5, 5, 3, 1])
+    }
+
+    // MARK: - A condition that fails
+
+    @Test(arguments: [10, 20, 150, 290, 300], [false, true])
+    func rowAtWhichTheConditionFailsIsFound(_ row: Int, isUnderWay: Bool) throws {
+        let comb = kind.comb(batchRows: 8, stretchRows: 40)
+        let statements = BatchStatements(
+            target: try kind.target(.setBased, where: "10 / (a - \(row)) < 100", connection))
+        let table = try CombTable(kind, comb, connection)
+        let index = try #require(table.keys.firstIndex(of: Key("\(row)")))
+        // In the stripe of the row, or in a stretch that nobody has begun.
+        let stripe = (0..<3).first { stripe in
+            let at = Cursor(nil, stretch: .init(end: Key("300"), stripe: stripe, last: Key("300")))
+            return (try? table.isDone(index, at: at)) == true
+        }
+        let under = Cursor(nil, stretch: .init(end: Key("300"), stripe: try #require(stripe), last: nil))
+        let session = try TestDatabase.current.connect(setup: PostgresSession.batches + PostgresSession.byIndex)
+        let cursor = isUnderWay ? under : .start
+        #expect(throws: PostgresError.self) {
+            try Stretch.look(statements, comb, .everything, behind: cursor, keys: 40, session)
+        }
+        let found = try Stretch.failingKey(
+            statements, comb, .everything, behind: cursor, keys: 40, isOfRow: { $0.sqlState == "22012" }, session)
+        #expect(found == Key("\(row)"))
+        #expect(throws: PostgresError.self) {
+            try Stretch.failingKey(
+                statements, comb, .everything, behind: cursor, keys: 40, isOfRow: { _ in false }, session)
+        }
+        // Meanwhile it was mended.
+        try connection.execute("DELETE FROM items WHERE a = \(row)")
+        let mended = try Stretch.failingKey(
+            statements, comb, .everything, behind: cursor, keys: 40, isOfRow: { _ in true }, session)
+        #expect(mended == nil)
+    }
+}

@@ -1,0 +1,66 @@
+import Ledger
+import Postgres
+import Sharding
+import Support
+import Testing
+
+@testable import Batches
+
+/// The rows of `items` in the order of their key, each with its stripe: what says which of them a cursor has done.
+struct CombTable {
+    let keys: [Key]
+    private let stripes: [Int]
+    private let ranks: [Key: Int]
+    private let kind: CombKind
+
+    init(_ kind: CombKind, _ comb: Comb, _ connection: PostgresConnection) throws {
+        self.kind = kind
+        // Written here once more, so that it is no part of what is tested where it can be.
+        let stripe: String
+        switch kind.rule {
+        case .remainder: stripe = "abs(\(kind.names[kind.names.count - 1])::bigint % \(comb.stripes))"
+        case .hash:
+            stripe = BatchStatements(target: try kind.target(.setBased, connection)).stripe(comb)
+        }
+        let result = try connection.execute("SELECT \(kind.list), \(stripe) FROM items ORDER BY \(kind.list)")
+        let columns = kind.names.count
+        keys = (0..<result.rows).map { row in Key((0..<columns).map { result.text(row, $0) ?? "" }) }
+        stripes = (0..<result.rows).map { Int(result.int($0, columns) ?? -1) }
+        ranks = Dictionary(uniqueKeysWithValues: keys.enumerated().map { ($1, $0) })
+        #expect(stripes.allSatisfy { (0..<comb.stripes).contains($0) })
+    }
+
+    /// Whether a row was done when its shard stood there.
+    func isDone(_ row: Int, at cursor: Cursor) throws -> Bool {
+        if let checkpoint = cursor.checkpoint, row <= (try rank(checkpoint)) { return true }
+        guard let stretch = cursor.stretch, row <= (try rank(stretch.end)) else { return false }
+        if stripes[row] != stretch.stripe { return stripes[row] < stretch.stripe }
+        return try stretch.last.map { row <= (try rank($0)) } ?? false
+    }
+
+    private func rank(_ key: Key) throws -> Int { try #require(ranks[key], "\(key) is no row's key") }
+
+    /// `n` of each row, in the order of their keys.
+    func counts(_ connection: PostgresConnection) throws -> [Int] {
+        let result = try connection.execute("SELECT n FROM items ORDER BY \(kind.list)")
+        return (0..<result.rows).map { Int(result.int($0, 0) ?? -1) }
+    }
+}
+
+extension TestLedger {
+    /// A run that `.coordinator` owns, of shards that end at some keys.
+    ///
+    /// - Parameter through: the end of the last; nil for an open one.
+    func combRun(_ name: String = "job", cutAt keys: [Key] = [], through: Key? = nil) throws -> Ownership {
+        let ends = [nil] + keys.map { Optional($0) } + [through]
+        let parts = zip(ends, ends.dropFirst()).map {
+            ShardPlan.Part(range: KeyRange(after: $0, through: $1), rowsEstimated: 10)
+        }
+        var definition = RunDefinition.sample(name)
+        definition.endKey = through
+        let run = try coordinator.createRun(definition, plan: ShardPlan(parts: parts))
+        let ownership = try coordinator.takeOver(run, as: .coordinator, host: "host", pid: 7)
+        try keepAlive(run)
+        return ownership
+    }
+}
