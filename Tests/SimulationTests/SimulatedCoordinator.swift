@@ -12,6 +12,7 @@ final class SimulatedCoordinator: SimulatedProcess {
     private(set) var machine: DispatchStateMachine
     private var queue: LedgerQueueStateMachine
     private(set) var outcome: DispatchOutcome?
+    private var machineHasFinished = false
     private var ownership: SimulatedOwnership?
     private var addresses: [WorkerID: SimulatedWorker] = [:]
     /// Leases that workers reported as done: what a coordinator would believe that trusts reports.
@@ -89,7 +90,11 @@ final class SimulatedCoordinator: SimulatedProcess {
             if simulation.scenario.killsDismissed { addresses[worker]?.kill() }
             addresses[worker] = nil
             enqueue(.left(worker))
-        case .finish(let outcome): finish(outcome)
+        case .finish(let outcome):
+            if machineHasFinished { simulation.audit.report(.contract, "\(name) finishes twice") }
+            machineHasFinished = true
+            // Where the ledger has ended the run, what the machine still hears of it may have it finish too.
+            if self.outcome == nil { finish(outcome) }
         }
     }
 
@@ -131,7 +136,6 @@ final class SimulatedCoordinator: SimulatedProcess {
     }
 
     private func finish(_ outcome: DispatchOutcome) {
-        if self.outcome != nil { simulation.audit.report(.contract, "\(name) finishes twice") }
         self.outcome = outcome
         if case .concluded(let done, let failed) = outcome, done + failed != simulation.database.shards.count {
             simulation.audit.report(.i5, "\(name) concludes with \(done) shards done and \(failed) failed")
