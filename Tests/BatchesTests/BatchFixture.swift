@@ -128,6 +128,11 @@ struct TestBatches {
             try connection.executePrepared(request.name, "", request.parameters), offset: read.windowColumns)
     }
 
+    func read(_ part: Stretch.Part) throws -> ReadRows {
+        let request = try RangeRead(statements).part(part, connection)
+        return rows(try connection.executePrepared(request.name, "", request.parameters), offset: 0)
+    }
+
     func readDeferred(_ keys: [Key], locking: Bool) throws -> ReadRows {
         let request = try RangeRead(statements).deferred(keys, locking: locking, connection)
         return rows(try connection.executePrepared(request.name, "", request.parameters), offset: 0)
@@ -136,8 +141,8 @@ struct TestBatches {
     /// - Parameter values: an array for each written column.
     /// - Returns: nil when the fence refused it.
     func write(
-        _ shard: LeasedShard, _ rows: ReadRows, values: [[String?]], through: Key?, exhausted: Bool = false,
-        deferredRead: [Key] = [], aroundHeld: Bool = false
+        _ shard: LeasedShard, _ rows: ReadRows, values: [[String?]], through: Key?, cursor moved: Cursor? = nil,
+        exhausted: Bool = false, deferredRead: [Key] = [], aroundHeld: Bool = false
     ) throws -> BatchOutcome? {
         var batch = RowBatch(columns: statements.target.key.systemColumns)
         for row in rows.keys.indices {
@@ -146,7 +151,7 @@ struct TestBatches {
         var computed = RowBatch(columns: values.count)
         for row in rows.keys.indices { for column in values { computed.append(column[row]) } }
         let summary = ReadSummary(rows: batch.rows, exhausted: exhausted)
-        let cursor = through.map { Cursor($0) } ?? shard.cursor
+        let cursor = moved ?? through.map { Cursor($0) } ?? shard.cursor
         var write = WriteBatch(statements)
         try write.bind(
             shard.fence,

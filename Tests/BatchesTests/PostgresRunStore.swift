@@ -17,9 +17,15 @@ final class PostgresRunStore: RunStore {
     private let compute: TestBatches
     private var rows = ReadRows()
     private var exhausted = false
+    private let comb: Comb?
+    /// Of each worker, in the order of a comb.
+    private var walks: [WorkerID: StretchWalk] = [:]
+    /// What was read last of a stretch.
+    private var part: Stretch.Part?
     private var asked: [Key] = []
 
-    init(_ database: TestDatabase, keys: [Int], plan: ShardPlan) throws {
+    init(_ database: TestDatabase, keys: [Int], plan: ShardPlan, comb: Comb? = nil) throws {
+        self.comb = comb
         store = try database.ledger()
         connection = try database.connect(setup: PostgresSession.batches + PostgresSession.byIndex)
         try connection.execute(
@@ -98,13 +104,32 @@ final class PostgresRunStore: RunStore {
         }
     }
 
+    private func part(_ held: RunLease, _ position: Position, rows: Int, _ comb: Comb) throws -> Stretch.Part? {
+        let walk = walks[held.worker] ?? StretchWalk(comb)
+        walks[held.worker] = walk
+        return try walk.next(
+            set.statements, shard(held, position).range, behind: position.cursor, limit: rows, connection)
+    }
+
+    func restart(_ worker: WorkerID) { walks[worker] = nil }
+
     func apply(_ held: RunLease, at position: Position, rows: Int) throws -> BatchAnswer? {
-        answer(try set.apply(shard(held, position), rows: rows))
+        if let comb {
+            let part = try #require(try part(held, position, rows: rows, comb))
+            return answer(try SetBatch(set.statements).run(shard(held, position).fence, part, connection))
+        }
+        return answer(try set.apply(shard(held, position), rows: rows))
     }
 
     func read(_ held: RunLease, at position: Position, rows limit: Int, deferred: Bool) throws -> [Int] {
         asked = deferred ? position.deferred : []
-        if deferred {
+        part = nil
+        if !deferred, let comb {
+            let next = try #require(try part(held, position, rows: limit, comb))
+            part = next
+            rows = try compute.read(next)
+            exhausted = next.exhausted
+        } else if deferred {
             rows = try compute.readDeferred(asked, locking: false)
             exhausted = false
         } else {
@@ -120,7 +145,8 @@ final class PostgresRunStore: RunStore {
         return answer(
             try compute.write(
                 shard(held, position), rows, values: [outside, applied],
-                through: asked.isEmpty ? rows.keys.last : nil, exhausted: exhausted, deferredRead: asked))
+                through: asked.isEmpty ? rows.keys.last : nil, cursor: part?.cursor, exhausted: exhausted,
+                deferredRead: asked))
     }
 
     func change(_ key: Int) throws {

@@ -29,6 +29,9 @@ protocol RunStore: AnyObject {
     /// Computes and writes what was read last.
     func write(_ held: RunLease, at position: Position) throws -> BatchAnswer?
 
+    /// A worker process dies, and with it what it knew of its stretch.
+    func restart(_ worker: WorkerID) throws
+
     // MARK: - By the application
 
     func change(_ key: Int) throws

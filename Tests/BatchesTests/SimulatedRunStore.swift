@@ -7,11 +7,16 @@ final class SimulatedRunStore: RunStore {
     private var database: SimulatedDatabase
     private var now = Duration.zero
     private var batch = SimulatedBatch()
+    private let comb: SimulatedComb?
+    /// Of each worker, in the order of a comb.
+    private var stretches: [WorkerID: SimulatedStretch] = [:]
 
-    init(rows: Int, shards: Int, using random: inout SeededGenerator) {
+    init(rows: Int, shards: Int, comb: SimulatedComb? = nil, using random: inout SeededGenerator) {
         // What it would call a violation may well be asked for here: the answers are what counts.
         let audit = Audit(isTracing: false, tolerated: Invariant.allCases)
-        database = SimulatedDatabase(rows: rows, shards: shards, mechanisms: .all, audit: audit, using: &random)
+        self.comb = comb
+        database = SimulatedDatabase(
+            rows: rows, shards: shards, comb: comb, mechanisms: .all, audit: audit, using: &random)
     }
 
     func takeOver(_ coordinator: WorkerID) -> Int64? {
@@ -58,13 +63,39 @@ final class SimulatedRunStore: RunStore {
         return BatchAnswer(position: advanced.position.inOrder, isDone: advanced.isDone)
     }
 
+    /// As `StretchWalk.next`.
+    private func part(_ held: RunLease, _ position: Position, rows: Int, _ comb: SimulatedComb)
+        -> SimulatedStretch.Part?
+    {
+        let (shard, cursor, limit) = (
+            held.lease.shard, SimulatedCursor(position.cursor), min(rows, comb.batchRows)
+        )
+        if let known = stretches[held.worker], known.shard == shard, known.cursor == cursor,
+            let part = stretches[held.worker]?.next(rows: limit)
+        {
+            return part
+        }
+        stretches[held.worker] = database.look(shard, comb, behind: cursor, rows: rows)
+        return stretches[held.worker]?.next(rows: limit)
+    }
+
+    func restart(_ worker: WorkerID) { stretches[worker] = nil }
+
     func apply(_ held: RunLease, at position: Position, rows: Int) -> BatchAnswer? {
         let order = order(held, position, rows: rows)
+        if let comb {
+            guard let part = part(held, position, rows: rows, comb) else { return nil }
+            return advance(order, database.changeKeys(order, part))
+        }
         return advance(order, database.changeRange(order))
     }
 
     func read(_ held: RunLease, at position: Position, rows: Int, deferred: Bool) -> [Int] {
         let again = deferred ? position.deferred.compactMap { Int($0.description) } : []
+        if let comb {
+            batch = database.read(deferred ? nil : part(held, position, rows: rows, comb), deferred: again)
+            return batch.entries.map(\.key).sorted()
+        }
         batch = database.read(
             held.lease.shard, after: position.cursor.checkpoint.flatMap { Int($0.description) }, deferred: again,
             limit: deferred ? again.count : rows)

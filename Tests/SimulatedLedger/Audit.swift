@@ -34,7 +34,8 @@ enum Happening: String, Sendable, CaseIterable {
     case idleTransactionEnded, lockTimeout, outsideChange, outsideInsert, outsideDelete
     // What the machines make of them.
     case leaseExpired, leaseStalled, leaseReleased, attemptFailed, fenceRefused, openRefused, leaseRefused
-    case staleTermRefused, commitAnswerRecovered, rowsDeferred, lockingRead, pipelinedRead, tookOver, resumed
+    case staleTermRefused, commitAnswerRecovered, rowsDeferred, lockingRead, pipelinedRead, stretchTakenUp, tookOver,
+        resumed
     case ledgerReloaded, ledgerBusy, holderEnded, ousted, ledgerGivenUp, rejoined, workerDismissed, workerAbandoned,
         workerDrained, shardFailed, revoked, assignedAgain
     case concludedPartly, completed, cancelled

@@ -9,5 +9,7 @@ struct SafetyMechanisms: OptionSet, Sendable {
     static let compare = SafetyMechanisms(rawValue: 4)
     /// The coordinator asks the ledger, instead of trusting reports and its memory.
     static let ledgerDecides = SafetyMechanisms(rawValue: 8)
-    static let all: SafetyMechanisms = [.fence, .checkpoint, .compare, .ledgerDecides]
+    /// The end of a stretch is kept in the ledger.
+    static let stretch = SafetyMechanisms(rawValue: 16)
+    static let all: SafetyMechanisms = [.fence, .checkpoint, .compare, .ledgerDecides, .stretch]
 }

@@ -12,7 +12,8 @@ struct SimulatedBatch {
     var entries: [Entry] = []
     /// Deferred keys that this batch has read again.
     var reread: [Int] = []
-    var through: Int?
+    /// Where the shard stands once it is written; nil where it was.
+    var cursor: SimulatedCursor?
     var isExhausted = false
 
     var summary: ReadSummary {
@@ -32,13 +33,15 @@ extension SimulatedDatabase {
         let position: Position
         let batchRows: Int
 
-        var checkpoint: Int? { position.cursor.checkpoint.flatMap { Int($0.description) } }
+        var cursor: SimulatedCursor { SimulatedCursor(position.cursor) }
+        var checkpoint: Int? { cursor.checkpoint }
     }
 
-    /// Rows that a transaction changed, and what its checkpoint has to become.
+    /// Rows that a transaction changed, and where its shard has to stand.
     struct Change {
         var rows: Int64 = 0
-        var checkpoint: Int?
+        /// Nil where it stood.
+        var cursor: SimulatedCursor?
         var reread: [Int] = []
         var unmatched: [Int] = []
         var isLast = false
@@ -63,7 +66,8 @@ extension SimulatedDatabase {
         change.isLast = nth >= end
         // Where rows have gone, none may be left above the checkpoint: it stays.
         let last = first < end ? rows[end - 1].key : nil
-        change.checkpoint = change.isLast ? shard.through ?? last : rows[nth].key
+        let through = change.isLast ? shard.through ?? last : rows[nth].key
+        change.cursor = through.map { SimulatedCursor($0) }
         for index in first..<max(first, min(nth + 1, end)) {
             var value = rows[index].value
             value.applied += 1
@@ -90,7 +94,7 @@ extension SimulatedDatabase {
         let end = max(first, shard.through == nil ? rows.count : index(behind: shard.through))
         for row in rows[first..<min(first + room, end)] { batch.entries.append(entry(row)) }
         batch.isExhausted = end - first < room
-        batch.through = end > first ? rows[min(first + room, end) - 1].key : nil
+        batch.cursor = end > first ? SimulatedCursor(rows[min(first + room, end) - 1].key) : nil
         return batch
     }
 
@@ -101,7 +105,7 @@ extension SimulatedDatabase {
             if let holder = locks[entry.key], holder != session { return .lockTimeout }
         }
         transaction += 1
-        var change = Change(checkpoint: batch.through, reread: batch.reread, isLast: batch.isExhausted)
+        var change = Change(cursor: batch.cursor, reread: batch.reread, isLast: batch.isExhausted)
         for entry in batch.entries {
             guard let index = index(of: entry.key),
                 rows[index].version == entry.version || !mechanisms.contains(.compare)
@@ -123,11 +127,12 @@ extension SimulatedDatabase {
         let index = Int(order.lease.shard.rawValue)
         var shard = shards[index]
         checkLease(shard, order, "advanced")
-        if let checkpoint = change.checkpoint {
-            if let before = shard.checkpoint, checkpoint < before, !change.isLast {
-                audit.report(.i2, "shard \(shard.id)'s checkpoint went back from \(before) to \(checkpoint)")
+        let before = shard.cursor
+        if let cursor = change.cursor {
+            if let fault = before.fault(before: cursor), !change.isLast {
+                audit.report(.i2, "shard \(shard.id)'s cursor \(fault) from \(before) to \(cursor)")
             }
-            shard.checkpoint = checkpoint
+            shard.cursor = cursor
         }
         shard.deferred = shard.deferred.filter { !change.reread.contains($0) } + change.unmatched
         shard.sequence += 1
@@ -135,6 +140,7 @@ extension SimulatedDatabase {
         shard.failures = 0
         if change.isLast, shard.deferred.isEmpty { shard.state = .done }
         shards[index] = shard
+        checkStretch(shard, behind: before)
         return (shard.position, shard.state == .done)
     }
 
@@ -152,7 +158,7 @@ extension SimulatedDatabase {
             && shard.sequence == order.position.sequence && shard.state == .running
     }
 
-    private mutating func write(_ value: Value, at index: Int, _ order: Order) {
+    mutating func write(_ value: Value, at index: Int, _ order: Order) {
         let shard = shards[Int(order.lease.shard.rawValue)]
         checkLease(shard, order, "wrote row \(rows[index].key)")
         rows[index].version = transaction
@@ -182,7 +188,7 @@ extension SimulatedDatabase {
             .i3, "\(order.owner) \(what()) under \(order.lease): the shard is \(shard.state), epoch \(shard.epoch)")
     }
 
-    private func entry(_ row: Row) -> SimulatedBatch.Entry {
+    func entry(_ row: Row) -> SimulatedBatch.Entry {
         SimulatedBatch.Entry(key: row.key, version: row.version, value: row.value)
     }
 }

@@ -124,7 +124,10 @@ extension SimulatedDatabase {
     func open(_ lease: Lease, owner: WorkerID) -> Position? {
         let shard = shards[Int(lease.shard.rawValue)]
         guard shard.epoch == lease.epoch, shard.owner == owner, shard.state == .running else { return nil }
-        return shard.position
+        guard !mechanisms.contains(.stretch) else { return shard.position }
+        var other = shard
+        other.cursor = withoutEnd(shard.cursor, of: shard)
+        return other.position
     }
 
     // MARK: - The end

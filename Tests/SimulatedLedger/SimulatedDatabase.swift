@@ -30,14 +30,14 @@ struct SimulatedDatabase {
         var owner: WorkerID?
         var sequence: Int64 = 0
         var leaseSequence: Int64 = 0
-        var checkpoint: Int?
+        var cursor = SimulatedCursor()
         var deferred: [Int] = []
         var failures = 0
         var rowsDone: Int64 = 0
 
         var position: Position {
             Position(
-                Cursor(checkpoint.map { Key(String($0)) }), deferred: deferred.map { Key(String($0)) },
+                cursor.cursor, deferred: deferred.map { Key(String($0)) },
                 sequence: sequence, rowsDone: rowsDone)
         }
 
@@ -68,14 +68,17 @@ struct SimulatedDatabase {
     var writes: Int64 = 0
     let mechanisms: SafetyMechanisms
     let audit: Audit
+    /// Nil in key order.
+    let comb: SimulatedComb?
 
     /// How long a coordinator owns its run without renewing: `CoordinatorLedger.ownershipSeconds`, shortened.
     static let ownership: Duration = .seconds(6)
 
     init(
-        rows count: Int, shards shardCount: Int, mechanisms: SafetyMechanisms, audit: Audit,
-        using random: inout SeededGenerator
+        rows count: Int, shards shardCount: Int, comb: SimulatedComb? = nil, mechanisms: SafetyMechanisms,
+        audit: Audit, using random: inout SeededGenerator
     ) {
+        self.comb = comb
         self.mechanisms = mechanisms
         self.audit = audit
         var key = 0

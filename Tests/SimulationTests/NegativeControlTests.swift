@@ -14,6 +14,8 @@ import WorkerLoop
         let tolerated: [Invariant]
         let falls: Invariant
         var mode: WorkerLoopStateMachine.Mode?
+        /// Nil where the seed decides.
+        var isComb: Bool?
         /// One row changes more often than a batch takes, and is never read under a lock.
         var neverLocks = false
 
@@ -39,6 +41,12 @@ import WorkerLoop
             name: "without the compare an outside change is overwritten", off: .compare, tolerated: [], falls: .i6,
             mode: .rowBased),
         Control(
+            name: "without the end of its stretch in the ledger rows are lost or updated twice", off: .stretch,
+            tolerated: [.i2], falls: .i1, isComb: true),
+        Control(
+            name: "without the fence a zombie updates rows of a stretch twice", off: .fence, tolerated: [.i2, .i3],
+            falls: .i1, mode: .setBased, isComb: true),
+        Control(
             name: "a coordinator that trusts its memory concludes a run with open shards", off: .ledgerDecides,
             tolerated: [.i7], falls: .i5),
         Control(
@@ -56,6 +64,10 @@ import WorkerLoop
                 seed: seed, mechanisms: .all.subtracting(control.off), tolerated: control.tolerated
             ) { scenario in
                 if let mode = control.mode { scenario.mode = mode }
+                if control.isComb == true, scenario.comb == nil {
+                    scenario.comb = SimulatedComb(
+                        stripes: 3, batchRows: scenario.batchRows, stretchRows: scenario.batchRows * 6)
+                }
                 guard control.neverLocks else { return }
                 scenario.deferralLimit = .max
                 scenario.hotKeys = 1

@@ -3,6 +3,8 @@ import LedgerQueueing
 import Sharding
 import WorkerLoop
 
+@testable import SimulatedLedger
+
 /// What a seed means: the size of the run, and how bad the world is. All times are virtual.
 struct Scenario: Sendable, Equatable {
     var mode: WorkerLoopStateMachine.Mode
@@ -45,6 +47,8 @@ struct Scenario: Sendable, Equatable {
     var busyLedger: Double
     /// How long the ledger may be away before a coordinator gives up.
     var ledgerPatience: Duration
+    /// Nil in key order.
+    var comb: SimulatedComb?
 
     init(seed: UInt64) {
         var random = SeededGenerator(seed: seed ^ 0x5CE0_A210)
@@ -82,6 +86,11 @@ struct Scenario: Sendable, Equatable {
         deferralLimit = int(1...4)
         busyLedger = rate(0.1)
         ledgerPatience = .seconds(int(3...60))
+        // Last, so that all that is older stays as it was.
+        guard flag(0.5) else { return }
+        let stripes = int(2...6)
+        comb = SimulatedComb(
+            stripes: stripes, batchRows: batchRows, stretchRows: max(1, batchRows * stripes * int(1...6) / 2))
     }
 
     static let leaseDuration: Duration = .seconds(5)
@@ -118,7 +127,9 @@ struct Scenario: Sendable, Equatable {
     /// How long the run may take after every fault has healed: what may still hang, expire or wait for its retry,
     /// then three times the work that one worker would have.
     var patience: Duration {
-        let batches = rows / batchRows + 2 * shards + 10 * hotKeys
+        // A stretch has a batch for each stripe, be it ever so small, and each of its batches may be preceded by a look.
+        let stretches = comb.map { (rows / $0.stretchRows + 2 * shards) * $0.stripes * 2 } ?? 0
+        let batches = rows / batchRows + 2 * shards + 10 * hotKeys + stretches
         return .seconds(90) + (latency * 4 + compute) * batches * 3 + ledgerLatency * shards * 8
     }
 }

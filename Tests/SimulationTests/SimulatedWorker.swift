@@ -16,6 +16,8 @@ final class SimulatedWorker: SimulatedProcess {
     /// Rows read, then rows computed: the shell holds them, not the machine.
     private var read: SimulatedBatch?
     private var computed: SimulatedBatch?
+    /// Nil before the first look.
+    private var stretch: SimulatedStretch?
     private var isStepUnderWay = false
     /// The lease whose commit went through though its answer was lost.
     private var unanswered: (lease: Lease, sequence: Int64)?
@@ -80,11 +82,11 @@ final class SimulatedWorker: SimulatedProcess {
         }
         switch step {
         case .open(let lease, _): open(lease)
-        case .apply(let lease, let position): write(order(lease, position), nil, readNext: false)
+        case .apply(let lease, let position): apply(order(lease, position))
         case .read(let lease, let position, let locking): read(order(lease, position), locking: locking)
         case .compute: compute()
         case .write(let lease, let position, let readNext):
-            write(order(lease, position), computed, readNext: readNext)
+            write(order(lease, position), readNext: readNext)
         case .discard:
             (read, computed) = (nil, nil)
             simulation.endTransaction(session)
@@ -138,9 +140,19 @@ extension SimulatedWorker {
 
     private func read(_ order: SimulatedDatabase.Order, locking: Bool) {
         let deferred = order.position.deferred.compactMap { Int($0.description) }
+        let again = Array(deferred.prefix(order.batchRows))
+        let isComb = simulation.scenario.comb != nil
+        if isComb, !locking {
+            return withPart(of: order, behind: order.cursor) { [self] part in
+                execute(isBatch: false) { [self] _ in .read(simulation.database.read(part, deferred: again)) }
+            }
+        }
         execute(isBatch: false) { [self] session in
-            let batch = simulation.database.read(
-                order.lease.shard, after: order.checkpoint, deferred: deferred, limit: order.batchRows)
+            let batch =
+                isComb
+                ? simulation.database.read(nil, deferred: again)
+                : simulation.database.read(
+                    order.lease.shard, after: order.checkpoint, deferred: deferred, limit: order.batchRows)
             guard locking else { return .read(batch) }
             simulation.audit.count(.lockingRead)
             guard simulation.lock(batch.reread, session) else {
@@ -171,20 +183,62 @@ extension SimulatedWorker {
         }
     }
 
-    /// Sends a batch: computed rows, or without them the batch of a `set` job.
-    private func write(_ order: SimulatedDatabase.Order, _ batch: SimulatedBatch?, readNext: Bool) {
-        if simulation.mode == .rowBased, batch == nil {
+    /// What a batch's statement is given.
+    enum Payload {
+        case range
+        case part(SimulatedStretch.Part)
+        /// Computed rows, and what is to be read behind them.
+        case rows(SimulatedBatch, next: SimulatedStretch.Part?)
+    }
+
+    private func apply(_ order: SimulatedDatabase.Order) {
+        guard simulation.scenario.comb != nil else { return send(order, .range, readNext: false) }
+        withPart(of: order, behind: order.cursor) { [self] part in send(order, .part(part), readNext: false) }
+    }
+
+    private func write(_ order: SimulatedDatabase.Order, readNext: Bool) {
+        guard let batch = computed else {
             return simulation.audit.report(.contract, "\(name) writes what it has not computed")
         }
+        computed = nil
+        guard simulation.scenario.comb != nil, readNext else {
+            return send(order, .rows(batch, next: nil), readNext: readNext)
+        }
+        withPart(of: order, behind: batch.cursor ?? order.cursor) { [self] part in
+            send(order, .rows(batch, next: part), readNext: true)
+        }
+    }
+
+    /// Takes the next rows of the stretch in hand, or looks at another first.
+    private func withPart(
+        of order: SimulatedDatabase.Order, behind cursor: SimulatedCursor,
+        _ goOn: @escaping (SimulatedStretch.Part) -> Void
+    ) {
+        let shard = order.lease.shard
+        if stretch?.shard == shard, stretch?.cursor == cursor, let part = stretch?.next(rows: order.batchRows) {
+            return goOn(part)
+        }
+        guard let comb = simulation.scenario.comb else { return }
+        stretch = nil
+        execute(isBatch: false) { [self] _ in
+            let found = simulation.database.look(shard, comb, behind: cursor, rows: order.batchRows)
+            return .looked { [self] in
+                stretch = found
+                if let part = stretch?.next(rows: order.batchRows) { goOn(part) }
+            }
+        }
+    }
+
+    /// Sends a batch.
+    private func send(_ order: SimulatedDatabase.Order, _ payload: Payload, readNext: Bool) {
         // A zombie that holds locks is the worst of all, and would be rare.
         if simulation.chance(simulation.scenario.freezeBeforeWrite * (session.locked.isEmpty ? 1 : 10)) {
             simulation.audit.count(.workerFrozeBeforeWrite)
             freeze(for: simulation.upTo(.seconds(15)))
         }
-        computed = nil
         deliver { [self] in
             execute(isBatch: true) { [self] session in
-                simulation.commit(order, batch, readNext: readNext, by: self, session)
+                simulation.commit(order, payload, readNext: readNext, by: self, session)
             }
         }
     }
@@ -252,9 +306,12 @@ extension SimulatedWorker {
     /// A step's answer has arrived.
     private func step(_ answer: StepAnswer) {
         simulation.audit.note("\(name) gets \(answer)")
+        // A part of a step: the machine hears of it when all of it is done.
+        if case .looked(let goOn) = answer { return goOn() }
         isStepUnderWay = false
         let now = simulation.now
         switch answer {
+        case .looked: break
         case .opened(let position):
             if let lost = unanswered, lost.lease == machine.held?.lease, position.sequence == lost.sequence {
                 simulation.audit.count(.commitAnswerRecovered)
@@ -277,6 +334,8 @@ extension SimulatedWorker {
 /// What comes back from a step.
 enum StepAnswer {
     case opened(Position)
+    /// The keys of a stretch have come, with what the step does then.
+    case looked(() -> Void)
     case read(SimulatedBatch)
     case computed
     case committed(Position, isDone: Bool, next: SimulatedBatch?)

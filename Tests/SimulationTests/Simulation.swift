@@ -51,7 +51,8 @@ final class Simulation {
         audit = Audit(isTracing: isTracing, tolerated: tolerated)
         random = SeededGenerator(seed: seed)
         database = SimulatedDatabase(
-            rows: scenario.rows, shards: scenario.shards, mechanisms: mechanisms, audit: audit, using: &random)
+            rows: scenario.rows, shards: scenario.shards, comb: scenario.comb, mechanisms: mechanisms, audit: audit,
+            using: &random)
         let rows = database.rows
         hotKeys = (0..<scenario.hotKeys).map { rows[$0 * 37 % rows.count].key }
     }
@@ -237,10 +238,19 @@ final class Simulation {
 
     /// A batch's statement at the server.
     func commit(
-        _ order: SimulatedDatabase.Order, _ batch: SimulatedBatch?, readNext: Bool, by worker: SimulatedWorker,
+        _ order: SimulatedDatabase.Order, _ payload: SimulatedWorker.Payload, readNext: Bool,
+        by worker: SimulatedWorker,
         _ session: SimulatedSession
     ) -> StepAnswer {
-        let outcome = batch.map { database.changeRows(order, $0, session: session.id) } ?? database.changeRange(order)
+        let outcome: SimulatedDatabase.Outcome
+        var batch: SimulatedBatch?
+        switch payload {
+        case .range: outcome = database.changeRange(order)
+        case .part(let part): outcome = database.changeKeys(order, part)
+        case .rows(let rows, _):
+            batch = rows
+            outcome = database.changeRows(order, rows, session: session.id)
+        }
         endTransaction(session)
         switch outcome {
         case .refused:
@@ -257,8 +267,12 @@ final class Simulation {
             }
             let (position, isDone) = database.advance(order, change)
             guard readNext, let batch else { return .committed(position, isDone: isDone, next: nil) }
+            if case .rows(_, let part?) = payload {
+                return .committed(position, isDone: isDone, next: database.read(part, deferred: []))
+            }
             let next = database.read(
-                order.lease.shard, after: batch.through ?? order.checkpoint, deferred: [], limit: order.batchRows)
+                order.lease.shard, after: batch.cursor?.checkpoint ?? order.checkpoint, deferred: [],
+                limit: order.batchRows)
             return .committed(position, isDone: isDone, next: next)
         }
     }
