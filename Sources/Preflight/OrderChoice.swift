@@ -49,8 +49,9 @@ extension OrderChoice {
     ///
     /// - Parameters:
     ///   - rows: of the table; `estimated`: those that the job's condition leaves.
+    ///   - seconds: age of a snapshot from which on it is told.
     static func choose(
-        _ target: Target, _ job: Job, rows: Int64, estimated: Int64,
+        _ target: Target, _ job: Job, rows: Int64, estimated: Int64, snapshotsFrom seconds: Int = oldSnapshot,
         _ connection: PostgresConnection
     ) throws -> OrderChoice {
         let (asked, batch) = (job.order, job.batch)
@@ -85,7 +86,7 @@ extension OrderChoice {
                 return inKeyOrder("the rows are so wide that a batch is bounded by their bytes")
             }
         }
-        obstacles += try oldSnapshots(connection)
+        obstacles += try oldSnapshots(from: seconds, connection)
         let stripes = min(max(Int(table.rowsOnPage / 2), Self.stripes.lowerBound), Self.stripes.upperBound)
         let rule: Comb.Rule = table.hasEvenRemainders(stripes) ? .remainder : .hash
         let batchRows = min(batch.rows, Self.limit(for: job.change))
@@ -114,7 +115,7 @@ extension OrderChoice {
     }
 
     /// Sessions whose snapshots keep old row versions, which then leave no room on their pages.
-    private static func oldSnapshots(_ connection: PostgresConnection) throws -> [String] {
+    private static func oldSnapshots(from seconds: Int, _ connection: PostgresConnection) throws -> [String] {
         let result = try connection.execute(
             """
             SELECT a.pid, a.usename, a.application_name, pg_catalog.round(pg_catalog.date_part('epoch', now() - a.xact_start))::int
@@ -123,7 +124,7 @@ extension OrderChoice {
                 AND (a.backend_xmin IS NOT NULL OR a.backend_xid IS NOT NULL) AND now() - a.xact_start > make_interval(secs => $1::int)
                 AND a.backend_type <> 'autovacuum worker'
             ORDER BY a.xact_start LIMIT 3
-            """, ["\(oldSnapshot)"])
+            """, ["\(seconds)"])
         return (0..<result.rows).map { row in
             "pid \(result.text(row, 0) ?? "?") (\(result.text(row, 1) ?? "?"), \(result.text(row, 2) ?? "")) has a "
                 + "transaction open for \(result.text(row, 3) ?? "?") s: as long as it is, no old row version makes room"
