@@ -91,7 +91,8 @@ package final class BatchReader {
         guard !locking else { return request }
         if let walk {
             request.part = try walk.next(
-                read.statements, range, behind: position.cursor, limit: limit, connection)
+                read.statements, range, behind: position.cursor, limit: limit, budget: min(limits.rows, budget),
+                connection)
             request.range = try request.part.map { try read.part($0, connection) }
         } else {
             let window = window ?? limit * Self.windowFactor

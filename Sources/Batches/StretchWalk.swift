@@ -13,26 +13,28 @@ package final class StretchWalk {
     /// What is in hand is gone on with only where the shard stands as the parts that were taken have left it. After anything
     /// else, such as a batch that failed or another worker's, the keys are looked at again.
     ///
-    /// - Parameter limit: rows that the batch may have, beside the comb's own limit.
+    /// - Parameters:
+    ///   - limit: rows that the batch may have, beside the comb's own limit.
+    ///   - budget: rows that a statement has the time for.
     package func next(
-        _ statements: BatchStatements, _ range: KeyRange, behind cursor: Cursor, limit: Int,
+        _ statements: BatchStatements, _ range: KeyRange, behind cursor: Cursor, limit: Int, budget: Int,
         _ connection: PostgresConnection
     ) throws -> Stretch.Part? {
-        let limit = min(limit, comb.batchRows)
+        let limit = max(1, min(limit, budget, comb.batchRows))
         if stretch?.range == range, stretch?.cursor == cursor, let part = stretch?.next(rows: limit) { return part }
         stretch = nil
-        stretch = try Stretch.look(statements, comb, range, behind: cursor, keys: keys(limit: limit), connection)
+        stretch = try Stretch.look(statements, comb, range, behind: cursor, keys: keys(budget: budget), connection)
         return stretch?.next(rows: limit)
     }
 
-    /// How many keys a look takes where batches may have so many rows.
+    /// How many keys a look takes where a statement has the time for so many rows.
     ///
-    /// Batches that a timeout has made smaller make stretches smaller too, down to one key: the look evaluates the job's
-    /// condition, and has to stay within the same timeout.
-    package func keys(limit: Int) -> Int {
-        guard limit > 1 || comb.batchRows <= 1 else { return 1 }
-        guard limit < comb.batchRows else { return max(1, comb.stretchRows) }
-        return max(limit, comb.stretchRows / comb.batchRows * limit)
+    /// The look evaluates the job's condition, and has to stay within the same timeout as a batch. Where batches have become
+    /// smaller, stretches do so by the square, down to a batch: soon a look has no more to do than that.
+    package func keys(budget: Int) -> Int {
+        guard budget < comb.batchRows else { return max(1, comb.stretchRows) }
+        let share = Double(budget) / Double(comb.batchRows)
+        return max(1, min(budget, comb.stretchRows), Int(Double(comb.stretchRows) * share * share))
     }
 
     /// Gives back the end of the part that was taken last.

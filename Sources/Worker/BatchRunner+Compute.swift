@@ -245,8 +245,7 @@ extension BatchRunner {
         _ statements: BatchStatements
     ) throws -> any Error {
         if let comb {
-            return try blameLook(
-                error, position.cursor, comb, rows: min(budget, limits.rows), statements, connection)
+            return try blameLook(error, position.cursor, comb, statements, connection)
         }
         var trial = position
         trial.deferred = []

@@ -149,20 +149,20 @@ extension BatchRunner {
     ) throws -> Stretch.Part? {
         guard let walk else { return nil }
         do {
-            return try walk.next(set.statements, range, behind: position.cursor, limit: rows, connection)
+            return try walk.next(
+                set.statements, range, behind: position.cursor, limit: rows, budget: min(limits.rows, budget),
+                connection)
         } catch let error as PostgresError where error.concernsRow {
-            throw try blameLook(error, position.cursor, walk.comb, rows: rows, set.statements, connection)
+            throw try blameLook(error, position.cursor, walk.comb, set.statements, connection)
         }
     }
 
     /// Finds the row of a stretch at which the job's condition fails.
-    ///
-    /// - Parameter rows: that a batch was to have.
     func blameLook(
-        _ error: PostgresError, _ cursor: Cursor, _ comb: Comb, rows: Int, _ statements: BatchStatements,
+        _ error: PostgresError, _ cursor: Cursor, _ comb: Comb, _ statements: BatchStatements,
         _ connection: PostgresConnection
     ) throws -> StepError {
-        let keys = StretchWalk(comb).keys(limit: min(rows, comb.batchRows))
+        let keys = StretchWalk(comb).keys(budget: min(limits.rows, budget))
         let key = try Stretch.failingKey(
             statements, comb, range, behind: cursor, keys: keys, isOfRow: \.concernsRow, connection)
         let place = key.map { "row \(statements.target.key.quoted) \($0)" } ?? "the job's condition"

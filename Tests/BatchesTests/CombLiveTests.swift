@@ -163,9 +163,9 @@ import Testing
 
     @Test func stretchShrinksWithItsBatches() {
         let walk = StretchWalk(Comb(stripes: 10, rule: .hash, batchRows: 300, stretchRows: 9000))
-        #expect([1000, 300, 150, 2, 1].map(walk.keys) == [9000, 9000, 4500, 60, 1])
+        #expect([1000, 300, 150, 30, 2, 1].map(walk.keys) == [9000, 9000, 2250, 90, 2, 1])
         let odd = StretchWalk(Comb(stripes: 4, rule: .hash, batchRows: 7, stretchRows: 5))
-        #expect([9, 7, 3, 1].map(odd.keys) == [5, 5, 3, 1])
+        #expect([9, 7, 6, 3, 1].map(odd.keys) == [5, 5, 5, 3, 1])
     }
 
     // MARK: - A condition that fails

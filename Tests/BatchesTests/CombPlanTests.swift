@@ -125,7 +125,7 @@ import Testing
         let session = try TestDatabase.current.connect(setup: PostgresSession.batches + PostgresSession.byIndex)
         let comb = kind.comb(stripes: 10, batchRows: 100, stretchRows: 3000)
         let part = try #require(
-            try StretchWalk(comb).next(statements, shard.range, behind: .start, limit: 100, session))
+            try StretchWalk(comb).next(statements, shard.range, behind: .start, limit: .max, budget: 100, session))
         let rows = part.rows.count
         #expect((70...100).contains(rows))
         let fence = shard.fence

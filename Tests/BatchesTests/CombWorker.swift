@@ -87,7 +87,8 @@ final class CombWorker {
         case .setBased:
             if triesDeferred, !deferred.isEmpty { return .deferred(deferred) }
             let part = try walk.next(
-                statements, shard.range, behind: shard.cursor, limit: min(rows, limits.rows), connection)
+                statements, shard.range, behind: shard.cursor, limit: .max, budget: min(rows, limits.rows),
+                connection)
             return .part(try #require(part))
         case .rowBased:
             var position = Position(shard.cursor)

@@ -108,7 +108,7 @@ final class PostgresRunStore: RunStore {
         let walk = walks[held.worker] ?? StretchWalk(comb)
         walks[held.worker] = walk
         return try walk.next(
-            set.statements, shard(held, position).range, behind: position.cursor, limit: rows, connection)
+            set.statements, shard(held, position).range, behind: position.cursor, limit: rows, budget: rows, connection)
     }
 
     func restart(_ worker: WorkerID) { walks[worker] = nil }

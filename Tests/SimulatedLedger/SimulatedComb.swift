@@ -7,9 +7,9 @@ struct SimulatedComb: Sendable, Equatable {
     func stripe(_ key: Int) -> Int { abs(key % stripes) }
 
     /// As `StretchWalk.keys`.
-    func keys(limit: Int) -> Int {
-        guard limit > 1 || batchRows <= 1 else { return 1 }
-        guard limit < batchRows else { return max(1, stretchRows) }
-        return max(limit, stretchRows / batchRows * limit)
+    func keys(budget: Int) -> Int {
+        guard budget < batchRows else { return max(1, stretchRows) }
+        let share = Double(budget) / Double(batchRows)
+        return max(1, min(budget, stretchRows), Int(Double(stretchRows) * share * share))
     }
 }

@@ -70,7 +70,7 @@ extension SimulatedDatabase {
     /// Looks at what comes behind a cursor, as `Stretch.look`.
     func look(_ shard: ShardID, _ comb: SimulatedComb, behind cursor: SimulatedCursor, rows: Int) -> SimulatedStretch {
         let shard = shards[Int(shard.rawValue)]
-        let limit = comb.keys(limit: min(rows, comb.batchRows))
+        let limit = comb.keys(budget: rows)
         let lower = index(behind: cursor.stretch?.last ?? cursor.checkpoint ?? shard.after)
         let through = cursor.stretch?.end ?? shard.through
         let upper = max(lower, through == nil ? self.rows.count : index(behind: through))
