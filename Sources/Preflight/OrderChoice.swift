@@ -95,12 +95,12 @@ extension OrderChoice {
             stretchRows: min(Comb.stretchLimit, stripes * Self.batchesOfStripe * batchRows))
         let moved = max((rule == .hash ? 1.6 : 1) / Double(stripes), 1 / max(1, table.rowsOnPage))
         // What was measured: `docs/benchmarks.md`. An index keeps its size while about one update in seven goes into it.
-        let hotShare = table.indexes.isEmpty ? max(0, 0.95 - moved) : 0
+        let hotShare = table.indexes.isEmpty ? max(0, min(0.95 - moved, table.roomForPlaces)) : 0
         return OrderChoice(
             comb: comb, reason: asked == nil ? "HOT updates are possible" : "the job says so", obstacles: obstacles,
             expected: Expected(
-                hotShare: hotShare, heapGrowth: hotShare > 0 ? 1.06 + moved : 2,
-                indexGrowth: hotShare > 0.85 ? 1.05 : hotShare > 0 ? 1.05 + (0.85 - hotShare) * 8 : 2,
+                hotShare: hotShare, heapGrowth: hotShare > 0 ? 1.06 + max(moved, 0.95 - hotShare) : 2,
+                indexGrowth: hotShare > 0.85 ? 1.05 : hotShare > 0 ? min(2, 1.05 + (0.85 - hotShare) * 8) : 2,
                 walBytesPerRow: table.walBytes(hotShare: hotShare)))
     }
 
@@ -115,13 +115,16 @@ extension OrderChoice {
     }
 
     /// Sessions whose snapshots keep old row versions, which then leave no room on their pages.
+    ///
+    /// One that writes counts in any database: no snapshot is newer than the oldest transaction that writes, and a page is cleared
+    /// under a snapshot.
     private static func oldSnapshots(from seconds: Int, _ connection: PostgresConnection) throws -> [String] {
         let result = try connection.execute(
             """
             SELECT a.pid, a.usename, a.application_name, pg_catalog.round(pg_catalog.date_part('epoch', now() - a.xact_start))::int
             FROM pg_stat_activity AS a
-            WHERE a.datid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND a.pid <> pg_backend_pid()
-                AND (a.backend_xmin IS NOT NULL OR a.backend_xid IS NOT NULL) AND now() - a.xact_start > make_interval(secs => $1::int)
+            WHERE a.pid <> pg_backend_pid() AND (a.backend_xid IS NOT NULL OR a.backend_xmin IS NOT NULL
+                    AND a.datid = (SELECT oid FROM pg_database WHERE datname = current_database())) AND now() - a.xact_start > make_interval(secs => $1::int)
                 AND a.backend_type <> 'autovacuum worker'
             ORDER BY a.xact_start LIMIT 3
             """, ["\(seconds)"])
@@ -220,6 +223,15 @@ extension OrderChoice {
                 ORDER BY a.attnum, c.relname
                 """, ["\(target.oid)", "{\(written.map { "\($0.number)" }.joined(separator: ","))}"])
             return (0..<result.rows).map { (result.text($0, 0) ?? "", result.text($0, 1) ?? "") }
+        }
+
+        /// Share of a page's rows for whose new versions it has places left.
+        ///
+        /// A page takes as many places as rows without a column would fill it (`MaxHeapTuplesPerPage`: 24 bytes of header, 4 of the
+        /// place), and a HOT update needs one more for its row, for good.
+        var roomForPlaces: Double {
+            let places = Double((pageBytes - 24) / 28)
+            return rowsOnPage > 0 ? max(0, places - rowsOnPage) / rowsOnPage : 1
         }
 
         /// Whether no remainder comes much more often than another.
