@@ -47,13 +47,17 @@ struct Zombie {
     var run: Int
     var process: LiveProcess
 
-    /// - Parameter without: mechanisms to take from the worker that is frozen.
-    static func wake(in scenario: Scenario, _ kind: Items.Kind, without: String? = nil) async throws -> Zombie {
+    /// - Parameters:
+    ///   - without: mechanisms to take from the worker that is frozen.
+    ///   - more: further lines of the job.
+    static func wake(
+        in scenario: Scenario, _ kind: Items.Kind, without: String? = nil, more: String = ""
+    ) async throws -> Zombie {
         let items = try await Items.make(scenario, rows: 1_000)
         let gate = try await items.closeGate()
         let endpoint = "ipc://\(scenario.folder)/join"
         let coordinator = try scenario.coord(
-            "start", try items.job(kind, shards: 4), "--workers", "1", "--listen", endpoint)
+            "start", try items.job(kind, shards: 4, more: more), "--workers", "1", "--listen", endpoint)
         let run = try await scenario.newestRun()
         let zombie = try scenario.coord(
             "worker", "--connect", endpoint, "--verbose",

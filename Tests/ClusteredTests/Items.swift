@@ -40,14 +40,16 @@ struct Items: Sendable {
     /// As long as a batch may wait at the gate before it gives up and comes again.
     static let atTheGate = "lock_patience: 30s\n"
 
-    func setJob(batch: Int = 50, shards: Int = 8, retry: String = patient) throws -> String {
+    /// - Parameter more: further lines.
+    func setJob(batch: Int = 50, shards: Int = 8, retry: String = patient, more: String = "") throws -> String {
         try scenario.job(
             "table: items\nset: { n: n + 1 }\nbatch: { rows: \(batch) }\nshards: \(shards)\n"
-                + Self.atTheGate + retry)
+                + Self.atTheGate + retry + more)
     }
 
     func programJob(
-        _ command: String, batch: Int = 50, shards: Int = 8, retry: String = patient, timeout: String = "60s"
+        _ command: String, batch: Int = 50, shards: Int = 8, retry: String = patient, timeout: String = "60s",
+        more: String = ""
     ) throws -> String {
         try scenario.job(
             """
@@ -57,20 +59,23 @@ struct Items: Sendable {
             batch: { rows: \(batch) }
             shards: \(shards)
 
-            """ + Self.atTheGate + retry)
+            """ + Self.atTheGate + retry + more)
     }
+
+    /// Stripe by stripe, though the table is small.
+    static let comb = "order: comb\n"
 
     /// Both ways to add one.
     enum Kind: String, Sendable, CaseIterable {
         case setBased, rowBased
     }
 
-    func job(_ kind: Kind, batch: Int = 50, shards: Int = 8) throws -> String {
+    func job(_ kind: Kind, batch: Int = 50, shards: Int = 8, more: String = "") throws -> String {
         switch kind {
-        case .setBased: return try setJob(batch: batch, shards: shards)
+        case .setBased: return try setJob(batch: batch, shards: shards, more: more)
         case .rowBased:
             try scenario.program("plus_one.py")
-            return try programJob("python3, plus_one.py", batch: batch, shards: shards)
+            return try programJob("python3, plus_one.py", batch: batch, shards: shards, more: more)
         }
     }
 

@@ -1,0 +1,132 @@
+import Glibc
+import Sharding
+import Support
+import Testing
+
+/// Runs that do their shards stripe by stripe, whatever fails.
+@Suite struct CombTests {
+    private static let rows = 20_000
+
+    @Test(arguments: [(Items.Kind.setBased, UInt64(7)), (.rowBased, 8)])
+    func everyRowIsChangedOnceThoughWorkersAndCoordinatorsAreKilled(kind: Items.Kind, seed: UInt64) async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: Self.rows, pace: 0.01)
+            var random = SeededGenerator(seed: seed)
+            let moments = (0..<6).map { _ in Int.random(in: 0..<Self.rows * 9 / 10, using: &random) }.sorted()
+            let job = try items.job(kind, batch: 100, more: Items.comb)
+            var coordinator = try scenario.coord("start", job, "--workers", "2")
+            let run = try await scenario.newestRun()
+            for (index, moment) in moments.enumerated() {
+                let victim = try await first("a worker lives and \(moment) rows are done") {
+                    try await scenario.rowsDone(run) >= moment ? scenario.workers.randomElement(using: &random) : nil
+                }
+                guard index == 2 || index == 4 else {
+                    kill(victim, SIGKILL)
+                    continue
+                }
+                // A stretch is under way in the ledger whoever dies.
+                let under = try await scenario.session.int(
+                    "SELECT count(*) FROM coord.shard WHERE run_id = \(run) AND stretch_end IS NOT NULL")
+                #expect(under > 0)
+                coordinator.send(index == 2 ? SIGKILL : SIGINT)
+                _ = try await coordinator.ended()
+                coordinator = try scenario.coord("resume", "\(run)", "--workers", "2")
+            }
+            let ended = try await coordinator.ended()
+            #expect(ended.status == 0, "\(ended.errors)")
+            #expect(try await items.violations(run: run) == [])
+            let left = "SELECT count(*) FROM coord.shard WHERE run_id = \(run) AND stretch_end IS NOT NULL"
+            #expect(try await scenario.session.int(left) == 0)
+        }
+    }
+
+    @Test func workerThatWakesInItsStretchWritesNothing() async throws {
+        try await Scenario.run { scenario in
+            let zombie = try await Zombie.wake(in: scenario, .setBased, more: Items.comb)
+            do {
+                try await eventually("the zombie was refused") {
+                    zombie.process.errors.contains("a step failed (fenced)")
+                }
+            } catch { throw LiveProcess.Stuck(output: zombie.process.errors) }
+            #expect(try await zombie.items.violations(run: zombie.run) == [])
+        }
+    }
+
+    @Test func runGoesOnByItselfWhenTheServerCrashes() async throws {
+        try await TestServer.own { server, scenario in
+            let items = try await Items.make(scenario, rows: Self.rows, pace: 0.01)
+            let coordinator = try scenario.coord(
+                "start", try items.job(.rowBased, batch: 100, more: Items.comb), "--workers", "2")
+            let run = try await scenario.newestRun()
+            try await eventually("a part of the rows is done") { try await scenario.rowsDone(run) >= Self.rows / 3 }
+            await scenario.session.close()
+            try await server.stop(.immediate)
+            try await eventually("the coordinator noticed") {
+                coordinator.errors.contains("the database is away")
+            }
+            try await server.start()
+            let ended = try await coordinator.ended()
+            #expect(ended.status == 0, "\(ended.errors)")
+            #expect(try await items.violations(run: run) == [])
+        }
+    }
+
+    /// Needs a debug build of coord.
+    @Test(arguments: [nil, "stretch"])
+    func onlyTheStretchInTheLedgerKeepsRowsFromBeingChangedTwice(without: String?) async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 400)
+            let coordinator = try scenario.coord(
+                "start", try items.setJob(batch: 20, shards: 1, more: Items.comb), "--workers", "1",
+                environment: without.map { ["COORD_TEST_WITHOUT": $0] } ?? [:])
+            guard without != nil else {
+                #expect(try await coordinator.ended().status == 0)
+                return #expect(try await items.violations(run: try await scenario.newestRun()) == [])
+            }
+            // This run would never end.
+            try await eventually("rows are changed twice") {
+                try await scenario.session.int("SELECT count(*) FROM items WHERE n > 1") > 0
+            }
+        }
+    }
+
+    // MARK: - Whose fault a failure is
+
+    /// A row that the database refuses, in the middle of a part; a row at which the job's condition fails.
+    @Test(arguments: Items.Kind.allCases, [false, true])
+    func rowThatFailsIsNamed(kind: Items.Kind, inCondition: Bool) async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 1_000)
+            if !inCondition {
+                try await scenario.session.execute("ALTER TABLE items ADD CHECK (id <> 777 OR n = 0)")
+            }
+            let more = inCondition ? Items.comb + "where: 10 / (id - 777) < 100\n" : Items.comb
+            let ended = try await scenario.run("start", try items.job(kind, shards: 4, more: more), "--workers", "2")
+            #expect(ended.status == 3, "\(ended.errors)")
+            let run = try await scenario.newestRun()
+            let errors = try await scenario.session.execute(
+                "SELECT error FROM coord.shard WHERE run_id = \(run) AND state <> 'done'")
+            #expect(errors.count == 1)
+            #expect(errors.first?.first??.contains("row id 777: ") == true, "\(errors)")
+        }
+    }
+
+    /// The condition takes 2 ms a row, so that a look at all keys would take longer than the limit.
+    @Test(arguments: Items.Kind.allCases) func lookThatTakesTooLongIsTriedSmaller(kind: Items.Kind) async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 200)
+            try await scenario.session.execute(
+                """
+                CREATE FUNCTION slow(id bigint) RETURNS bool LANGUAGE plpgsql AS
+                    $$ BEGIN PERFORM pg_sleep(0.002); RETURN true; END $$
+                """)
+            let job = try items.job(kind, batch: 100, shards: 1, more: Items.comb + "where: slow(id)\n")
+            let ended = try await scenario.run(
+                "start", job, "--workers", "1", environment: ["COORD_TEST_STATEMENT_TIMEOUT": "200"])
+            #expect(ended.status == 0, "\(ended.errors)")
+            let run = try await scenario.newestRun()
+            #expect(try await (1...50).contains(scenario.session.int("SELECT batch_rows FROM coord.run")))
+            #expect(try await items.violations(run: run) == [])
+        }
+    }
+}
