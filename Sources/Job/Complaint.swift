@@ -1,4 +1,4 @@
-/// What is wrong with one value, before it is known where the value stands.
+/// A fault of one value, without the value's place in the file.
 struct Complaint: Error, Equatable {
     var message: String
     var mend: String?

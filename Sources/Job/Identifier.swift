@@ -33,7 +33,7 @@ enum Identifier {
     }
 
     static func quoted(_ name: String) -> String {
-        // By scalars: with what combines with it a quote is one character, and ends the name all the same.
+        // Scalar by scalar: a quote with a combining mark is one `Character`, but still ends the name in SQL.
         "\"" + name.unicodeScalars.map { $0 == "\"" ? "\"\"" : String($0) }.joined() + "\""
     }
 
@@ -71,7 +71,7 @@ enum Identifier {
         switch scalar {
         case "a"..."z", "A"..."Z", "_": true
         case "0"..."9", "$": !first
-        // PostgreSQL would take an invisible space too; in a job file it is a slip of the clipboard.
+        // PostgreSQL accepts invisible spaces in names; in a job file they come from the clipboard by accident.
         default: scalar.value >= 0x80 && !scalar.properties.isWhitespace
         }
     }

@@ -1,8 +1,9 @@
 extension Job {
     /// Why a connection string is refused, or `nil` when it holds no password.
     ///
-    /// Looks where libpq would find one: before the `@` of a URI, in a URI's parameters and in key=value pairs. A text that
-    /// libpq would misread is refused when it may hold a password. The reason never repeats any of the text.
+    /// Looks in every place where libpq reads a password: before the `@` of a URI, in a URI's parameters and in
+    /// key=value pairs. Also refuses a text that libpq would misread and that may hold a password. The reason never
+    /// quotes the text.
     ///
     /// - Parameter s: what libpq accepts as `dbname`: a URI, key=value pairs or the name of a database.
     public static func checkConnection(_ s: String) -> String? {
@@ -18,8 +19,8 @@ extension Job {
 
     /// Refuses a password before the `@` or in a parameter of what follows `postgresql://`.
     private static func checkURI(_ rest: Substring) -> String? {
-        // libpq ends the user's part at '@' or '/', so that '?' may be in a password; a '/' in one breaks libpq's reading,
-        // and it would show the password as a port. So both readings are searched.
+        // libpq ends the user's part at '@' or '/', so a password may hold a '?'. A '/' in a password breaks libpq's
+        // reading, and libpq would show the password as a port. So both readings are searched.
         for authority in [rest.prefix { $0 != "/" }, rest.prefix { $0 != "?" }] {
             if let at = authority.lastIndex(of: "@"), authority[..<at].contains(":") {
                 return "the connection string holds a password"

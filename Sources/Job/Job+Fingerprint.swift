@@ -1,9 +1,8 @@
 extension Job {
-    /// The canonical text of what defines the change, equal for two files exactly when they mean the same one.
+    /// The canonical text of a job's change. Two files have the same text exactly when they mean the same change.
     ///
-    /// Holds the name, table, key, predicate, and the assignments sorted by column, or what is read, what computes and what it
-    /// writes. Not the batch, shards, retries, timeout, the form of numbers, database or ledger's schema: those may
-    /// differ when a run is resumed.
+    /// It holds the name, the table, the key, the predicate, and either the assignments, sorted by column, or the
+    /// columns read, the program and the columns written. The other keys of a job are not part of it.
     public var fingerprint: String {
         var lines = ["job 1", line("name", [name]), line("table", [table.schema, table.name].compactMap(\.self))]
         if let key { lines.append(line("key", key)) }

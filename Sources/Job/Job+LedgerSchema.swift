@@ -1,10 +1,10 @@
 public import Sharding
 
 extension Job {
-    /// The schema of a ledger out of the text of an option or of a variable: a name as SQL writes it, as in a job file.
+    /// Reads the ledger's schema from an option or an environment variable: a name as SQL writes it, as in a job file.
     ///
-    /// - Parameter text: such as `ops`, or `"Ops"` in its quotes where capitals are meant.
-    /// - Throws: an item without a place, which says why it is none.
+    /// - Parameter text: for example `ops`, or `"Ops"` with its quotes for a name with capitals.
+    /// - Throws: an item without a place that says why the text is no schema's name.
     public static func ledgerSchema(_ text: String) throws(JobError.Item) -> LedgerSchema {
         do throws(Complaint) {
             return try ledgerSchema(try Identifier.parts(of: text))

@@ -48,7 +48,7 @@ extension Job {
     }
 
     private static func readFile(_ path: String) throws(Complaint) -> [UInt8] {
-        // Non-blocking, so that a FIFO is refused below and not waited for.
+        // Non-blocking: the open of a FIFO must not wait, so that the check below can refuse it.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw complaint(errno: errno) }
         defer { close(descriptor) }
@@ -61,7 +61,7 @@ extension Job {
         }
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
-        // Reads one byte more than the limit at least, by which the parser knows that the file is too large.
+        // Reads at least one byte beyond the limit, so that the parser can tell that the file is too large.
         while bytes.count <= maximumFileBytes {
             let count = read(descriptor, &buffer, buffer.count)
             if count == 0 { break }

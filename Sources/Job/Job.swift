@@ -17,13 +17,13 @@ public struct Job: Sendable, Equatable {
     public var change: Change
     /// How much one transaction may hold.
     public var batch: BatchLimits
-    /// Into how many key ranges the table is cut.
+    /// The number of key ranges that the table is cut into.
     public var shards: ShardCount
     /// How often and how soon a failed shard is tried again.
     public var retry: RetryPolicy
-    /// How long a batch may wait for a lock while it holds others, 1 ms to 60 s. Default: 200 ms.
+    /// How long a batch may wait for a lock while it holds other locks, 1 ms to 60 s. Default: 200 ms.
     public var lockPatience: Duration = Job.defaultLockPatience
-    /// The order of work within a shard, or `nil`: what the preflight finds best.
+    /// The order of work within a shard, or `nil` for the preflight's choice.
     public var order: Order?
     /// The `TimeZone` of the sessions that move values, or `nil`: UTC for programs, that of the coordinator's session for SQL.
     public var timeZone: String?
@@ -40,7 +40,7 @@ public struct Job: Sendable, Equatable {
     public enum Change: Sendable, Equatable {
         /// PostgreSQL computes them. 1 to 1600 assignments, in the file's order, each column once.
         case set([Assignment])
-        /// A program computes them from what it is given of each row.
+        /// A program computes them from each row's key and the columns read.
         case compute(Compute)
     }
 
@@ -66,7 +66,7 @@ public struct Job: Sendable, Equatable {
         public var line: Int
         /// The column of the SQL's first character, from 1, counted in Unicode scalars.
         public var column: Int
-        /// Whether the file has it in quotes. They are YAML's: SQL never sees them.
+        /// Whether the file has the SQL in quotes. They are YAML's quotes: SQL never sees them.
         public var isQuoted: Bool
 
         /// Makes an expression of `sql` that stands at `line` and `column`, both from 1.
@@ -80,7 +80,7 @@ public struct Job: Sendable, Equatable {
 
     /// Values that a program computes outside the database.
     public struct Compute: Sendable, Equatable {
-        /// The columns that leave the database beside the key. Empty: only the key does.
+        /// The columns that the program gets beside the key; empty for the key alone.
         public var read: [String]
         /// The columns that the program gives values for, at least one, each once.
         public var writes: [String]
@@ -88,7 +88,7 @@ public struct Job: Sendable, Equatable {
         public var program: Program
         /// How long the program may take over one batch, 1 ms to 24 h. Default: 60 s.
         public var timeout: Duration
-        /// How numbers that may have more digits than a double travel to a command. Default: as JSON's own.
+        /// How a command gets the values of bigint and numeric columns. Default: as JSON numbers.
         public var numbers: Numbers
 
         /// Makes a computation; the names are catalogue names, unquoted, and `timeout` is for one batch.
@@ -122,10 +122,10 @@ public struct Job: Sendable, Equatable {
 }
 
 extension Job {
-    /// What `isTransformName` asks for, in words.
+    /// The rule of `isTransformName` in words.
     public static let transformNameRule = "1 to \(maximumNameLength) of letters, digits, '_', '.', '-'"
 
-    /// Whether a job file can name a transform so.
+    /// Whether the text can name a transform in a job file.
     public static func isTransformName(_ text: String) -> Bool {
         (1...maximumNameLength).contains(text.utf8.count)
             && text.utf8.allSatisfy {

@@ -1,6 +1,6 @@
 internal import Yams
 
-/// A job file's text as YAML: its root node, and its lines for what the nodes do not know.
+/// A job file's text as YAML: the root node, and the lines, which tell places that the nodes do not have.
 struct JobDocument {
     /// The deepest nesting. Yams reads by recursion; deeper input would overflow the stack. A job needs three levels.
     static let maximumDepth = 256
@@ -39,7 +39,8 @@ struct JobDocument {
             mend: "A job names a table and new values, such as 'table: public.items' and 'set: { price: price * 2 }'.")
     }
 
-    /// Where the text of a scalar starts: after its anchor, tag and opening quote, or on the line below `|` and `>`.
+    /// The place where a scalar's text starts: after its anchor, tag and opening quote, or on the line below `|` and
+    /// `>`.
     func start(of scalar: Node.Scalar) -> (line: Int, column: Int) {
         guard let mark = scalar.mark, lines.indices.contains(mark.line - 1) else { return (1, 1) }
         var rest = lines[mark.line - 1].unicodeScalars.dropFirst(mark.column - 1)

@@ -1,11 +1,11 @@
-/// Why a job file was refused: everything wrong with it that could be found in one reading, up to ten places.
+/// Why a job file was refused: every fault that one reading can find, up to ten.
 ///
 /// Nothing has been sent to a database when this is thrown. No connection string is ever part of it.
 public struct JobError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The most places that one error names.
     static let maximumItems = 10
 
-    /// One thing wrong, and where.
+    /// One fault and its place.
     public struct Item: Error, Sendable, Equatable {
         /// The line, from 1, or `nil` when the whole file is meant.
         public var line: Int?
@@ -13,9 +13,9 @@ public struct JobError: Error, Sendable, Equatable, CustomStringConvertible {
         public var column: Int?
         /// The key's path, such as `batch.rows`.
         public var key: String?
-        /// What is wrong.
+        /// The fault.
         public var message: String
-        /// How to mend it, where that is known.
+        /// How to mend the fault, if that is known.
         public var mend: String?
 
         /// Makes an item; `line` and `column` count from 1, `key` is a path such as `batch.rows`.
@@ -32,7 +32,7 @@ public struct JobError: Error, Sendable, Equatable, CustomStringConvertible {
 
     /// The job file, as the user named it.
     public let file: String
-    /// What is wrong, in the file's order: 1 to ``maximumItems``.
+    /// The faults in the file's order: 1 to ``maximumItems``.
     public let errors: [Item]
 
     /// Makes an error about `file` of one or more items: sorts them by place and keeps the first ``maximumItems``.
@@ -57,7 +57,7 @@ public struct JobError: Error, Sendable, Equatable, CustomStringConvertible {
     /// How to mend the first item.
     public var mend: String? { errors[0].mend }
 
-    /// Each item as `file:line:column: message`, with how to mend it on an indented line below.
+    /// Each item as `file:line:column: message`, and its mend on an indented line below.
     public var description: String {
         errors.map { item in
             let place = [item.line, item.line == nil ? nil : item.column].compactMap { $0.map { ":\($0)" } }.joined()
@@ -67,7 +67,7 @@ public struct JobError: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 extension String {
-    /// What a file says, fit for a message: one line, no control characters, at most 63 characters.
+    /// A text from a file, made fit for a message: one line, no control characters, at most 63 characters.
     var shown: String {
         let clean = prefix(63).unicodeScalars.map { scalar -> String in
             let isControl = scalar.value < 0x20 || scalar.value == 0x7F || (0x80..<0xA0).contains(scalar.value)

@@ -8,7 +8,7 @@ enum JobKeys {
     static let batch = ["rows", "bytes"]
     static let retry = ["attempts", "backoff", "max_backoff"]
 
-    /// Under which key `name` belongs: "" is the top level.
+    /// The key that `name` belongs under: "" is the top level.
     static func home(of name: String) -> String? {
         [("", top), ("compute", compute), ("batch", batch), ("retry", retry)].first { $0.1.contains(name) }?.0
     }

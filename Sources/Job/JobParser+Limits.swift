@@ -43,7 +43,7 @@ extension JobParser {
         let longest = fields["max_backoff"].map {
             duration($0, from: .milliseconds(1), "1ms", to: .seconds(86400), "24h")
         }
-        // A value that was refused must not be compared: the user would be told twice of one mistake.
+        // A refused value is not compared: the user would be told of one mistake twice.
         if case .some(.none) = backoff { return retry }
         if case .some(.none) = longest { return retry }
         retry.backoff = backoff.flatMap(\.self) ?? retry.backoff

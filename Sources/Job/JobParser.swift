@@ -140,7 +140,7 @@ struct JobParser {
             return nil
         }
         var assignments: [Job.Assignment] = []
-        // By bytes: texts that only Unicode calls equivalent are two names to PostgreSQL.
+        // By bytes: canonically equivalent texts are two names to PostgreSQL.
         var seen: Set<[UInt8]> = []
         for (name, field) in fields {
             let keyField = Field(path: field.path, key: field.key, value: field.key ?? field.value)

@@ -25,7 +25,7 @@ extension JobReader {
         return Job.Expression(sql: sql, line: start.line, column: start.column, isQuoted: isQuoted)
     }
 
-    /// A column's name out of a scalar: a value, or a key of `set`.
+    /// Reads a column's name from a scalar, which is a value or a key of `set`.
     mutating func column(_ field: Field, example: String) -> String? {
         identifier(field, wanted: "a column", example: example) { parts throws(Complaint) in
             guard parts.count == 1 else {
@@ -40,7 +40,7 @@ extension JobReader {
     mutating func columns(_ field: Field, example: String, limit: Int = Job.maximumColumns) -> [String]? {
         guard let items = list(field, wanted: "a list of columns", example: example, limit: limit) else { return nil }
         var names: [String] = []
-        // By bytes: texts that only Unicode calls equivalent are two names to PostgreSQL.
+        // By bytes: canonically equivalent texts are two names to PostgreSQL.
         var seen: Set<[UInt8]> = []
         var isComplete = true
         for item in items {
@@ -58,13 +58,14 @@ extension JobReader {
         return isComplete ? names : nil
     }
 
-    /// A name with dots, made into what `make` makes of its parts.
+    /// Reads a dotted name and gives its parts to `make`.
     mutating func identifier<T>(
         _ field: Field, wanted: String, example: String, _ make: ([String]) throws(Complaint) -> T
     ) -> T? {
         let isDoubleQuoted = field.value.scalar?.style == .doubleQuoted
         return value(field, wanted: wanted, example: example) { text throws(Complaint) in
-            // "Id" may mean the column id, in YAML's quotes, or "Id", in SQL's. To guess could change the wrong column.
+            // "Id" may mean the column id in YAML's quotes, or the column "Id" in SQL's quotes. A guess could change
+            // the wrong column.
             if isDoubleQuoted, !text.contains("\""), text.unicodeScalars.contains(where: { ("A"..."Z").contains($0) }),
                 text.unicodeScalars.allSatisfy({ $0.properties.isAlphabetic || $0 == "_" || $0 == "." || $0.isDigit })
             {

@@ -1,8 +1,8 @@
 internal import Yams
 
-/// Reads typed values out of YAML nodes and collects what is wrong instead of stopping at the first.
+/// Reads typed values out of YAML nodes and collects the faults instead of stopping at the first.
 ///
-/// A method that returns `nil` has reported why.
+/// A method that returns `nil` has reported a fault.
 struct JobReader {
     /// The most errors that are collected; the user is told the first ``JobError/maximumItems`` by place.
     static let maximumErrors = 1000

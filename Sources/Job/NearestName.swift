@@ -1,8 +1,8 @@
-/// Fewer letters of a name are no beginning of it: they may be anything.
+/// The least letters that count as the beginning of a name; fewer may mean anything.
 private let shortestBeginning = 2
 
-/// Which of `names` somebody meant by `name`, or `nil` when none is near: the one that begins with it, or else the nearest, with
-/// one slip in three letters, at most two.
+/// The one of `names` that `name` most likely means: the one that begins with it, or else the nearest, with at most one
+/// slip in three letters and at most two slips. `nil` when none is near.
 package func nearestName(to name: String, in names: [String]) -> String? {
     let typed = Array(name.prefix(64).lowercased().map { $0 == "-" ? "_" : $0 })
     let begun = names.filter { $0.hasPrefix(String(typed)) }

@@ -1,7 +1,7 @@
-/// The order of work within a shard, where the job says it.
+/// The order of work within a shard, as a job file names it.
 public enum Order: String, Sendable, Equatable {
-    /// Stripe by stripe of a stretch, so that most new row versions find room on their page.
+    /// Stretch by stretch, and each stretch stripe by stripe, so that most new row versions find room on their page.
     case comb
-    /// By the key.
+    /// In the key's order.
     case key
 }

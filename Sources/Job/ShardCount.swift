@@ -1,4 +1,4 @@
-/// Into how many key ranges a table is cut.
+/// The number of key ranges that a table is cut into.
 public enum ShardCount: Sendable, Equatable {
     /// The planner chooses by the table's size and the number of workers. The default.
     case auto

@@ -1,6 +1,6 @@
 internal import Yams
 
-/// What a YAML parser says about a malformed file, in plain words.
+/// A YAML parser's complaint about a malformed file, in plain words.
 struct YAMLProblem {
     let item: JobError.Item
 
@@ -34,8 +34,8 @@ struct YAMLProblem {
                 mend: "Indent with spaces.")
         }
         let known = words.first { problem.contains($0.problem) }
-        // What is not closed is found missing at the end of the file, a key's ':' on the next line: where it began is
-        // what the user must see.
+        // The parser misses a closing quote or bracket at the end of the file, and a key's ':' on the next line. The
+        // user must see the place where the quote, the bracket or the key began.
         let isAtEnd = lines.dropFirst(mark.line - 1).allSatisfy { $0.allSatisfy(\.isWhitespace) }
         let isOpen = isAtEnd || ["unexpected end of stream", "expected ':'"].contains { problem.contains($0) }
         let place = isOpen ? context?.mark ?? mark : mark
@@ -87,7 +87,7 @@ struct YAMLProblem {
         ("another document", "the file holds more than one YAML document", "Remove the '---' and what follows it."),
     ]
 
-    /// Names the second place of a key, where one can be found in the text, since the parser tells of the first only.
+    /// Names the second place of a duplicate key, if the text shows one: the parser tells only of the first.
     private static func duplicate(_ key: String, first: Mark, lines: [Substring]) -> JobError.Item {
         let indent = first.column - 1
         let second = lines.indices.dropFirst(first.line).first { index in

@@ -1,17 +1,17 @@
-/// Where a shard stands: what of its range is done, as its row in the ledger says.
+/// The done part of a shard's range, as the shard's row in the ledger says.
 ///
-/// A value to hand on and to compare. What it means is known to `Batches` alone, which makes every new one and looks into it.
+/// Only `Batches` moves a cursor. Other modules store it, compare it, or show its checkpoint.
 public struct Cursor: Hashable, Sendable, CustomStringConvertible {
     /// Every key of the shard up to this one is done; nil before the first.
     package var checkpoint: Key?
-    /// What is under way behind the checkpoint; nil in key order, and between two stretches.
+    /// The stretch under way behind the checkpoint; nil in key order, and between two stretches.
     package var stretch: Stretch?
 
     /// Keys behind the checkpoint that are done stripe by stripe.
     package struct Stretch: Hashable, Sendable {
-        /// The last key of the stretch. Its first batch has fixed it.
+        /// The last key of the stretch. The stretch's first batch fixes it.
         package var end: Key
-        /// The stripe that is under way, from 0. Those before it are done.
+        /// The stripe under way, from 0. Lower stripes are done.
         package var stripe: Int
         /// The last key of this stripe that is done; nil before the first.
         package var last: Key?
@@ -28,15 +28,16 @@ public struct Cursor: Hashable, Sendable, CustomStringConvertible {
         self.stretch = stretch
     }
 
-    /// In key order, behind one key.
+    /// A cursor in key order, behind a key of one column.
     package init(_ checkpoint: String) { self.init(Key(checkpoint)) }
 
     /// Before the first row.
     public static let start = Cursor()
 
-    /// A cursor in the form that the ledger has: a key is an array of texts. Made by hand, it can be anything.
+    /// Reads a cursor from the columns of a shard's row, where a key is an array of texts. Somebody may have edited
+    /// them.
     ///
-    /// - Returns: nil where it is no cursor.
+    /// - Returns: nil when the columns hold no cursor.
     package init?(checkpoint: String?, stretchEnd: String?, stripe: String?, stripeKey: String?) {
         func key(_ literal: String?) -> Key?? {
             guard let literal else { return .some(nil) }

@@ -1,26 +1,26 @@
-/// What is known of a failure as values. The error's text says the same in words.
+/// The facts of a failure as values. The error's text says the same in words.
 public struct FailureCause: Equatable, Sendable {
-    /// What became of the batch that was in hand.
+    /// The fate of the batch in hand.
     public enum Effect: String, Equatable, Sendable, CaseIterable {
-        /// It was not sent.
+        /// The batch was not sent.
         case nothingWritten
-        /// The server has rolled it back.
+        /// The server has rolled the batch back.
         case rolledBack
-        /// The connection broke: only the ledger says whether it was committed.
+        /// The connection broke: only the ledger says whether the batch was committed.
         case unknown
     }
 
-    /// What follows from it; nil where nobody has said.
+    /// The kind, which decides how to go on; nil if the worker has not told it.
     public var kind: FailureKind?
-    /// PostgreSQL's code, five characters; nil when the server has refused nothing.
+    /// PostgreSQL's code, five characters; nil when the error is not the server's.
     public var sqlState: String?
     /// The row that the error is about.
     public var key: Key?
-    /// The column, by its name, whose value was wrong.
+    /// The name of the column whose value was wrong.
     public var column: String?
-    /// What became of the batch; nil when there was none.
+    /// The fate of the batch; nil when there was none.
     public var effect: Effect?
-    /// The process id of the server's session that is in the way; nil when none is, or it is not known.
+    /// The pid of the session that holds the wanted lock; nil if there is none or it is not known.
     public var holder: Int32?
 
     public init(

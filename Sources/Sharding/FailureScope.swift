@@ -1,11 +1,11 @@
-/// How far the cause of a failed attempt reaches, and so what may be tried next.
+/// How far the cause of a failed attempt reaches. It decides which retry makes sense.
 public enum FailureScope: Sendable, CaseIterable {
-    /// It may pass: the shard is tried again.
+    /// The cause may pass: the shard is tried again.
     case attempt
-    /// No retry of the shard can help, such as one that meets the same value in the same row.
+    /// No retry of this shard can help, for example because the same row has the same value again.
     case shard
     /// The worker is at fault, not the shard: another worker may do better.
     case worker
-    /// No shard can go on, such as when the table is another one: the run stops.
+    /// No shard of the run can go on, for example because the table was replaced: the run stops.
     case run
 }

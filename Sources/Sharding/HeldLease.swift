@@ -5,7 +5,7 @@ public struct HeldLease: Equatable, Sendable {
     public var sequence: Int64
     /// Rows updated on the shard in all leases.
     public var rowsDone: Int64
-    /// Rows that a batch may have, when a timeout has made batches smaller than the job says; 0 otherwise.
+    /// The row limit of a batch after a timeout has lowered it; 0 while the job's own limit holds.
     public var batchRows: Int
     public init(lease: Lease, sequence: Int64, rowsDone: Int64, batchRows: Int = 0) {
         self.batchRows = batchRows

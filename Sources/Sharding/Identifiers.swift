@@ -36,7 +36,8 @@ public struct WorkerID: Hashable, Sendable, Comparable, CustomStringConvertible 
     }
 }
 
-/// Number of a shard that grows with each lease. A write under a lower epoch than the shard's is refused by the fence.
+/// A shard's lease counter: it grows by one with each lease and with a cancel. The fence refuses a write under a lower
+/// epoch.
 public struct Epoch: Hashable, Sendable, Comparable, CustomStringConvertible {
     public let rawValue: Int64
     public init(_ rawValue: Int64) { self.rawValue = rawValue }

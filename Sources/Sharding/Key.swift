@@ -12,7 +12,7 @@ public struct Key: Hashable, Sendable, CustomStringConvertible {
     /// The value of a key of one column; nil for one of several.
     public var onlyComponent: String? { components.count == 1 ? components[0] : nil }
 
-    /// Equal byte for byte: to Swift, texts that only Unicode calls equivalent are equal, to PostgreSQL they are two.
+    /// Byte for byte, as PostgreSQL compares. Swift's own `==` also takes canonically equivalent texts for equal.
     public static func == (left: Key, right: Key) -> Bool {
         left.components.count == right.components.count
             && zip(left.components, right.components).allSatisfy { $0.utf8.elementsEqual($1.utf8) }
@@ -31,7 +31,8 @@ public struct Key: Hashable, Sendable, CustomStringConvertible {
 
     // MARK: - In the ledger
 
-    /// As an array of texts, in PostgreSQL's text form: `{17,x}`. So the ledger has checkpoints and the ends of ranges.
+    /// The key as an array of texts, in PostgreSQL's text form: `{17,x}`. The ledger stores checkpoints and the ends of
+    /// ranges so.
     public var literal: String { PostgresArray.write(components) }
 
     /// - Parameter literal: an array of texts, as the server writes it; nil for null.
@@ -43,16 +44,16 @@ public struct Key: Hashable, Sendable, CustomStringConvertible {
         components = elements
     }
 
-    /// As one text, as the ledger has it in a list of keys: the value of its only column, or an array's literal.
+    /// The key as one text, as the ledger stores lists of keys: the value of the only column, or an array's literal.
     public var text: String { onlyComponent ?? literal }
 
-    /// A key that stands as `text` in a list of keys. A text that is no literal of several columns becomes a key of one: it is
-    /// somebody's own, and must not get lost.
+    /// Reads one entry of such a list. An entry of several columns that is no array literal was written by hand. It
+    /// becomes a key of one column, so that the next check finds it instead of losing it.
     public init(listed text: String, columns: Int) {
         self = columns == 1 ? Key(text) : Key(literal: text) ?? Key(text)
     }
 
-    /// Keys in an array of such texts, as the server writes it; none for null.
+    /// Reads such a list, as the server writes the array; empty for null.
     public static func list(_ array: String?, columns: Int) -> [Key] {
         (array.flatMap { PostgresArray.parse($0) } ?? []).compactMap { $0.map { Key(listed: $0, columns: columns) } }
     }

@@ -13,7 +13,7 @@ public struct KeyRange: Hashable, Sendable, CustomStringConvertible {
     public var description: String { "(\(after?.description ?? "-∞"), \(through?.description ?? "+∞")]" }
 }
 
-/// What is wrong with a list of ranges that should tile a range (invariant I4).
+/// The first fault of a list of ranges that should tile a range (invariant I4).
 public enum TilingError: Error, Equatable, CustomStringConvertible {
     case empty
     case lowerEnd(found: KeyRange)

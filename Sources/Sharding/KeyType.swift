@@ -7,7 +7,7 @@ public enum KeyType: String, Codable, Sendable, CaseIterable {
     case text = "text"
     case varchar = "varchar"
 
-    /// The name to cast to in SQL, with its schema: whoever may create types could give one of theirs a name of these.
+    /// The type's name for a cast in SQL, with its schema: another role may have made a type of the same bare name.
     public var sqlName: String {
         switch self {
         case .smallint: "pg_catalog.int2"

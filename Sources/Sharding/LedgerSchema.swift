@@ -1,20 +1,20 @@
 /// The schema that a ledger's tables are in.
 public struct LedgerSchema: Equatable, Sendable, CustomStringConvertible {
-    /// As the catalogue has it: unquoted, case folded.
+    /// The name as in the catalogue: unquoted, case folded.
     public let name: String
-    /// As SQL writes it, and as the option and the job's key read it.
+    /// The name as SQL writes it. `--ledger-schema` and the job's key take the same form.
     public let quoted: String
 
-    /// `coord`, where nobody says otherwise.
+    /// The default: `coord`.
     public static let standard = LedgerSchema(checked: "coord")
 
     /// The longest name, in bytes: PostgreSQL cuts what is longer.
     public static let maximumBytes = 63
-    /// By which the ledger's own functions are quoted.
+    /// The dollar quote around the bodies of the ledger's functions.
     static let bodyQuote = "$body$"
 
-    /// - Parameter name: as the catalogue has it.
-    /// - Returns: nil where `fault` says why.
+    /// - Parameter name: the name as in the catalogue.
+    /// - Returns: nil for a name that `fault` refuses.
     public init?(_ name: String) {
         guard Self.fault(in: name) == nil else { return nil }
         self.init(checked: name)
@@ -26,7 +26,7 @@ public struct LedgerSchema: Equatable, Sendable, CustomStringConvertible {
             quoted = name
             return
         }
-        // By scalars: with what combines with it a quote is one character, and ends the name all the same.
+        // Scalar by scalar: a quote with a combining mark is one `Character`, but still ends the name in SQL.
         var text = "\""
         for scalar in name.unicodeScalars {
             if scalar == "\"" { text.unicodeScalars.append("\"") }

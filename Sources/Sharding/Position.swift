@@ -1,14 +1,14 @@
-/// Where a shard stands, as its row in the ledger says.
+/// How far a shard is, as its row in the ledger says.
 public struct Position: Equatable, Sendable {
-    /// What of the range is done.
+    /// The done part of the range.
     public var cursor: Cursor
-    /// Keys of rows that the cursor has passed and somebody changed or held meanwhile: to be seen to again.
+    /// Keys that the cursor has passed, but whose rows are still to be done: another session changed or held them.
     public var deferred: [Key]
     /// Batches committed on the shard in all leases.
     public var sequence: Int64
     /// Rows updated on the shard in all leases.
     public var rowsDone: Int64
-    /// Rows that a batch may have, when a timeout has made batches smaller than the job says; 0 otherwise.
+    /// The row limit of a batch after a timeout has lowered it; 0 while the job's own limit holds.
     public var batchRows: Int
 
     public init(

@@ -49,7 +49,7 @@ public enum PostgresArray {
         return nil
     }
 
-    /// Writes an array literal as the server's own output function does, byte for byte: what was written by either is equal.
+    /// Writes an array literal exactly as the server's output function does, so that literals can be compared as texts.
     public static func write(_ elements: [String]) -> String { "{" + elements.map(quoted).joined(separator: ",") + "}" }
 
     private static func quoted(_ element: String) -> String {

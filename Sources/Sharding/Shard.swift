@@ -1,9 +1,8 @@
 /// The state of a shard, as the ledger holds it.
 ///
 /// - `pending`: leaves by a lease, to `running`.
-/// - `running`: leaves by its last batch, to `done`; by a failed, expired or released attempt or a
-///   cancel, to `pending`; by the
-///   last attempt that failed, to `failed`.
+/// - `running`: leaves by its last batch, to `done`; by the end of an attempt or by a cancel, to `pending`; by a
+///   failure that exhausts its attempts or is permanent, to `failed`.
 /// - `done`: never left.
 /// - `failed`: left by `coord resume`, to `pending`.
 public enum ShardState: String, Sendable, CaseIterable {

@@ -18,10 +18,11 @@ public struct ShardPlan: Sendable, Equatable {
 extension ShardPlan {
     /// The most shards that a run may have: each is a row in the ledger and an entry in the coordinator's memory.
     public static let shardLimit = 100_000
-    /// Shards per worker: enough that the last one to finish leaves little idle time, and that a lost one is cheap.
+    /// Shards per worker. Enough that workers idle little while the last shard finishes, and that a lost attempt is
+    /// cheap.
     static let shardsPerWorker = 8
 
-    /// How many shards `auto` means: several a worker, but none smaller than a few batches.
+    /// The number of shards that `auto` means: several for each worker, but none smaller than a few batches.
     ///
     /// - Parameters:
     ///   - rows: estimated rows of the table.

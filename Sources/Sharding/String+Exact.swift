@@ -1,6 +1,6 @@
 extension String {
-    /// Whether two texts are the same byte for byte. Swift's `==` also takes texts for equal that only Unicode calls
-    /// equivalent: to PostgreSQL, composed and decomposed `café` are two names.
+    /// Whether two texts are the same byte for byte. Swift's `==` also takes canonically equivalent texts for equal; to
+    /// PostgreSQL, composed and decomposed `café` are two names.
     public func isExactly(_ other: String) -> Bool { utf8.elementsEqual(other.utf8) }
 }
 

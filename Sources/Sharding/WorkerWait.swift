@@ -1,9 +1,9 @@
-/// What a worker waits for.
+/// A worker's wait.
 public struct WorkerWait: Equatable, Sendable {
-    /// In the worker's words, such as "waits for pid 7 (app@local) at id 5": not safe to print before a view has cleaned
-    /// them.
+    /// The worker's own words, for example "waits for pid 7 (app@local) at id 5". A view must clean them before it
+    /// prints them.
     public var words: String
-    /// The same as values: who is in the way, at which key.
+    /// The same as values: the holder and the key.
     public var cause: FailureCause
 
     public init(words: String, cause: FailureCause = FailureCause()) {
