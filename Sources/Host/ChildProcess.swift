@@ -1,14 +1,14 @@
 import CHost
 import Glibc
 
-/// Starts programs, each in a process group of its own, without a shell.
+/// Starts programs without a shell, each in a new process group.
 package enum ChildProcess {
     /// - Parameters:
-    ///   - program: a path, or a name to be found in `PATH`.
-    ///   - arguments: without the program's own name.
-    ///   - environment: added to this process's own.
-    ///   - directory: where the program starts; nil for this process's own folder.
-    ///   - streams: descriptors that become standard input, output and error; nil keeps this process's own.
+    ///   - program: a path, or a name that is looked up in `PATH`.
+    ///   - arguments: the arguments without the program's name.
+    ///   - environment: variables that are added to this process's environment.
+    ///   - directory: the folder in which the program starts; nil for this process's folder.
+    ///   - streams: descriptors that become standard input, output and error; nil keeps this process's streams.
     package static func spawn(
         _ program: String, arguments: [String], environment: [String: String] = [:], directory: String? = nil,
         streams: (input: Int32?, output: Int32?, error: Int32?)
@@ -24,7 +24,7 @@ package enum ChildProcess {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        // Ctrl-C reaches this process alone, which ends its children in order.
+        // The new group keeps a Ctrl-C from the child: this process alone gets it, and ends its children in order.
         posix_spawnattr_setpgroup(&attributes, 0)
         var unblocked = sigset_t()
         sigemptyset(&unblocked)
@@ -55,10 +55,10 @@ package enum ChildProcess {
         return inherited + environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
     }
 
-    /// A descriptor that can be read once the child has ended; -1 where the kernel has none.
+    /// A descriptor that becomes readable when the child ends; -1 if the kernel gives none.
     package static func exitDescriptor(of child: pid_t) -> Int32 { coord_pidfd_open(child) }
 
-    /// How a process ended, in words, from the status that `waitpid` gave.
+    /// The status that `waitpid` gave, in words: how a process ended.
     package static func describe(status: Int32) -> String {
         let signal = status & 0x7F
         return signal == 0 ? "exit status \((status >> 8) & 0xFF)" : "killed by signal \(signal)"

@@ -3,16 +3,16 @@ import Glibc
 
 /// Starts a program so that the kernel kills it when the process that started it dies, however it dies.
 ///
-/// `posix_spawn` cannot ask for that, so this program is started in between: it asks for itself, and then becomes the
-/// other program.
+/// `posix_spawn` cannot request that. So this program starts itself in between (a self-exec): it requests the signal
+/// for itself, and then becomes the other program.
 package enum Leash {
     private static let word = "exec-on-leash"
 
-    /// What to start this program with, to become `command`.
+    /// The arguments for the self-exec that becomes `command`.
     package static func arguments(_ command: [String]) -> [String] { [word, "\(getpid())"] + command }
 
-    /// Waits until the process that holds the other end of standard input admits this one, by a byte.
-    /// - Returns: false when it ended instead.
+    /// Waits for admission: a byte on standard input, from the process at its other end.
+    /// - Returns: false when that process ended instead.
     package static func awaitAdmission() -> Bool {
         var byte: UInt8 = 0
         while true {
@@ -21,12 +21,12 @@ package enum Leash {
         }
     }
 
-    /// Becomes the other program, when this process was started for that. Call it first thing.
+    /// Becomes the other program, if this process is such a self-exec. Call it before anything else.
     package static func execIfAsked() {
         let arguments = CommandLine.arguments
         guard arguments.count > 3, arguments[1] == word, let parent = pid_t(arguments[2]) else { return }
         coord_die_with_parent()
-        // It may have died before it could be noticed.
+        // The parent may have died before the request for the signal.
         guard getppid() == parent else { exit(1) }
         let command = arguments[3...].map { strdup($0) } + [nil]
         if let program = command[0] { execvp(program, command) }

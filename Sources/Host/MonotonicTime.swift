@@ -1,18 +1,18 @@
 import Glibc
 
-/// The one clock of a process, and the one way to wait for it.
+/// The one clock of a process, and the one way to sleep.
 package enum MonotonicTime {
-    /// Time since some moment before this process; never goes back, also when the wall clock is set.
+    /// Time since a moment before this process. It never goes back, not even when the wall clock is set.
     package static func now() -> Duration {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return .seconds(Int64(time.tv_sec)) + .nanoseconds(Int64(time.tv_nsec))
     }
 
-    /// The same in whole milliseconds, as poll(2) counts them.
+    /// `now` in whole milliseconds, for poll(2).
     package static func milliseconds() -> Int64 { Int64(now() / .milliseconds(1)) }
 
-    /// Holds this thread up. A signal may end it earlier.
+    /// Makes this thread sleep. A signal may end the sleep earlier.
     package static func pause(for duration: Duration) {
         let (seconds, attoseconds) = duration.components
         guard duration > .zero else { return }

@@ -1,7 +1,7 @@
 /// A clock that stands still while its process is frozen, or its host asleep.
 ///
-/// What others do in such a time cannot be seen, so it counts against nobody. Whoever reads the clock first after it takes it
-/// out, so that no two readings differ by it. The clock is read at least every `limit`, by a tick.
+/// A frozen process cannot see what others do, so that time counts against nobody. The first reading after a freeze
+/// takes the frozen time out. A tick reads the clock at least every `limit`.
 package struct PausingClock: Sendable {
     /// A longer time between two readings means that the process was frozen.
     package static let limit = Duration.seconds(2)
@@ -10,7 +10,7 @@ package struct PausingClock: Sendable {
     private var paused = Duration.zero
     private var latest = Duration.zero
 
-    /// - Parameter time: as every later one, since any fixed moment.
+    /// - Parameter time: time since any fixed moment, the same one for all readings.
     package init(at time: Duration = MonotonicTime.now()) { origin = time }
 
     /// Time since the clock was made, without pauses. It never goes back.

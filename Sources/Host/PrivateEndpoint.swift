@@ -8,7 +8,7 @@ package enum PrivateEndpoint {
 
     package static func path(inside folder: String) -> String { "\(folder)/run" }
 
-    /// Removes the socket and its folder, when nothing else is in it. Nothing happens for endpoints that are no files.
+    /// Removes the socket, and its folder if the folder is then empty. Does nothing for endpoints that are no files.
     package static func remove(_ endpoint: String) {
         guard endpoint.hasPrefix(scheme) else { return }
         let path = String(endpoint.dropFirst(scheme.count))

@@ -1,41 +1,41 @@
 import Glibc
 
-/// What the kernel lets this process and this user have: open files and threads. Beyond them libraries abort the process
-/// without a word, so that what cannot fit is to be refused before.
+/// The kernel's limits on open files of this process and on threads of this user. Beyond them, libraries abort the
+/// process without a message, so coord refuses beforehand a load that cannot fit.
 package enum ProcessLimits {
-    /// Descriptors that this process asks for at the most. Not all that the hard limit gives, which may be a billion: there
-    /// are programs that close each one when they start, and they inherit the limit.
+    /// The most descriptors that this process asks for. The hard limit may be a billion, and child programs inherit the
+    /// limit: some close every possible descriptor when they start.
     static let descriptorsWanted = 65_536
 
     // MARK: - Open files
 
-    /// Raises this process's limit of open files as far as it may, which also counts for the programs that it starts.
+    /// Raises this process's limit on open files as far as allowed. Programs that it starts inherit the limit.
     /// - Returns: the limit now.
     @discardableResult
     package static func raiseDescriptors() -> Int {
         raise(Int32(RLIMIT_NOFILE.rawValue), to: descriptorsWanted)
     }
 
-    /// Files, sockets and the like that this process has open now.
+    /// The number of descriptors that this process has open now.
     package static var openDescriptors: Int { max(0, entries(of: "/proc/self/fd").count - 1) }
 
     // MARK: - Threads
 
-    /// Raises the limit of this user's threads, in all of its processes, as far as this process may.
-    /// - Returns: the limit now; nil when there is none for this process.
+    /// Raises the limit on this user's threads, over all of the user's processes, as far as this process may.
+    /// - Returns: the limit now; nil when this process has none.
     @discardableResult
     package static func raiseThreads() -> Int? {
         let limit = raise(Int32(__RLIMIT_NPROC.rawValue), to: .max)
-        // The kernel does not count for root.
+        // The kernel does not count root's threads.
         return geteuid() == 0 || limit == .max ? nil : limit
     }
 
-    /// Threads of this user in all processes, its real one, which the kernel counts; zero where nothing can be seen.
+    /// Threads of this process's real user in all processes, as the kernel counts them; zero when `/proc` shows none.
     package static var threadsOfUser: Int {
         let user = "\(getuid())"
         var count = 0
         for process in entries(of: "/proc") where process.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
-            // A process may end meanwhile.
+            // The process may have ended meanwhile.
             guard let status = text(of: "/proc/\(process)/status") else { continue }
             var threads = 0
             var isOwn = false

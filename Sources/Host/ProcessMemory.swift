@@ -2,7 +2,7 @@ import Glibc
 
 /// Memory of a process, from `/proc`.
 package enum ProcessMemory {
-    /// Resident bytes now (VmRSS) and at their peak (VmHWM); zeros where there is no such file.
+    /// Resident bytes now (VmRSS) and at their peak (VmHWM); zeros if `/proc` has no such file.
     /// - Parameter pid: the process; nil for this one.
     package static func read(_ pid: pid_t? = nil) -> (rss: Int64, peak: Int64) {
         let text = contents("/proc/\(pid.map { "\($0)" } ?? "self")/status")
@@ -13,9 +13,9 @@ package enum ProcessMemory {
         return (kilobytes("VmRSS:"), kilobytes("VmHWM:"))
     }
 
-    /// Resident bytes of a process and of the processes that it has started itself; 0 when there is none.
+    /// Resident bytes of a process and of its direct children; 0 when there is no such process.
     package static func residentWithChildren(_ pid: pid_t) -> Int64 {
-        // A kernel without CONFIG_PROC_CHILDREN has no such file: then the process counts alone.
+        // A kernel without CONFIG_PROC_CHILDREN has no such file: then only the process itself counts.
         let children = contents("/proc/\(pid)/task/\(pid)/children").split(separator: " ").compactMap { pid_t($0) }
         return children.reduce(read(pid).rss) { $0 + read($1).rss }
     }

@@ -1,14 +1,14 @@
 import Glibc
 
-/// What is at the path of a unix socket that somebody wants to listen on.
+/// Whether a unix socket's path is free to listen on.
 package enum SocketPath: Equatable {
-    /// Nothing, or a socket that nobody listens on any more: it may be taken.
+    /// Nothing is there, or a socket without a listener: the path may be used.
     case free
     /// Another process listens there.
     case taken
     /// A file that is no socket.
     case file
-    /// It cannot be listened on, or not be told: why.
+    /// The path cannot be used, or it cannot be examined; with the reason.
     case impossible(String)
 
     /// Bytes of the path of a unix socket (`sun_path` without its end).
@@ -44,7 +44,7 @@ package enum SocketPath: Equatable {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
             }
         }
-        // Full is what only a living one can be.
+        // Only a living listener can have a full queue.
         if connected || errno == EAGAIN || errno == EINPROGRESS { return .taken }
         return errno == ECONNREFUSED || errno == ENOENT ? .free : .impossible(reason(errno))
     }

@@ -1,7 +1,7 @@
 extension String {
-    /// The text with control characters as escapes, so that a terminal shows them and does not obey them. Tabs stay.
+    /// The text with its control characters escaped, so that a terminal shows them instead of obeying them. Tabs stay.
     ///
-    /// Also those that C1 has (U+0080 to U+009F), and what ends a line or turns the direction of writing in Unicode.
+    /// Also escapes the C1 controls (U+0080 to U+009F) and Unicode's line separators and direction controls.
     package var withVisibleControls: String {
         guard unicodeScalars.contains(where: { $0.isControl }) else { return self }
         return unicodeScalars.reduce(into: "") { text, scalar in
@@ -14,10 +14,10 @@ extension String {
         }
     }
 
-    /// The first `limit` bytes of some text, on one line and with control characters made visible.
+    /// The first `limit` bytes of a text, on one line, with visible control characters.
     package init(excerpt bytes: UnsafeRawBufferPointer, limit: Int) {
         var end = Swift.min(bytes.count, limit)
-        // Not within a character.
+        // Cut only between characters.
         if end < bytes.count { while end > 0, bytes[end] & 0xC0 == 0x80 { end -= 1 } }
         let text = String(decoding: bytes[..<end], as: UTF8.self).withVisibleControls
         self.init(end < bytes.count ? text + "…" : text)

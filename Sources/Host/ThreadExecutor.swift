@@ -1,10 +1,10 @@
 import CHost
 import Glibc
 
-/// Runs an actor's jobs on one thread of its own, so that blocking calls never sit on Swift's cooperative pool.
+/// Runs an actor's jobs on one dedicated thread, so that blocking calls never occupy Swift's cooperative pool.
 ///
-/// The thread lives as long as the process: an executor is made once for each connection that a process keeps.
-/// `@unchecked Sendable` because `queue` is only touched under `mutex`.
+/// The thread lives as long as the process: a process makes one executor for each connection that it keeps. `@unchecked
+/// Sendable` because `queue` is only touched under `mutex`.
 package final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -24,7 +24,7 @@ package final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
         pthread_attr_setstacksize(&attributes, Self.stackSize)
         pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
         let unmanaged = Unmanaged.passRetained(self)
-        // The thread takes no job before this lock is free, so that `thread` is known to it.
+        // The new thread waits for this lock, so that `thread` is set before the thread reads it.
         pthread_mutex_lock(mutex)
         let status = pthread_create(
             &thread, &attributes,
@@ -38,7 +38,7 @@ package final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
         pthread_attr_destroy(&attributes)
     }
 
-    /// Nothing can be done without the thread, and a trap would say nothing to the person who has set the limit.
+    /// The process cannot work without the thread, and a trap would not tell anybody which limit is too low.
     private static func endProcess(_ status: Int32) -> Never {
         let reason = String(cString: strerror(status))
         let text =
@@ -63,7 +63,7 @@ package final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
         precondition(pthread_equal(pthread_self(), thread) != 0, "called from another thread than \(name)'s")
     }
 
-    /// Names the calling thread, for people who look with top -H.
+    /// Names the calling thread, for people who use `top -H`.
     package static func nameThread(_ name: String) { coord_name_thread(name) }
 
     private func loop() {

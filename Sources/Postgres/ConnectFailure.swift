@@ -1,21 +1,21 @@
-/// Why a connection did not come about, read from libpq's message.
+/// Why a connection failed, read from libpq's message.
 ///
 /// libpq before 17 keeps no SQLSTATE of a refusal, but its verbose messages have it, whatever the server's language:
-/// `FATAL:  28P01: password authentication failed`. What the client itself finds has none; libpq's words for that are
-/// English, since this program never asks for another language.
+/// `FATAL:  28P01: password authentication failed`. An error that the client finds by itself has none. libpq's words
+/// for such an error are English, since this program never asks for another language.
 struct ConnectFailure: Equatable {
-    /// config_file_error: nothing but other settings helps.
+    /// config_file_error: only other settings help.
     static let badSettings = "F0000"
 
-    /// nil where the server is away, so that a later try may find it.
+    /// nil when the server is away: a later try may find it.
     var sqlState: String?
-    /// As libpq writes it without the verbosity.
+    /// libpq's message without its verbose parts.
     var message: String
 
     /// - Parameters:
     ///   - message: libpq's, verbose.
-    ///   - isAttempted: whether libpq knew of a host at all.
-    ///   - needsPassword: whether a server asked for a password that nobody had.
+    ///   - isAttempted: whether libpq had a host to try.
+    ///   - needsPassword: whether a server asked for a password and none was given.
     init(_ message: String, isAttempted: Bool, needsPassword: Bool) {
         var codes: [String] = []
         var lines: [Substring] = []
@@ -29,7 +29,7 @@ struct ConnectFailure: Equatable {
             }
         }
         self.message = lines.joined(separator: "\n")
-        // libpq stops at the first host that refuses; those before it are starting up or away.
+        // libpq stops at the first host that refuses; the hosts before it are starting up or away.
         if let refusal = codes.last(where: { Recovery.of(sqlState: $0) != .reconnect }) {
             sqlState = refusal
         } else if needsPassword {
@@ -41,8 +41,8 @@ struct ConnectFailure: Equatable {
         }
     }
 
-    /// The code after the first severity of a line, and the line without it: a colon and two spaces stand before it, which
-    /// no word of libpq's own does.
+    /// The code after a line's first severity, and the line without the code. A colon and two spaces stand before the
+    /// code; libpq's own words never contain that.
     private static func code(in line: Substring) -> (String, Substring)? {
         let characters = Array(line.unicodeScalars)
         guard characters.count >= 10 else { return nil }
@@ -51,7 +51,7 @@ struct ConnectFailure: Equatable {
                 characters[start + 1..<start + 3], characters[start + 3..<start + 8], characters[start + 8..<start + 10]
             )
             guard before.elementsEqual("  ".unicodeScalars) else { continue }
-            // The server's own text begins here, and may hold anything.
+            // Here the server's own text begins. It may hold anything.
             guard after.elementsEqual(": ".unicodeScalars),
                 code.allSatisfy({ ("0"..."9").contains($0) || ("A"..."Z").contains($0) })
             else { return nil }
@@ -62,9 +62,9 @@ struct ConnectFailure: Equatable {
         return nil
     }
 
-    /// What libpq finds before it asks any server, but for what may pass.
+    /// Errors that libpq finds before it asks any server and that may pass.
     private static let passing = ["could not translate host name", "out of memory", "could not look up local user ID"]
-    /// What it finds with a server at hand that no later try changes.
+    /// Errors that libpq finds while it talks to a server and that no later try changes.
     private static let lasting = [
         "root certificate file", "certificate file \"", "private key file", "certificate verify failed",
         "does not match host name", "server does not support SSL", "server does not support GSS", "channel binding",
@@ -73,7 +73,7 @@ struct ConnectFailure: Equatable {
     ]
 
     private static func isFaultOfTheSettings(_ message: String) -> Bool {
-        // Since libpq 14 every attempt is named so.
+        // Since libpq 14, each attempt's message begins so.
         guard message.contains("connection to server ") else { return !passing.contains(where: message.contains) }
         return lasting.contains(where: message.contains)
     }

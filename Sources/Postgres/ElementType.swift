@@ -1,4 +1,4 @@
-/// The types that arrays of values have on the wire, in binary form.
+/// The element types of arrays that are sent in binary form.
 public enum ElementType: UInt32, Sendable, CaseIterable {
     case bool = 16
     case int8 = 20
@@ -10,7 +10,7 @@ public enum ElementType: UInt32, Sendable, CaseIterable {
     case xid = 28
     case uuid = 2950
 
-    /// With its schema, for a cast.
+    /// The type's name with its schema, for a cast.
     public var sqlName: String {
         switch self {
         case .bool: "pg_catalog.bool"

@@ -8,7 +8,7 @@ public enum LibPQ {
         return "\(number / 10_000).\(number % 10_000)"
     }
 
-    /// The names of connection parameters that it knows.
+    /// The names of the connection parameters that this libpq knows.
     public static var parameters: Set<String> {
         guard let options = PQconninfoParse("", nil) else { return [] }
         defer { PQconninfoFree(options) }

@@ -15,8 +15,8 @@ public final class PostgresCancel: @unchecked Sendable {
 
     /// Asks the server to cancel; the statement then ends with SQLSTATE 57014, or has ended already.
     ///
-    /// libpq connects for that and waits for the server to hang up, without any limit of its own. So a thread does it: one
-    /// that has no answer within `patience` is left behind, and ends when the connection does.
+    /// libpq opens a connection for the request and waits without a limit until the server closes it. So a thread sends
+    /// the request. A thread without an answer after `patience` is left behind; it ends with that connection.
     /// - Returns: whether the server has taken the request.
     @discardableResult
     public func cancel() -> Bool {
@@ -42,7 +42,7 @@ public final class PostgresCancel: @unchecked Sendable {
         return request.outcome(within: Self.patience)
     }
 
-    /// One request, shared by the thread that sends it and the one that waits.
+    /// One request, shared by the sending thread and the waiting thread.
     private final class Request {
         private let cancel: PostgresCancel
         private var ends: [Int32] = [-1, -1]
@@ -60,7 +60,7 @@ public final class PostgresCancel: @unchecked Sendable {
         func send() {
             var reason = [CChar](repeating: 0, count: 256)
             var taken: UInt8 = PQcancel(cancel.raw, &reason, Int32(reason.count)) == 1 ? 1 : 0
-            // Nobody may be waiting any more.
+            // The waiting thread may have left already.
             _ = Glibc.send(ends[1], &taken, 1, Int32(MSG_NOSIGNAL))
         }
 

@@ -2,19 +2,18 @@ import CLibPQ
 import Glibc
 import Host
 
-/// Makes a connection without blocking for longer than each address may take.
+/// Opens a connection, with a limit on the time of each address.
 ///
-/// libpq tries the hosts and addresses in turn, and here only the waits are: it has no limit of its own when it is asked
-/// not to block.
+/// libpq tries the hosts and addresses in turn. The waits are here, since libpq has no limit in its non-blocking mode.
 struct PostgresConnecting {
-    /// How long one address may take until it has let this session in, where neither the conninfo nor `PGCONNECT_TIMEOUT`
-    /// says so. libpq's own default is to wait for ever.
+    /// How long one address may take to accept the session, if neither the conninfo nor `PGCONNECT_TIMEOUT` has a
+    /// limit. libpq's default is to wait for ever.
     static let addressLimit = Duration.seconds(10)
     /// Milliseconds that sent data may stay unacknowledged before the connection counts as dead.
     static let userTimeout = "30000"
 
     private let settings: PostgresConnection.Settings
-    /// What hosts said that are not tried any more.
+    /// The errors of hosts that are not tried any more.
     private var earlier: [String] = []
 
     init(_ settings: PostgresConnection.Settings) { self.settings = settings }
@@ -22,20 +21,22 @@ struct PostgresConnecting {
     private enum Outcome {
         case connected
         case failed(PostgresError)
-        /// It took the connection and said nothing. libpq would wait on, so it is asked anew for the hosts behind.
+        /// The host took the connection and said nothing. libpq would wait on, so a new attempt asks it for the hosts
+        /// behind this one.
         case silent(ServerList?, String)
     }
 
-    /// - Throws: `PostgresError`, whose `sqlState` is nil when the server is away and F0000 when the settings are at fault.
+    /// - Throws: `PostgresError`: its `sqlState` is nil when the server is away, and F0000 when the settings are at
+    ///   fault.
     mutating func connect() throws(PostgresError) -> OpaquePointer {
         if let conninfo = settings.conninfo { try Self.checkSyntax(conninfo) }
         var servers: ServerList?
-        // Each turn has fewer hosts than the one before.
+        // Each turn has fewer hosts than the turn before, so the loop ends.
         while true {
             guard let raw = start(servers) else {
                 throw PostgresError(sqlState: nil, message: "out of memory in libpq")
             }
-            // With it a refusal has its SQLSTATE, which the server's language does not change.
+            // A verbose refusal holds the SQLSTATE, which does not depend on the server's language.
             PQsetErrorVerbosity(raw, PQERRORS_VERBOSE)
             // Notices are for people at a psql prompt.
             PQsetNoticeReceiver(raw, { _, _ in }, nil)
@@ -55,7 +56,7 @@ struct PostgresConnecting {
         }
     }
 
-    /// libpq takes what is neither a URI nor has a "=" for the name of a database.
+    /// libpq takes a text that is no URI and has no "=" for the name of a database.
     private static func checkSyntax(_ conninfo: String) throws(PostgresError) {
         let isURI = conninfo.hasPrefix("postgresql://") || conninfo.hasPrefix("postgres://")
         guard isURI || conninfo.utf8.contains(UInt8(ascii: "=")) else { return }
@@ -68,7 +69,7 @@ struct PostgresConnecting {
 
     private func start(_ servers: ServerList?) -> OpaquePointer? {
         var options: [(String, String)] = []
-        // First, so that the rest completes it; expanded, since it is a whole conninfo.
+        // First, so that the other options complete it. libpq expands it, since it is a whole conninfo.
         if let conninfo = settings.conninfo { options.append(("dbname", conninfo)) }
         options += [
             ("fallback_application_name", "coord"), ("application_name", settings.applicationName),
@@ -104,7 +105,8 @@ struct PostgresConnecting {
             case .ready: break
             case .interrupted: return .failed(failure(PostgresConnection.interruption, nil))
             case .silent where PQstatus(raw) == CONNECTION_STARTED && shutDown != current:
-                // Nobody has taken the connection: libpq finds it failed and goes on to the next address by itself.
+                // The address has not answered: libpq sees the shut socket as a failure and goes on to the next address
+                // by itself.
                 shutDown = current
                 shutdown(PQsocket(raw), Int32(SHUT_RDWR))
             case .silent:
@@ -120,8 +122,8 @@ struct PostgresConnecting {
         }
     }
 
-    /// How long an address may take: the user's own limit where there is one. Zero, with which libpq would wait for ever,
-    /// is as long as any silence.
+    /// How long an address may take: the user's limit if there is one. Zero means for ever to libpq; here it means as
+    /// long as any silence.
     private static func limit(_ timeout: String, else silenceLimit: Duration) -> Duration? {
         let digits = timeout.filter { !$0.isWhitespace }
         if digits.isEmpty { return addressLimit }
@@ -143,7 +145,7 @@ struct PostgresConnecting {
     private func failure(of raw: OpaquePointer, silent limit: Duration? = nil) -> PostgresError {
         var text = PostgresConnection.text(PQerrorMessage(raw))
         if let limit {
-            // As the system calls what was done to the socket.
+            // The system's words for the shut socket.
             text = text.replacing(String(cString: strerror(ECONNRESET)), with: "no answer for \(limit.inSeconds)")
         }
         let refusal = ConnectFailure(

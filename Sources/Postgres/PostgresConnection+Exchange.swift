@@ -1,22 +1,22 @@
 import CLibPQ
 import Glibc
 
-// How statements go out and answers come in. libpq never blocks here: every wait is a `poll` with a limit, which begins anew
-// whenever bytes arrive or leave, so that it bounds the silence and not the work.
+// How statements go out and answers come in. libpq never blocks here: every wait is a `poll` with a limit. The limit
+// begins anew whenever bytes arrive or leave, so it bounds the silence and not the work.
 extension PostgresConnection {
-    /// Milliseconds between two looks at what a TLS library or GSSAPI may have taken from the socket for itself, where it
-    /// does not tell.
+    /// Milliseconds between two looks for bytes that a TLS library or GSSAPI has read from the socket but not handed
+    /// on. `poll` does not see these bytes.
     private static let blindLook: Int32 = 50
 
-    /// The next result of the statement whose turn it is; nil after its last one. Not for a connection that was given up
-    /// because of COPY, which libpq has results of without end.
+    /// The next result of the current statement; nil after its last one. Never call it after COPY: libpq then gives
+    /// results without end.
     @inline(__always)
     func next() throws(PostgresError) -> OpaquePointer? {
         if PQisBusy(raw) != 0 { try awaitAnswer() }
         return PQgetResult(raw)
     }
 
-    /// All results of what was sent, of which the last counts, as for `PQexec`. An error comes before everything else.
+    /// Reads all results and returns the last one, as `PQexec` does. An error comes before everything else.
     func outcome() throws(PostgresError) -> PostgresResult {
         var last: PostgresResult?
         var failure: PostgresError?
@@ -34,9 +34,9 @@ extension PostgresConnection {
         return last
     }
 
-    /// Sends what libpq still holds.
+    /// Sends the bytes that libpq still holds.
     func flush() throws(PostgresError) {
-        // Less than zero: it is broken, and reading says why.
+        // Less than zero: the connection is broken, and the next read says why.
         while PQflush(raw) > 0 {
             guard try pause(for: POLLIN | POLLOUT) else { return }
         }
@@ -47,14 +47,14 @@ extension PostgresConnection {
         while PQisBusy(raw) != 0 {
             let isUnsent = PQflush(raw) > 0
             guard try pause(for: isUnsent ? POLLIN | POLLOUT : POLLIN) else {
-                // What came before the end may be the server's reason for it.
+                // Bytes from before the end may hold the server's reason.
                 if PQisBusy(raw) == 0 { return }
                 throw giveUp(lastError.message)
             }
         }
     }
 
-    /// Waits until bytes can be moved, and takes in those that have come.
+    /// Waits until bytes can be sent or received, and takes in the received ones.
     /// - Returns: false when the connection has come to its end.
     private func pause(for events: Int32) throws(PostgresError) -> Bool {
         if let broken { throw broken }
@@ -73,7 +73,7 @@ extension PostgresConnection {
             blindSilence += limit
             guard isBlind, blindSilence < silenceLimit.pollLimit else { throw giveUp(silence) }
         }
-        // Also when it can only be written: then this reads nothing, and sends.
+        // Also when the socket is only writable: then this call reads nothing, and sends.
         return PQconsumeInput(raw) == 1
     }
 
@@ -83,11 +83,11 @@ extension PostgresConnection {
 
     static let interruption = "the connection was given up, since this process ends"
 
-    /// Makes the connection a dead one, for good. Its socket is shut down, so that nothing waits for it any more: neither
-    /// the server nor `PQfinish`.
+    /// Makes the connection dead for good. Its socket is shut down, so that neither the server nor `PQfinish` waits for
+    /// it.
     func giveUp(_ message: String, sqlState: String? = nil) -> PostgresError {
         let socket = PQsocket(raw)
-        // The descriptor stays libpq's own.
+        // Shut down but not closed: the descriptor belongs to libpq.
         if socket >= 0 { shutdown(socket, Int32(SHUT_RDWR)) }
         let error = PostgresError(sqlState: sqlState, message: message)
         broken = PostgresError(sqlState: nil, message: message)

@@ -1,25 +1,26 @@
 import CLibPQ
 
-/// One connection to PostgreSQL. It belongs to one thread, which its calls block: make it inside an actor on a
+/// One connection to PostgreSQL. It belongs to one thread and blocks that thread: make it inside an actor on a
 /// `ThreadExecutor`.
 ///
-/// No call waits for ever: a server that neither takes nor gives a byte for `Settings.silenceLimit` counts as gone, also
-/// where TCP lives on, as behind a proxy. The connection is then dead, and the error has no SQLSTATE. The one exception is
-/// the look-up of a host's name, which libpq leaves to the system, with the system's own limits.
+/// No call waits for ever: a server that neither takes nor gives a byte for `Settings.silenceLimit` counts as gone,
+/// even if TCP lives on, as behind a proxy. The connection is then dead, and the error has no SQLSTATE. The one
+/// exception is the look-up of a host's name, which libpq leaves to the system, with the system's own limits.
 ///
-/// Settings come as libpq finds them: the conninfo given, then the environment, the service file and the passfile.
+/// libpq finds the settings: first the given conninfo, then the environment, the service file and the passfile.
 public final class PostgresConnection {
-    /// What to connect to, and as what.
+    /// The server, the role, and the session's set-up.
     public struct Settings: Sendable, Equatable {
         /// A libpq URI or conninfo without a password; nil for the environment alone.
         public var conninfo: String?
         public var applicationName: String
-        /// Statements that set up the session, run after every connect. The first lifts the limit on the others' time.
+        /// Statements that set up the session after every connect. The first lifts the role's limit on a statement's
+        /// time.
         public var setup: [String]
-        /// How long the server may say nothing while something is waited for. It must be longer than a statement may take,
-        /// since the server is silent meanwhile.
+        /// How long the server may be silent while this side waits. It must be longer than a statement may take, since
+        /// the server is silent while it works.
         public var silenceLimit: Duration
-        /// Ends every wait at once, that for the connection too.
+        /// Ends every wait at once, also the wait for the connection.
         public var interrupt: PostgresInterrupt?
 
         public init(
@@ -33,18 +34,18 @@ public final class PostgresConnection {
             self.interrupt = interrupt
         }
 
-        /// By then the server has cancelled the statement, and said so.
+        /// Longer than the statement timeout: by then the server has cancelled the statement and said so.
         public static let defaultSilenceLimit = Duration.seconds(PostgresSession.statementTimeoutSeconds + 15)
     }
 
     let raw: OpaquePointer
     let isEncrypted: Bool
-    /// How long the server may say nothing; see `Settings`. It may be raised for one long statement.
+    /// How long the server may be silent; see `Settings`. It may be raised for one long statement.
     public var silenceLimit: Duration
     var interrupt: PostgresInterrupt?
-    /// Why the connection was given up.
+    /// The reason why the connection was given up.
     var broken: PostgresError?
-    /// Milliseconds without a byte so far, where the wait is in pieces.
+    /// Milliseconds without a byte so far, for a wait in pieces.
     var blindSilence: Int32 = 0
     private var prepared: Set<String> = []
 
@@ -57,17 +58,17 @@ public final class PostgresConnection {
         interrupt = settings.interrupt
         guard PQsetnonblocking(raw, 1) == 0 else { throw lastError }
         guard let first = settings.setup.first else { return }
-        // All of them in one round trip.
+        // All set-up statements in one round trip.
         let all = settings.setup.joined(separator: ";\n")
         do { try execute(script: all) } catch {
-            // The role's own limit on a statement's time may be shorter than this takes on a busy machine.
+            // On a busy machine the set-up may take longer than the role's limit on a statement's time.
             guard error.sqlState == "57014" else { throw error }
             try lift(first)
             try execute(script: all)
         }
     }
 
-    /// How often the statement that lifts the role's limit is tried under that limit.
+    /// Tries of the statement that lifts the role's limit, since that statement itself runs under the limit.
     private static let liftLimit = 50
 
     private func lift(_ statement: String) throws(PostgresError) {
@@ -78,14 +79,14 @@ public final class PostgresConnection {
         }
     }
 
-    /// Runs statements in one round trip and, unless they say otherwise, in one transaction.
+    /// Runs statements in one round trip, and in one transaction unless they contain transaction commands.
     public func execute(script: String) throws(PostgresError) {
         try beAlone()
         guard PQsendQuery(raw, script) == 1 else { throw lastError }
         _ = try outcome()
     }
 
-    // It says goodbye without waiting, since the connection is not a blocking one.
+    // `PQfinish` says goodbye without waiting, since the connection is non-blocking.
     deinit { PQfinish(raw) }
 
     // MARK: - Statements
@@ -105,7 +106,7 @@ public final class PostgresConnection {
         return try outcome()
     }
 
-    /// Runs a statement that was prepared under its name, or prepares it first.
+    /// Runs a prepared statement, and prepares it first if this connection has none of that name.
     public func executePrepared(
         _ name: String, _ sql: @autoclosure () -> String, _ parameters: PostgresParameters
     ) throws(PostgresError) -> PostgresResult {
@@ -136,7 +137,7 @@ public final class PostgresConnection {
         return try outcome()
     }
 
-    /// In a pipeline the answer would come with the next `sync` only.
+    /// In a pipeline, the answer would come only with the next `sync`.
     private func beAlone() throws(PostgresError) {
         if let broken { throw broken }
         guard PQpipelineStatus(raw) == PQ_PIPELINE_OFF else {
@@ -162,7 +163,7 @@ public final class PostgresConnection {
         guard PQexitPipelineMode(raw) == 1 else { throw lastError }
     }
 
-    /// Sends a prepared statement; its result comes by `nextResult` in turn.
+    /// Sends a prepared statement; `nextResult` gives the results in the order of the statements.
     public func send(prepared name: String, _ parameters: PostgresParameters) throws(PostgresError) {
         if let broken { throw broken }
         let sent = parameters.withLibPQ { count, values, lengths, formats in
@@ -177,15 +178,15 @@ public final class PostgresConnection {
         try flush()
     }
 
-    /// Waits for the result of the statement whose turn it is, and reads it to its end. The error that it met is
-    /// thrown after that, so the next call is for the next statement.
+    /// Waits for the result of the current statement and reads it to its end. Only then throws the statement's error,
+    /// so that the next call is for the next statement.
     public func nextResult() throws(PostgresError) -> PostgresResult {
         if let broken { throw broken }
         guard let first = try next() else { throw lastError }
         let result: PostgresResult
         do { result = try check(first) } catch {
             let failure = error
-            // The end of the connection may follow; the statement's own error says more.
+            // The connection may break next, but the statement's own error says more.
             if broken == nil { do { try skipResults() } catch { throw failure } }
             throw failure
         }
@@ -209,10 +210,10 @@ public final class PostgresConnection {
         PQclear(result)
     }
 
-    /// Reads the result of the statement whose turn it is row by row, so that no more than a row is held by libpq.
+    /// Reads the result of the current statement row by row, so that libpq holds one row at most.
     ///
-    /// - Parameter body: called for each row; its return says whether further rows are wanted. Rows that are not are
-    ///   read and dropped.
+    /// - Parameter body: called for each row. It returns whether it wants further rows; after false, the remaining rows
+    ///   are read and dropped.
     public func forEachRow(_ body: (_ row: borrowing PostgresRow) -> Bool) throws(PostgresError) {
         if let broken { throw broken }
         guard PQsetSingleRowMode(raw) == 1 else { throw lastError }
@@ -245,10 +246,10 @@ public final class PostgresConnection {
     /// For example 150018.
     public var serverVersion: Int { Int(PQserverVersion(raw)) }
 
-    /// A handle by which another thread may cancel the statement that runs now.
+    /// A handle for another thread to cancel the running statement.
     public func cancelHandle() -> PostgresCancel? { PQgetCancel(raw).map(PostgresCancel.init) }
 
-    /// A handle by which another thread may end this connection's waits, now and for good: that of the settings, where
+    /// A handle for another thread to end this connection's waits for good. It is the interrupt of the settings, if
     /// they have one.
     public func interruptHandle() -> PostgresInterrupt {
         if let interrupt { return interrupt }
@@ -270,7 +271,7 @@ public final class PostgresConnection {
         case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_SINGLE_TUPLE, PGRES_EMPTY_QUERY: return PostgresResult(result)
         case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
             PQclear(result)
-            // It would have to be fed or read in its own way, and libpq gives this same result until then.
+            // COPY needs calls of its own, and until then libpq gives this same result again and again.
             throw giveUp("COPY is not for this connection, which was given up", sqlState: "0A000")
         default:
             defer { PQclear(result) }

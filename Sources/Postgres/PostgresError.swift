@@ -1,9 +1,9 @@
 /// An error of the server or of the connection to it.
 ///
-/// `description` holds the server's primary message only. `DETAIL` may quote a row, so it is kept apart and goes
-/// nowhere by itself.
+/// `description` holds only the server's primary message. `DETAIL` may quote a row, so it is kept apart and is not
+/// shown.
 public struct PostgresError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// Five characters; nil when the error is the client's own, such as a broken connection.
+    /// Five characters; nil for an error of the client, such as a broken connection.
     public var sqlState: String?
     public var message: String
     public var detail: String?

@@ -24,7 +24,7 @@ public struct PostgresParameters: Sendable {
     /// Bytes in use.
     public var bytes: Int { storage.count }
 
-    /// The parameters as SQL writes them, for a statement that is shown or run in text. Arrays have no such form here.
+    /// The parameters as SQL literals, for a statement that is shown or run as text. Arrays have no such form here.
     package var literals: [String] {
         slots.map { slot in
             precondition(!slot.binary, "an array has no text")
@@ -71,7 +71,7 @@ public struct PostgresParameters: Sendable {
         appendInteger(Int32(-1))
     }
 
-    /// Appends an element in its type's binary form; for text that is its characters.
+    /// Appends an element in its type's binary form; a text's binary form is its characters.
     @inlinable
     public mutating func appendElement(_ bytes: UnsafeRawBufferPointer) {
         arrayCount += 1
@@ -84,7 +84,7 @@ public struct PostgresParameters: Sendable {
     public mutating func appendElement<Value: FixedWidthInteger>(_ value: Value) {
         arrayCount += 1
         let length = Int32(MemoryLayout<Value>.size).bigEndian
-        // In one piece, and in parts that leave no gap between them.
+        // One append for length and value. Two halves of 4 bytes, since an 8-byte value would leave a gap in the tuple.
         if MemoryLayout<Value>.size == 8 {
             let bits = UInt64(truncatingIfNeeded: value)
             let parts = (UInt32(truncatingIfNeeded: bits >> 32).bigEndian, UInt32(truncatingIfNeeded: bits).bigEndian)

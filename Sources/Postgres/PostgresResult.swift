@@ -1,6 +1,6 @@
 import CLibPQ
 
-/// What a statement returned. Owns libpq's result and frees it.
+/// A statement's result. Owns libpq's result and frees it.
 public final class PostgresResult {
     let raw: OpaquePointer
 
@@ -10,13 +10,13 @@ public final class PostgresResult {
     public var rows: Int { Int(PQntuples(raw)) }
     public var columns: Int { Int(PQnfields(raw)) }
 
-    /// Rows that a command changed; 0 where the command tag has none.
+    /// The number of rows that a command changed; 0 if the command tag has no number.
     public var affected: Int64 {
         guard let text = PQcmdTuples(raw) else { return 0 }
         return Int64(String(cString: text)) ?? 0
     }
 
-    /// Where the column of this name stands; nil where there is none.
+    /// The index of the column of this name; nil if there is none.
     package func column(named name: String) -> Int? {
         let index = PQfnumber(raw, name)
         return index < 0 ? nil : Int(index)

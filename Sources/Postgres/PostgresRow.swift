@@ -1,6 +1,6 @@
 import CLibPQ
 
-/// One row while it is read; valid only inside the call that gives it.
+/// One row during a read; valid only inside the call that gives it.
 public struct PostgresRow: ~Copyable {
     let raw: OpaquePointer
 
@@ -8,7 +8,7 @@ public struct PostgresRow: ~Copyable {
     @inline(__always)
     public func bytes(_ column: Int) -> UnsafeRawBufferPointer? {
         let length = PQgetlength(raw, 0, Int32(column))
-        // Only what has no bytes can be null.
+        // Only a value without bytes can be null.
         guard length > 0 || PQgetisnull(raw, 0, Int32(column)) == 0, let value = PQgetvalue(raw, 0, Int32(column))
         else {
             return nil

@@ -1,12 +1,13 @@
 import CLibPQ
 
-/// The servers of a connection that may be tried yet, as libpq has them: lists by commas, of which each host has its place.
+/// The servers that a connection may still try, as libpq writes them: parallel comma-separated lists with one entry for
+/// each host.
 struct ServerList {
     private var hosts: [String]
     private var addresses: [String]
     private var ports: [String]
 
-    /// All options of a connection, wherever libpq found them.
+    /// All options of a connection, from whatever source libpq took them.
     static func options(of raw: OpaquePointer) -> [String: String] {
         guard let list = PQconninfo(raw) else { return [:] }
         defer { PQconninfoFree(list) }
@@ -19,7 +20,7 @@ struct ServerList {
         return found
     }
 
-    /// The servers behind the one that a connection tries now; nil where there is none, or none that can be told.
+    /// The servers behind the current one; nil if there is none, or if the current one is not in the lists.
     init?(_ options: [String: String], behind raw: OpaquePointer) {
         func list(_ keyword: String) -> [String] {
             guard let text = options[keyword], !text.isEmpty else { return [] }
@@ -43,7 +44,7 @@ struct ServerList {
         } else {
             keep { $0 > current }
         }
-        // An empty list says nothing to libpq, which would begin with all of them again.
+        // libpq ignores an empty list and would begin with all servers again.
         guard (hosts + addresses).contains(where: { !$0.isEmpty }) else { return nil }
     }
 

@@ -2,10 +2,10 @@ import CLibPQ
 import Glibc
 import Host
 
-/// A wait for one socket with a limit, which an interrupt may cut short.
+/// A wait for one socket. It has a limit, and an interrupt may cut it short.
 enum SocketWait {
     enum Outcome: Equatable {
-        /// It can be read or written, or is broken: the next call on it says which.
+        /// The socket is readable, writable or broken: the next call on it says which.
         case ready
         case silent
         case interrupted
@@ -17,7 +17,7 @@ enum SocketWait {
     static func wait(
         _ socket: Int32, for events: Int32, limit: Int32, interrupt: PostgresInterrupt?
     ) -> Outcome {
-        // libpq has closed it: whatever is asked next fails without waiting.
+        // libpq has closed the socket: the next call fails without waiting.
         guard socket >= 0 else { return .ready }
         let started = MonotonicTime.milliseconds()
         var left = limit
@@ -31,7 +31,7 @@ enum SocketWait {
             }
             if count > 0 { return items.1.revents != 0 ? .interrupted : .ready }
             if count == 0 { return .silent }
-            // A signal came in between, or the kernel is short of memory.
+            // A signal interrupted the poll, or the kernel is short of memory.
             left = limit - Int32(clamping: MonotonicTime.milliseconds() - started)
             if left <= 0 { return .silent }
         }
@@ -39,7 +39,7 @@ enum SocketWait {
 }
 
 extension Duration {
-    /// Milliseconds as poll(2) takes them, at least one: zero would not wait, and less would wait for ever.
+    /// Milliseconds for poll(2), at least one: zero would not wait, and a negative number would wait for ever.
     var pollLimit: Int32 {
         let (seconds, attoseconds) = components
         guard seconds < Int64(Int32.max) / 1000 else { return .max }

@@ -2,20 +2,20 @@ import CZeroMQ
 import Glibc
 import Synchronization
 
-/// Which connections libzmq takes: none that would leave this process without file descriptors.
+/// Keeps libzmq from accepting connections that would leave this process without file descriptors.
 ///
-/// libzmq 4.3 takes every connection that comes, and aborts the process when an ipc listener gets EMFILE. Its listeners
-/// call `accept4` by the dynamic linker, which finds the one below: a connection over the bound is closed at once, its peer
-/// tries again later, and the listener goes on as if nobody had come.
+/// libzmq 4.3 accepts every connection, and aborts the process when an ipc listener gets EMFILE. The dynamic linker
+/// leads its listeners' calls of `accept4` to the function below. It closes a connection over the bound at once; the
+/// peer tries again later, and the listener goes on as if nobody had come.
 public enum ConnectionGuard {
     private struct Rules {
-        /// The first descriptor that no connection may have; the kernel gives the lowest that is free.
+        /// Connections get lower descriptors only. The kernel always gives the lowest free descriptor.
         var bound = Int32.max
-        /// The path of the one ipc endpoint that the bound is not for, as bytes.
+        /// The path, as bytes, of the one ipc endpoint without the bound.
         var exempt: [UInt8] = []
         var refused = 0
-        /// Opened on /dev/null, to have one descriptor with which a connection can be taken and closed when there is no
-        /// other: it would wake its listener for ever. -1 where there is none.
+        /// A descriptor on /dev/null, held in reserve. When no other is free, it makes room to accept and close a
+        /// connection, which would otherwise wake its listener for ever. -1 if there is none.
         var spare: Int32 = -1
     }
 
@@ -23,8 +23,8 @@ public enum ConnectionGuard {
 
     /// Sets the bound for all sockets of this process.
     /// - Parameters:
-    ///   - bound: connections get lower descriptors only.
-    ///   - endpoint: the ipc endpoint whose connections are taken as long as there is any descriptor.
+    ///   - bound: connections get only descriptors below it.
+    ///   - endpoint: the ipc endpoint whose connections are accepted as long as any descriptor is free.
     public static func limit(connectionsBelow bound: Int32, except endpoint: String?) {
         coord_interpose_accept()
         rules.withLock { rules in
@@ -34,7 +34,7 @@ public enum ConnectionGuard {
         }
     }
 
-    /// Connections that were refused since it was asked last.
+    /// The number of connections refused since the last call.
     public static func takeRefused() -> Int {
         rules.withLock { rules in
             defer { rules.refused = 0 }
@@ -42,7 +42,7 @@ public enum ConnectionGuard {
         }
     }
 
-    /// On libzmq's thread.
+    /// Runs on libzmq's thread.
     fileprivate static func accept(
         _ listener: Int32, _ address: UnsafeMutableRawPointer?, _ length: UnsafeMutableRawPointer?, _ flags: Int32
     ) -> Int32 {
@@ -71,7 +71,7 @@ public enum ConnectionGuard {
             errno = code
             return connection
         }
-        // As if nobody had come.
+        // To libzmq, nobody has come.
         errno = EAGAIN
         return -1
     }
@@ -87,7 +87,7 @@ public enum ConnectionGuard {
     }
 }
 
-/// What the function does that takes the place of the C library's `accept4`.
+/// The body of the function that replaces the C library's `accept4`.
 @_cdecl("coord_guarded_accept")
 func guardedAccept(
     _ listener: Int32, _ address: UnsafeMutableRawPointer?, _ length: UnsafeMutableRawPointer?, _ flags: Int32

@@ -1,15 +1,16 @@
 import CZeroMQ
 import Glibc
 
-/// What libzmq takes when its first socket is made. Where it gets less, it aborts the process without a word, so it is
-/// tried before.
+/// The threads and descriptors that libzmq takes for its first socket. Without them it aborts the process without a
+/// message, so this checks for them first.
 enum LibraryNeeds {
-    /// Its reaper, its thread for input and output, and one for whoever else makes one meanwhile.
+    /// libzmq's reaper, its I/O thread, and one thread to spare for other processes of this user.
     static let threads = 3
-    /// An epoll and an eventfd of each thread, an eventfd of the socket, of the terminator and of the loop's first commands.
+    /// An epoll and an eventfd for each thread, one eventfd each for the socket, the terminator and the loop's first
+    /// commands, and some to spare.
     static let descriptors = 12
 
-    /// - Throws: `ZeroMQError` when the system does not give that much now.
+    /// - Throws: `ZeroMQError` when the system lacks the threads or descriptors now.
     static func check() throws(ZeroMQError) {
         try checkDescriptors()
         try checkThreads()
@@ -27,7 +28,7 @@ enum LibraryNeeds {
         }
     }
 
-    /// All of them live at the same time, until the gate opens.
+    /// All threads live at the same time, until the gate opens.
     private static func checkThreads() throws(ZeroMQError) {
         let gate = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
         pthread_mutex_init(gate, nil)

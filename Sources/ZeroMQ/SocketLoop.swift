@@ -2,18 +2,18 @@ import CZeroMQ
 import Glibc
 import Host
 
-/// The one thread of a process that creates, polls and closes all its sockets, and the executor of the actor that owns
-/// them.
+/// The one thread of a process that creates, polls and closes its sockets. It is also the executor of the actor that
+/// owns them.
 ///
-/// The thread waits in `zmq_poll` on its sockets, on other file descriptors, and on an eventfd by which other threads
-/// hand it jobs. `ZMQ_FD` is edge-triggered and never polled from outside.
+/// The thread waits in `zmq_poll` for its sockets, for other file descriptors, and for an eventfd that other threads
+/// write to when they hand it jobs. `ZMQ_FD` is edge-triggered and is never polled from outside.
 ///
 /// `@unchecked Sendable` because `queue` is only touched under `mutex`, and everything else only on the thread.
 public final class SocketLoop: SerialExecutor, @unchecked Sendable {
     private struct Watch {
         var socket: UnsafeMutableRawPointer?
         var descriptor: Int32 = 0
-        /// Called once, when something can be sent, instead of whenever something has come.
+        /// The handler is called once, when the socket can send, and not whenever a message has come.
         var isForSending = false
         var handler: () -> Void
     }
@@ -43,7 +43,7 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
         pthread_attr_setstacksize(&attributes, Self.stackSize)
         pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
         let unmanaged = Unmanaged.passRetained(self)
-        // The thread sets nothing before this lock is free, so that `thread` is known to it.
+        // The new thread waits for this lock, so that `thread` is set before the thread reads it.
         pthread_mutex_lock(mutex)
         let status = pthread_create(
             &thread, &attributes,
@@ -57,7 +57,7 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
         pthread_attr_destroy(&attributes)
     }
 
-    /// Nothing can be done without the loop, and a trap would say nothing to the person who has set the limit.
+    /// The process cannot work without the loop, and a trap would not tell anybody which limit is too low.
     private static func endProcess(_ what: String, _ code: Int32, _ limit: String) -> Never {
         let reason = String(cString: strerror(code))
         let text =
@@ -88,10 +88,10 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
 
     // MARK: - On the thread
 
-    /// Makes a socket. Call it on the loop's thread, that is in its actor.
+    /// Makes a socket. Call it on the loop's thread, that is, in the actor that owns the sockets.
     public func makeSocket(_ kind: ZeroMQSocket.Kind) throws(ZeroMQError) -> ZeroMQSocket {
         checkIsolated()
-        // Made late, so that children can be spawned before it exists.
+        // Made at the first socket, so that children can be spawned before the context's threads exist.
         if context == nil {
             try LibraryNeeds.check()
             context = zmq_ctx_new()
@@ -134,8 +134,8 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
         tick = handler
     }
 
-    /// Drops all handlers and ends the context, once every socket is closed: waits as long as their linger allows for
-    /// what they have queued.
+    /// Drops all handlers and ends the context; every socket must be closed. Waits for queued messages as long as the
+    /// sockets' linger allows.
     public func terminate() {
         checkIsolated()
         watches.removeAll()

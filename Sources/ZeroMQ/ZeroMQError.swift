@@ -19,7 +19,7 @@ public struct ZeroMQError: Error, Sendable, Equatable, CustomStringConvertible {
 
     public var description: String { "\(operation): \(String(cString: zmq_strerror(code)))" }
 
-    /// No peer has this address, as a ROUTER with ROUTER_MANDATORY says.
+    /// No peer has this address: the error of a ROUTER with ROUTER_MANDATORY.
     public var isUnreachable: Bool { code == EHOSTUNREACH }
     /// The peer does not read fast enough.
     public var isFull: Bool { code == EAGAIN }

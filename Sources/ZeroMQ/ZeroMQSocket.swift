@@ -3,7 +3,7 @@ import Glibc
 
 /// A ROUTER or DEALER socket. It belongs to the thread of its `SocketLoop`.
 ///
-/// libzmq's defaults drop messages in silence and linger for ever; the options set here are the ones that do not.
+/// libzmq's defaults drop messages silently and linger for ever. The options set here do neither.
 public final class ZeroMQSocket {
     public enum Kind: Sendable {
         case router
@@ -12,13 +12,14 @@ public final class ZeroMQSocket {
 
     /// The largest message taken in, in bytes; a peer that sends more is cut off.
     public static let maxMessageSize: Int64 = 256 * 1024
-    /// Milliseconds for a peer to finish the handshake.
+    /// Milliseconds that a peer has for the handshake.
     static let handshakeInterval: Int32 = 5_000
-    /// Milliseconds between ZMTP pings, until a peer counts as gone, and as told to the peer.
+    /// ZMTP heartbeats, in milliseconds: between two pings, without an answer until the peer counts as gone, and the
+    /// same as told to the peer.
     static let heartbeatInterval: Int32 = 5_000
     static let heartbeatTimeout: Int32 = 15_000
     static let heartbeatTTL: Int32 = 15_000
-    /// Milliseconds before the first reconnect, and at the most.
+    /// Milliseconds before the first reconnect, and the longest such pause.
     static let reconnectInterval: Int32 = 100
     static let reconnectIntervalMax: Int32 = 10_000
 
@@ -42,10 +43,10 @@ public final class ZeroMQSocket {
         }
         switch kind {
         case .router:
-            // An address without a peer is an error instead of a message lost in silence.
+            // A message to an unknown address is an error instead of silently lost.
             try set(ZMQ_ROUTER_MANDATORY, 1)
         case .dealer:
-            // Messages wait for a connection that stands, and are not queued for one that may never come.
+            // A message needs an established connection; none is queued for a connection that may never come.
             try set(ZMQ_IMMEDIATE, 1)
         }
     }
@@ -57,7 +58,7 @@ public final class ZeroMQSocket {
         }
     }
 
-    /// Milliseconds that `close` may spend on sending what is queued.
+    /// Milliseconds that queued messages have to be sent after `close`.
     public func linger(milliseconds: Int32) throws(ZeroMQError) { try set(ZMQ_LINGER, milliseconds) }
 
     public func bind(_ endpoint: String) throws(ZeroMQError) {
