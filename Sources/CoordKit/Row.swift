@@ -3,7 +3,7 @@ public struct Row {
     let batch: RowBatch
     let index: Int
     let names: [String]
-    /// Columns of the batch before the ones that the job reads.
+    /// Number of the batch's columns before the columns that the job reads.
     let skipped: Int
 
     package init(batch: RowBatch, index: Int, names: [String], skipped: Int) {

@@ -1,6 +1,6 @@
-/// Values of several rows, in PostgreSQL's text form, in one buffer: no allocation a row.
+/// Values of several rows in PostgreSQL's text form, in one buffer, so that a row needs no allocation.
 ///
-/// What is done for each value can be inlined where it is used, since it costs less than a call.
+/// The calls for each value are inlinable, since they do less work than a call costs.
 public struct RowBatch: Sendable {
     @usableFromInline
     struct Cell: Sendable {
@@ -28,7 +28,7 @@ public struct RowBatch: Sendable {
     /// Bytes of the values.
     public var bytes: Int { storage.count }
 
-    /// Appends the next value of the current row; nil for null. Rows follow one another without a mark between.
+    /// Appends the next value of the current row; nil for null. Rows follow one another without a separator.
     @inlinable
     public mutating func append(_ value: UnsafeRawBufferPointer?) {
         guard let value else {
@@ -44,9 +44,9 @@ public struct RowBatch: Sendable {
         value.withUTF8 { append(UnsafeRawBufferPointer($0)) }
     }
 
-    /// Appends bytes that `write` adds to the buffer as one value.
+    /// Appends one value: the bytes that `write` adds to the buffer.
     ///
-    /// After an error the batch is of no use: what was written so far stays between its values.
+    /// After an error the batch is useless: the bytes written so far stay between its values.
     public mutating func append<E: Error>(writing write: (inout [UInt8]) throws(E) -> Void) throws(E) {
         let start = storage.count
         try write(&storage)
@@ -68,7 +68,7 @@ public struct RowBatch: Sendable {
         withBytes(row: row, column: column) { bytes in bytes.map { String(decoding: $0, as: UTF8.self) } }
     }
 
-    /// Empties the batch, keeping its memory for the next, unless a wide batch made it larger than `keeping` bytes.
+    /// Empties the batch. It keeps its memory for the next rows, unless that is more than `keeping` bytes.
     public mutating func removeAll(keeping bytes: Int = 1 << 20) {
         storage.removeAll(keepingCapacity: storage.capacity <= bytes)
         cells.removeAll(keepingCapacity: true)

@@ -1,7 +1,7 @@
-/// A computation in Swift, compiled into a worker and named in job files as `transform: NAME`.
+/// A computation in Swift. It is compiled into the worker, and job files name it as `transform: NAME`.
 ///
-/// It may run more often than once for a row, in any order and in several processes, so it must depend on the row
-/// alone and have no effect outside. An error that it throws fails the shard, whose retries may follow.
+/// It may run several times for a row, in any order and in several processes. So it must depend on the row alone and
+/// have no effect outside. An error that it throws fails the shard, whose retries may follow.
 public struct RowTransform: Sendable {
     public let name: String
     let body: @Sendable (Row, inout RowWriter) throws -> Void
@@ -13,7 +13,7 @@ public struct RowTransform: Sendable {
 
     package func callAsFunction(_ row: Row, _ writer: inout RowWriter) throws { try body(row, &writer) }
 
-    /// Writes the columns read as they are, in order: to measure coord itself, or to touch rows.
+    /// Writes the columns read, unchanged and in order: to measure coord itself, or to touch rows.
     public static let passthrough = RowTransform("passthrough") { row, writer in
         for column in 0..<row.count { row.withBytes(column) { writer.write($0) } }
     }

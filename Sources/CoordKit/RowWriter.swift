@@ -1,4 +1,4 @@
-/// Takes the values that a transform computes for one row: one for each column that the job writes, in its order.
+/// Takes a transform's values for one row: one value for each column that the job writes, in the job's order.
 public struct RowWriter: ~Copyable {
     package private(set) var batch: RowBatch
     package init(batch: consuming RowBatch) { self.batch = batch }

@@ -1,16 +1,16 @@
-/// What computes the new values of a batch, and how.
+/// The program or transform that computes a batch's new values, and its limits.
 public struct ProgramSpecification: Codable, Sendable, Equatable {
     public enum Program: Codable, Sendable, Equatable {
-        /// A program and its arguments, run without a shell in a folder.
+        /// A program and its arguments, run without a shell in `directory`.
         case command([String], directory: String)
         /// A transform that is compiled into the worker.
         case transform(String)
     }
 
     public var program: Program
-    /// For one batch.
+    /// The program's time for one batch.
     public var timeout: Duration
-    /// Numbers that may have more digits than a double go out as strings.
+    /// Whether values of bigint and numeric columns are sent as strings.
     public var quotesNumbers: Bool
 
     public init(_ program: Program, timeout: Duration, quotesNumbers: Bool) {

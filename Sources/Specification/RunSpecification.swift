@@ -2,28 +2,29 @@ public import Batches
 import FoundationEssentials
 public import Sharding
 
-/// What the workers of a run do: its job with every name resolved and every limit set.
+/// A run's job as its workers read it, with every name resolved and every limit set.
 ///
-/// The coordinator that opens a run makes it, and the ledger keeps it. A worker needs neither the job file nor the catalogue.
+/// The coordinator that opens a run makes the specification, and the ledger keeps it. So a worker needs neither the job
+/// file nor the catalogue.
 public struct RunSpecification: Codable, Sendable, Equatable {
-    /// What this build writes, and the newest form that it reads.
+    /// The version that this build writes, and the newest version that it reads.
     static let currentVersion = 2
 
     var version = currentVersion
     public var target: Target
     public var batch: BatchLimits
     public var retry: RetryPolicy
-    /// How long a batch may wait for a lock while it holds others.
+    /// How long a batch may wait for a lock while it holds other locks.
     public var lockPatience: Duration
-    /// The `TimeZone` of sessions that move values, where the job names one.
+    /// The `TimeZone` of the sessions that move values; nil if the job names none.
     public var timeZone: String?
-    /// Settings of a session under which the job's expressions mean what they did when the run was made.
+    /// Session settings under which the job's expressions keep the meaning that they had when the run was made.
     public var settings: [String: String]
-    /// Where names in the job's expressions are looked up.
+    /// The search path for names in the job's expressions.
     public var searchPath: String
-    /// What computes the new values; nil where PostgreSQL does.
+    /// The program or transform that computes the new values; nil for a `set` job.
     public var program: ProgramSpecification?
-    /// The order of work within a shard; nil: the key's. A run keeps it for life.
+    /// The order of work within a shard; nil for the key's order. It stays the same for the whole run.
     public var comb: Comb?
 
     public init(

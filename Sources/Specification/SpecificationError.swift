@@ -1,8 +1,8 @@
 /// Why a run's specification cannot be used.
 public enum SpecificationError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// A newer coord made it.
+    /// A newer coord made the specification.
     case newer(version: Int)
-    /// It is none, or somebody changed it.
+    /// The text is no specification, or somebody has changed it.
     case unreadable(reason: String)
 
     public var description: String {

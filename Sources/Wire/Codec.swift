@@ -1,11 +1,11 @@
 internal import Sharding
 internal import SwiftProtobuf
 
-/// Version of the messages and of their meaning. A worker and a coordinator with different ones do not work together:
-/// the coordinator answers such a HELLO with a refusal that names both.
+/// The version of the messages and of their meaning. A worker and a coordinator of different versions do not work
+/// together: the coordinator refuses the HELLO and names both versions.
 package let protocolVersion: UInt32 = 1
 
-// Between the messages and protobuf's generated types, which no other module sees.
+// Conversions between the messages and protobuf's generated types. No other module sees those types.
 
 func serialized(_ message: some Message) throws(WireError) -> [UInt8] {
     do {
@@ -32,10 +32,10 @@ extension Coord_Wire_V1_Lease {
 }
 
 extension Lease {
-    /// - Parameter message: for the error's text, such as "a ShardDone".
+    /// - Parameter message: the message's name for the error, for example "a ShardDone".
     init(_ lease: Coord_Wire_V1_Lease, isThere: Bool, in message: String) throws(WireError) {
         guard isThere else { throw WireError("\(message) without a lease") }
-        // A shard's first lease has epoch 1, so that a member that is missing is no lease either.
+        // A shard's first lease has epoch 1, so a missing member, which reads as 0, is no lease either.
         guard lease.shard >= 0, lease.epoch > 0 else {
             throw WireError("\(message) with shard \(lease.shard) epoch \(lease.epoch), which is no lease")
         }

@@ -1,11 +1,11 @@
 package import Sharding
 
-/// What a coordinator tells a worker, one message a frame. docs/protocol.md says what each asks for.
+/// A message from a coordinator to a worker, one in each frame. docs/protocol.md says what each one asks for.
 package enum CoordinatorMessage: Equatable, Sendable {
     case welcome(Welcome)
     case refused(Refusal)
-    /// Advance this shard. `batchRows` is the number of rows that a batch may have, when a timeout has made batches smaller
-    /// than the job says; 0 otherwise.
+    /// Advance this shard. `batchRows` is the row limit of a batch after a timeout has lowered it; 0 while the job's
+    /// own limit holds.
     case assign(Lease, batchRows: Int)
     /// The lease is over.
     case revoke(Lease)

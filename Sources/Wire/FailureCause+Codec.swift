@@ -1,7 +1,7 @@
 internal import Sharding
 
 extension Coord_Wire_V1_Cause {
-    /// What does not keep to the wire's bounds is left out: the error's text says it too, and the report must arrive.
+    /// Leaves out a member beyond the wire's bounds: the error's text says it too, and the report must arrive.
     init(_ cause: FailureCause) {
         self.init()
         kind = cause.kind.map { Kind($0) } ?? .unspecified
@@ -20,7 +20,7 @@ extension Coord_Wire_V1_Cause {
 }
 
 extension FailureCause {
-    /// - Parameter name: of the message that it is in, for the error's text.
+    /// - Parameter name: the name of the enclosing message, for the error's text.
     init(_ message: Coord_Wire_V1_Cause, in name: String) throws(WireError) {
         guard message.sqlstate.isEmpty || Self.isSQLState(message.sqlstate) else {
             throw WireError("\(name) with a SQLSTATE of \(message.sqlstate.utf8.count) bytes, which is none")
@@ -52,7 +52,7 @@ extension FailureCause {
 }
 
 extension FailureCause.Effect {
-    /// A value that this build does not know says nothing.
+    /// Nil for a value that this build does not know.
     fileprivate init?(_ effect: Coord_Wire_V1_Cause.Effect) {
         switch effect {
         case .nothingWritten: self = .nothingWritten
@@ -82,7 +82,7 @@ extension Coord_Wire_V1_Cause.Kind {
 }
 
 extension FailureKind {
-    /// A value that this build does not know says nothing.
+    /// Nil for a value that this build does not know.
     fileprivate init?(_ kind: Coord_Wire_V1_Cause.Kind) {
         switch kind {
         case .leaseLost: self = .leaseLost

@@ -1,19 +1,19 @@
 package import Sharding
 
-/// A worker's message once a second: what it holds, how far that is, and how the process is.
+/// A worker's message of every second: its lease, the shard's progress, and the state of the process.
 package struct Heartbeat: Equatable, Sendable {
-    /// At most as many as `credit`.
+    /// The leases held, at most `credit` of them.
     package var held: [HeldLease]
     package var credit: Int
     package var rssBytes: Int64
     package var peakRSSBytes: Int64
-    /// Resident memory of the compute program that this worker has started; 0 when there is none.
+    /// Resident memory of this worker's compute program; 0 when there is none.
     package var programRSSBytes: Int64
-    /// What the shard in hand waits for, such as a row that somebody holds; nil while batches advance.
+    /// The wait of the shard in hand, for example for a row that another session holds; nil while batches advance.
     package var wait: WorkerWait?
-    /// It is explained that no batch commits, and the worker itself sees to it that this ends.
+    /// The worker knows why no batch commits, and bounds the wait by itself.
     package var isExcused: Bool
-    /// The step under way, such as "computing", and for how many seconds it has been.
+    /// The step under way, for example "computing", and its seconds so far.
     package var step: String
     package var stepSeconds: Int
 

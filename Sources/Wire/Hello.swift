@@ -2,20 +2,20 @@ package import Sharding
 
 /// A worker's first message, which asks for the run, and its second, once it is ready for leases of that run.
 package struct Hello: Equatable, Sendable {
-    /// The protocol that the worker speaks. Where it is not the coordinator's, the rest may mean anything.
+    /// The worker's protocol version. If the coordinator has another, the other members may mean anything.
     package var version: UInt32
     package var build: String
     package var host: String
     package var pid: Int32
-    /// How many shards it can advance at once.
+    /// The number of shards that the worker can advance at once.
     package var credit: Int
-    /// Names of the Swift transforms compiled into it.
+    /// Names of the Swift transforms that are compiled into the worker.
     package var transforms: [String]
-    /// It has read the job and may be given leases.
+    /// The worker has read the job and is ready for leases.
     package var isReady: Bool
-    /// The run that the coordinator has named; never nil in a worker that is ready.
+    /// The run that the coordinator's WELCOME named; never nil when the worker is ready.
     package var run: RunID?
-    /// Why it is not ready yet; nil when nothing is wrong.
+    /// The reason why the worker is not ready yet; nil when nothing is wrong.
     package var problem: String?
 
     package init(

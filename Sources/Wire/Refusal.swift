@@ -1,7 +1,7 @@
 /// The answer to the HELLO of a worker that cannot work for this coordinator.
 package struct Refusal: Equatable, Sendable {
     package var reason: String
-    /// What a person can do about it.
+    /// The remedy, for a person.
     package var mend: String
 
     package init(reason: String, mend: String) {

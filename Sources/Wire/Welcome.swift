@@ -1,15 +1,15 @@
 package import Sharding
 
-/// The answer to HELLO: which run there is work for, and where its ledger is.
+/// The answer to HELLO: the run with work, and the place of its ledger.
 package struct Welcome: Equatable, Sendable {
     package var version: UInt32
     package var run: RunID
-    /// The database that the run is on, so that a worker that reaches another one stops before it writes.
+    /// The database cluster of the run: a worker that reaches another one stops before it writes.
     package var systemIdentifier: String
     package var database: String
     /// In whole milliseconds, at least one.
     package var heartbeatInterval: Duration
-    /// Name of the ledger's schema, so that a worker that looks into another ledger stops before it reads a job there.
+    /// The name of the ledger's schema: a worker that has another one configured stops before it reads a job there.
     package var ledgerSchema: String
 
     package init(

@@ -1,4 +1,4 @@
-/// A frame that cannot be understood, and why.
+/// An unreadable frame, with the reason.
 package struct WireError: Error, Equatable, CustomStringConvertible {
     package var description: String
 

@@ -66,7 +66,7 @@ extension Coord_Wire_V1_Hello {
 
 extension Hello {
     init(_ message: Coord_Wire_V1_Hello) throws(WireError) {
-        // A worker of another version is answered with both versions, whatever else it says.
+        // A worker of another version gets an answer with both versions, so its other members are not checked.
         if message.protocol == protocolVersion, message.ready, message.run <= 0 {
             throw WireError("a Hello that is ready for no run")
         }
