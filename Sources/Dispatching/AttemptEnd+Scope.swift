@@ -1,9 +1,9 @@
 public import Sharding
 
 extension AttemptEnd {
-    /// The end of an attempt whose worker says that it cannot go on.
+    /// The end of an attempt that its worker reports as failed.
     ///
-    /// - Parameter scope: what stops the run says nothing of the shard, nor does what is the worker's own affair.
+    /// - Parameter scope: how far the cause reaches. Only `attempt` and `shard` count against the shard.
     public init(failedBy scope: FailureScope, error: String, cause: FailureCause = FailureCause()) {
         switch scope {
         case .attempt: self.init(.failed, error: error, cause: cause)

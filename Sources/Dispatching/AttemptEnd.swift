@@ -1,6 +1,6 @@
 public import Sharding
 
-/// How an attempt ended short of the end of its shard.
+/// The end of an attempt that has not finished its shard.
 public struct AttemptEnd: Equatable, Sendable {
     public enum Outcome: String, Sendable, CaseIterable {
         /// The worker reported an error.
@@ -9,13 +9,13 @@ public struct AttemptEnd: Equatable, Sendable {
         case expired
         /// The worker's batches stopped advancing, though it was heard.
         case stalled
-        /// The worker gave the lease back, or left before it began.
+        /// The worker gave the lease back or left, or no shard of the run can go on.
         case released
-        /// The worker cannot do this job, or not now: its program ended before it had answered a row. That says nothing of
-        /// the shard.
+        /// The worker cannot do this job, at least not now: its program ended before it had answered a row. This says
+        /// nothing about the shard.
         case unfit
 
-        /// Whether the shard has one attempt less by it.
+        /// Whether the end uses up one of the shard's attempts.
         public var countsAgainstShard: Bool { self != .released && self != .unfit }
     }
 

@@ -1,37 +1,37 @@
 public import Sharding
 
-/// What the shell must do, in order.
+/// An order to the shell, which carries out orders in sequence.
 public enum DispatchAction: Equatable, Sendable {
-    /// Ask the ledger, after whatever was asked before.
+    /// Ask the ledger, after all earlier requests.
     case ledger(LedgerRequest)
-    /// Send the worker a message. Where it does not arrive, a later one says the same.
+    /// Send the worker a message. If it gets lost, a later message says the same.
     case tell(WorkerID, Instruction)
-    /// The worker is taken for dead: forget its address; a local process is killed and replaced.
+    /// The worker counts as dead: forget its address, and kill and replace it if it is a local process.
     case dismiss(WorkerID)
     /// The machine's work is over.
     case finish(DispatchOutcome)
 
-    /// What a worker is told.
+    /// A message to a worker.
     public enum Instruction: Equatable, Sendable {
-        /// The lease is the worker's, with the rows that a batch may have by now. Repeating it is harmless.
+        /// The lease is the worker's. The shell adds the current row limit of a batch. A repetition is harmless.
         case assign(Lease)
         /// The lease is no longer the worker's.
         case revoke(Lease)
-        /// The worker is not known: it is to say HELLO again.
+        /// The coordinator does not know the worker, which must say HELLO again.
         case rejoin
-        /// The worker is to finish its batch, release its leases and leave.
+        /// The worker must finish its batch, release its leases and leave.
         case drain
     }
 }
 
-/// How the machine's work ended.
+/// The end of the machine's work.
 public enum DispatchOutcome: Equatable, Sendable {
-    /// The ledger says that every shard is done, or that the rest has failed for good.
+    /// The ledger says that every shard is done or has failed for good.
     case concluded(done: Int, failed: Int)
-    /// Drained on request: leases are released, the run can be resumed.
+    /// Drained on request: the leases are released, and the run can be resumed.
     case drained
-    /// Drained since the run was cancelled.
+    /// Drained because the run was cancelled.
     case cancelled
-    /// Drained since no shard can go on; the run can be resumed once the reason is gone.
+    /// Drained because no shard can go on. The run can be resumed once the reason is gone.
     case stopped(reason: String)
 }

@@ -2,13 +2,13 @@ import DequeModule
 import OrderedCollections
 import Sharding
 
-// What must hold between any two events. The shell asserts it in debug builds, the simulator under every seed.
+// Conditions that hold between any two events. The shell asserts them in debug builds, the simulator under every seed.
 extension DispatchStateMachine {
-    /// A run with more shards is not walked through after each event: a debug build would do nothing else.
+    /// The walk over all shards is left out for larger runs: a debug build would do nothing else.
     static let walkLimit = 1_000
 
-    /// The first thing about the machine that cannot be, in words: a contradiction, or an event that its shell must not have
-    /// told it. Nil when all is well.
+    /// The first breach in words: a contradiction within the machine, or an event that its shell must not report. Nil
+    /// when all is well.
     public func checkInvariants() -> String? {
         breach
             ?? contradiction.map { "\($0); it is \(phase), \(shards.counts.open) of \(shards.count) shards are open" }

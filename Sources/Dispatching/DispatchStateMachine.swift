@@ -8,14 +8,14 @@ public import Sharding
 /// the time since any fixed moment, and never goes back. What it holds is a copy of the ledger for speed; wherever the
 /// two may differ it asks the ledger again, and the ledger wins.
 ///
-/// Workers' messages may be late, lost or repeated, and so may an answer of the ledger that a reload has overtaken: such are
-/// ignored. `checkInvariants` says what the shell has told that cannot be.
+/// Workers' messages may be late, lost or repeated, and a reload may overtake an answer of the ledger: the machine
+/// ignores these. `checkInvariants` names an event that its shell must not report.
 public struct DispatchStateMachine: Sendable {
     public struct Configuration: Sendable {
-        /// A worker that is silent for longer is taken for dead, and its leases for expired.
+        /// A worker that is silent for longer counts as dead, and its leases as expired.
         public var leaseDuration: Duration
-        /// A lease whose batches do not advance for longer is taken back though its worker is heard. Must exceed the
-        /// longest batch: statement timeout plus compute timeout.
+        /// A lease without a new batch for longer is taken back even if its worker is heard. Must exceed the longest
+        /// batch: statement timeout plus compute timeout.
         public var stallAfter: Duration
         /// How long a worker may leave a lease out of its heartbeats before the ledger is asked about it.
         public var assignGrace: Duration
@@ -32,12 +32,12 @@ public struct DispatchStateMachine: Sendable {
         }
     }
 
-    /// Where the machine stands.
+    /// The machine's phase.
     ///
     /// - `loading`: leaves by `shardsLoaded`, to `dispatching`, or to `draining` when that was asked for meanwhile.
-    /// - `dispatching`: leaves by `drainRequested` or `cancelRequested`, to `draining`; when nothing is left to
-    ///   dispatch, to `concluding`; by `ledgerLost`, to `loading`.
-    /// - `draining`: leaves when no lease is out, to `finished`.
+    /// - `dispatching`: leaves by `drainRequested`, `cancelRequested` or `stopRequested`, and when no worker is fit for
+    ///   the job, to `draining`; when nothing is left to dispatch, to `concluding`; by `ledgerLost`, to `loading`.
+    /// - `draining`: leaves when no lease is out, to `finished`; by `ledgerLost`, to `loading`.
     /// - `concluding`: leaves by `runConcluded`, to `finished`, or to `loading` when a shard is open after all; by
     ///   `ledgerLost`, to `loading`.
     /// - `finished`: never left.
@@ -49,13 +49,16 @@ public struct DispatchStateMachine: Sendable {
         case finished
     }
 
-    /// What the machine knows of a shard.
+    /// The machine's knowledge of a shard. From every phase, `shardsLoaded` leads to the ledger's state of the shard.
     ///
     /// - `pending`: leaves by a grant, to `granting`.
-    /// - `granting`: leaves by `leaseRecorded`, to `leased`; by `leaseRefused`, to `asking`.
-    /// - `leased`: leaves by an attempt's end, to `recording`; by `shardRead`, to what the ledger says.
-    /// - `recording`: leaves by `attemptRecorded`, to `pending` or `failed`; by `shardRead`.
-    /// - `asking`: leaves by `shardRead`.
+    /// - `granting`: leaves by `leaseRecorded`, to `leased`, or to `recording` when the worker has left or nothing is
+    ///   dispatched any more; by `leaseRefused`, to `asking`.
+    /// - `leased`: leaves by an attempt's end, to `recording`; by `shardReportedDone` or `leaseReportedLost`, to
+    ///   `asking`; by `shardRead`, to the ledger's state.
+    /// - `recording`: leaves by `attemptRecorded`, to `pending`, `failed` or `done`; by `shardRead`, to the ledger's
+    ///   state.
+    /// - `asking`: leaves by `shardRead`, to the ledger's state.
     /// - `done`, `failed`: left only by `shardsLoaded`.
     enum ShardPhase: Equatable, Sendable {
         case pending(notBefore: Duration)
@@ -72,7 +75,7 @@ public struct DispatchStateMachine: Sendable {
         var lease: Lease
         var sequence: Int64
         var advancedAt: Duration
-        /// When the lease was assigned or last listed by its worker.
+        /// The time when the lease was assigned, or when its worker last listed it.
         var listedAt: Duration
     }
 
@@ -86,20 +89,20 @@ public struct DispatchStateMachine: Sendable {
         var seenAt: Duration
         var shards: Set<ShardID> = []
         var draining = false
-        /// Leases in a row that it could not work on, for reasons of its own.
+        /// Leases in a row that the worker was unfit for.
         var misfits = 0
-        /// It is not given a lease before.
+        /// The worker gets no lease before this time.
         var notBefore = Duration.zero
         var isSetAside: Bool { misfits >= DispatchStateMachine.misfitLimit }
     }
 
-    /// Leases in a row that a worker may find itself unfit for before it gets no more.
+    /// Leases in a row after which an unfit worker gets no more.
     static let misfitLimit = 3
 
     public let configuration: Configuration
     public internal(set) var phase: Phase = .loading
     private var cancelled = false
-    /// Why no shard can go on.
+    /// The reason why no shard can go on.
     private var stopReason: String?
     private(set) var drainAsked = false
     private var generator: SeededGenerator
@@ -107,9 +110,9 @@ public struct DispatchStateMachine: Sendable {
     var workers: OrderedDictionary<WorkerID, WorkerEntry> = [:]
     /// Shards that may be granted now, oldest first.
     var ready: Deque<ShardID> = []
-    /// Shards that wait for their backoff to pass.
+    /// Pending shards whose backoff has not passed yet.
     var delayed: Set<ShardID> = []
-    /// The first event that the shell must not have told, in words.
+    /// The first event that the shell must not report, in words.
     private(set) var breach: String?
 
     public init(configuration: Configuration = Configuration(), seed: UInt64) {
@@ -119,7 +122,8 @@ public struct DispatchStateMachine: Sendable {
 
     // MARK: - The ledger's events
 
-    /// All shards of the run were read, at the start and after every lost connection: the ledger beats memory.
+    /// All shards of the run were read. This happens at the start and after every lost connection: the ledger beats
+    /// memory.
     public mutating func shardsLoaded(_ records: [ShardRecord], now: Duration) -> [DispatchAction] {
         guard phase == .loading || phase == .dispatching || phase == .draining else { return [] }
         var actions: [DispatchAction] = []
@@ -132,7 +136,7 @@ public struct DispatchStateMachine: Sendable {
             if case .leased(let holding)? = before[record.id]?.phase, matches(record, holding),
                 workers[holding.worker] != nil
             {
-                // While the ledger was away, no batch could commit.
+                // No batch could commit while the ledger was away.
                 var holding = holding
                 holding.advancedAt = now
                 holding.listedAt = now
@@ -163,7 +167,7 @@ public struct DispatchStateMachine: Sendable {
             note(breach: "\(lease) was recorded after epoch \(epoch)")
         }
         shards[lease.shard]?.epoch = lease.epoch
-        // A worker that was dismissed and has joined again meanwhile has no place for the shard any more.
+        // The worker may have been dismissed, and even have joined again: its new entry does not list the shard.
         guard let entry = workers[worker], entry.shards.contains(lease.shard), phase == .dispatching else {
             shards[lease.shard]?.phase = .recording(lease, worker)
             workers[worker]?.shards.remove(lease.shard)
@@ -183,7 +187,7 @@ public struct DispatchStateMachine: Sendable {
         return [.ledger(.confirm(shard))]
     }
 
-    /// The ledger closed the attempt, and says what becomes of the shard.
+    /// The ledger closed the attempt and decided the shard's state.
     public mutating func attemptRecorded(_ lease: Lease, state: ShardState, failures: Int, now: Duration)
         -> [DispatchAction]
     {
@@ -206,7 +210,7 @@ public struct DispatchStateMachine: Sendable {
         switch entry.phase {
         case .leased(var holding):
             if matches(record, holding) {
-                // The worker does not list a lease that the ledger says it has: the assignment was lost.
+                // The ledger confirms a lease that the worker does not list: the assignment was lost.
                 holding.listedAt = now
                 shards[record.id]?.phase = .leased(holding)
                 return [.tell(holding.worker, .assign(holding.lease))]
@@ -232,7 +236,8 @@ public struct DispatchStateMachine: Sendable {
         return workers.keys.map { .tell($0, .drain) } + [.finish(.concluded(done: done, failed: failed))]
     }
 
-    /// The connection to the ledger broke; actions under way are void. The shell reconnects, then reloads.
+    /// The connection to the ledger broke; requests under way are void. The ledger's queue reconnects, then reloads all
+    /// shards.
     public mutating func ledgerLost() {
         guard phase != .finished else { return }
         phase = .loading
@@ -252,9 +257,9 @@ public struct DispatchStateMachine: Sendable {
         return proceed(now: now)
     }
 
-    /// A worker reported what it holds. Any lease of its that it left out is looked up in the ledger.
+    /// A worker reported its leases. A lease of this worker that the report leaves out is looked up in the ledger.
     ///
-    /// - Parameter excused: it is explained that no batch commits, and the worker sees to it that this ends.
+    /// - Parameter excused: the worker knows why no batch commits, and bounds the wait by itself.
     public mutating func workerReported(
         _ worker: WorkerID, held: [HeldLease], excused: Bool = false, now: Duration
     ) -> [DispatchAction] {
@@ -281,7 +286,7 @@ public struct DispatchStateMachine: Sendable {
             guard case .leased(var holding)? = shards[shard]?.phase,
                 now - holding.listedAt > configuration.assignGrace
             else { continue }
-            // Ask once a grace period, not once a heartbeat.
+            // Ask once in a grace period, not at every heartbeat.
             holding.listedAt = now
             shards[shard]?.phase = .leased(holding)
             actions.append(.ledger(.confirm(shard)))
@@ -325,12 +330,12 @@ public struct DispatchStateMachine: Sendable {
         return actions + proceed(now: now)
     }
 
-    /// A worker was refused by the fence: somebody else has the shard, or should.
+    /// The fence refused a worker: the shard belongs, or should belong, to another one.
     public mutating func leaseReportedLost(_ lease: Lease, worker: WorkerID, now: Duration) -> [DispatchAction] {
         shardReportedDone(lease, worker: worker, now: now)
     }
 
-    /// A worker said goodbye, or its process has exited. Leases that it still held end as `outcome`.
+    /// A worker said goodbye, or its process has exited. The leases that it still held end as `end`.
     public mutating func workerLeft(_ worker: WorkerID, as end: AttemptEnd = AttemptEnd(.released), now: Duration)
         -> [DispatchAction]
     {
@@ -350,7 +355,7 @@ public struct DispatchStateMachine: Sendable {
             let silence = "the worker was silent for \(configuration.leaseDuration)"
             actions += take(back: entry, with: AttemptEnd(.expired, error: silence))
         }
-        // While the ledger is away the watch stands still.
+        // The stall watch stands still while the ledger is away.
         for worker in workers.values.elements where phase != .loading {
             for shard in worker.shards.sorted() {
                 guard case .leased(let holding)? = shards[shard]?.phase,
@@ -364,24 +369,24 @@ public struct DispatchStateMachine: Sendable {
         return actions + proceed(now: now)
     }
 
-    /// Finish what is in hand and stop; the run can be resumed.
+    /// Finish the batches in hand and stop; the run can be resumed.
     public mutating func drainRequested(now: Duration) -> [DispatchAction] {
         guard phase != .finished, !drainAsked else { return [] }
         drainAsked = true
-        // What is asked of the ledger already may have ended the run: its answer decides.
+        // In `concluding`, the pending request may have ended the run: its answer decides.
         if phase == .dispatching { phase = .draining }
         for worker in workers.keys { workers[worker]?.draining = true }
         return workers.keys.map { .tell($0, .drain) } + proceed(now: now)
     }
 
-    /// No shard can go on: finish what is in hand and stop; the run can be resumed once the reason is gone.
+    /// No shard can go on: finish the batches in hand and stop; the run can be resumed once the reason is gone.
     public mutating func stopRequested(reason: String, now: Duration) -> [DispatchAction] {
         guard phase != .finished else { return [] }
         stopReason = stopReason ?? reason
         return drainRequested(now: now)
     }
 
-    /// Finish what is in hand and end the run for good.
+    /// Finish the batches in hand and end the run for good.
     public mutating func cancelRequested(now: Duration) -> [DispatchAction] {
         cancelled = true
         return drainRequested(now: now)
@@ -389,7 +394,7 @@ public struct DispatchStateMachine: Sendable {
 
     // MARK: - Queries
 
-    /// Numbers of shards by what the machine knows of them: one that is being granted is pending, one that is asked about is
+    /// Numbers of shards by state, as the machine knows them: `granting` counts as pending, `recording` and `asking` as
     /// running.
     public var counts: ShardCounts { shards.counts }
 
@@ -440,8 +445,9 @@ public struct DispatchStateMachine: Sendable {
         return actions
     }
 
-    /// Takes over what a reload says of a shard that no worker here holds. Where it still is what it was before, it goes on
-    /// waiting: for the end of its backoff, or for the end of its attempt to be written, which is asked for already.
+    /// Takes a shard's state from a reload, for a shard without a worker here. If the ledger still agrees with the
+    /// state before, the shard goes on waiting: for the end of its backoff, or for the record of its attempt's end,
+    /// which the queue still holds.
     private mutating func adopt(_ record: ShardRecord, after before: ShardEntry?, now: Duration) {
         guard let before, before.epoch == record.epoch else { return adopt(record, now: now) }
         switch (before.phase, record.state) {
@@ -452,13 +458,13 @@ public struct DispatchStateMachine: Sendable {
         }
     }
 
-    /// Takes over what the ledger says of a shard that no worker here holds.
+    /// Takes a shard's state from the ledger, for a shard without a worker here.
     private mutating func adopt(_ record: ShardRecord, now: Duration) {
         shards[record.id]?.epoch = record.epoch
         switch record.state {
         case .done: close(record.id, as: .done)
         case .failed: close(record.id, as: .failed)
-        // Running, but not by a lease of ours: the next lease's epoch shuts its holder out.
+        // A running shard here has a foreign holder: the next lease's epoch shuts it out.
         case .pending, .running: postpone(record.id, until: now, now: now)
         }
     }
@@ -480,7 +486,7 @@ public struct DispatchStateMachine: Sendable {
 
     private mutating func take(back entry: WorkerEntry, with end: AttemptEnd) -> [DispatchAction] {
         entry.shards.sorted().flatMap { shard -> [DispatchAction] in
-            // A shard that is being granted is ended by `leaseRecorded`, which no longer finds the worker.
+            // A shard in `granting` is settled by `leaseRecorded`, which no longer finds the worker.
             guard case .leased(let holding)? = shards[shard]?.phase else { return [] }
             return self.end(holding, with: end)
         }
@@ -491,7 +497,7 @@ public struct DispatchStateMachine: Sendable {
         return .ledger(.recordAttempt(lease, worker: worker, end, attempts: attempts))
     }
 
-    /// The ledger answers about shards of the run alone.
+    /// Notes a breach when the ledger answers about a shard that is not in the run.
     private mutating func know(_ shard: ShardID) {
         if shards[shard] == nil { note(breach: "the ledger answers about shard \(shard), which is none of the run") }
     }
@@ -506,7 +512,7 @@ public struct DispatchStateMachine: Sendable {
         record.state == .running && record.epoch == holding.lease.epoch && record.owner == holding.worker
     }
 
-    /// Whether the machine knows that the lease is over: the shard has a higher epoch, or an end.
+    /// Whether the machine knows that the lease is over: the shard has a higher epoch or has ended.
     private func isSettled(_ lease: Lease) -> Bool {
         guard let entry = shards[lease.shard], phase != .loading else { return false }
         switch entry.phase {

@@ -1,15 +1,16 @@
 import Sharding
 
-/// What a dispatching machine knows of each shard, and how many stand where.
+/// The dispatching machine's entries of all shards, with their numbers by state.
 ///
-/// A run has up to 100,000 shards, and their numbers are asked for several times a second: they are kept, not counted.
+/// A run has up to 100,000 shards, and the numbers are read several times a second. So they are kept up to date and not
+/// counted.
 struct ShardTable: Sendable {
     typealias Phase = DispatchStateMachine.ShardPhase
     typealias Entry = DispatchStateMachine.ShardEntry
 
     private(set) var entries: [ShardID: Entry] = [:]
     private(set) var counts = ShardCounts()
-    /// Shards with a lease that is given, out, or taken back: a drain waits for them.
+    /// Shards with a lease that is being recorded, held, or closed: a drain waits for them.
     private(set) var busy = 0
 
     subscript(shard: ShardID) -> Entry? {
@@ -47,7 +48,7 @@ struct ShardTable: Sendable {
 }
 
 extension [ShardID: DispatchStateMachine.ShardEntry] {
-    /// - Returns: what was there before.
+    /// - Returns: the entry before.
     fileprivate mutating func updateValue(_ entry: Value?, at shard: ShardID) -> Value? {
         guard let entry else { return removeValue(forKey: shard) }
         return updateValue(entry, forKey: shard)

@@ -1,14 +1,14 @@
-/// Why the ledger did not do what it was asked, and what can be done about it.
+/// The failure of a task in the ledger. Its kind decides how the queue goes on.
 package struct LedgerFailure: Error, Equatable, Sendable, CustomStringConvertible {
     package enum Kind: Sendable, CaseIterable {
-        /// Somebody holds a lock, or the server lacks something that others give back: the same task may pass a moment
-        /// later.
+        /// Another session holds a lock, or the server lacks a resource that may become free: the same task may succeed
+        /// a moment later.
         case busy
-        /// The connection is gone, or the server cannot write now. Whether the task was done is not known.
+        /// The connection is gone, or the server cannot write now. The task may have been done or not.
         case away
-        /// No repetition helps. It may follow from something else that is wrong with the run.
+        /// No repetition helps. The failure may follow from another fault of the run.
         case lasting
-        /// It says itself what is wrong with the run.
+        /// The failure itself names the fault of the run.
         case damage
     }
 
@@ -25,7 +25,7 @@ package struct LedgerFailure: Error, Equatable, Sendable, CustomStringConvertibl
 
     package var description: String { "\(error)" }
 
-    /// Errors are compared by their text.
+    /// The underlying errors are compared by their text.
     package static func == (left: Self, right: Self) -> Bool {
         left.kind == right.kind && left.isReadOnly == right.isReadOnly && left.description == right.description
     }

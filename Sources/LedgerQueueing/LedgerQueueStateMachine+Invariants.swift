@@ -1,10 +1,10 @@
-// What must hold between any two events. The shell asserts it in debug builds, the simulator under every seed.
+// Conditions that hold between any two events. The shell asserts them in debug builds, the simulator under every seed.
 extension LedgerQueueStateMachine {
-    /// A queue with more tasks is not walked through after each event: a debug build would do nothing else.
+    /// The walk over all tasks is left out for longer queues: a debug build would do nothing else.
     static let walkLimit = 1_000
 
-    /// The first thing about the machine that cannot be, in words: a contradiction, or an event that its shell must not have
-    /// told it. Nil when all is well.
+    /// The first breach in words: a contradiction within the machine, or an event that its shell must not report. Nil
+    /// when all is well.
     package func checkInvariants() -> String? {
         breach ?? contradiction.map { "\($0); it is \(phase), \(waiting.count) tasks wait" }
     }

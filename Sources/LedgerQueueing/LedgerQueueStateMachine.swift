@@ -1,19 +1,20 @@
 import DequeModule
 package import Dispatching
 
-/// What a coordinator asks of the ledger, one task after another, on a connection that may break.
+/// The queue of a coordinator's tasks for the ledger: one task after another, on a connection that may break.
 ///
 /// Methods are events; each returns the actions that follow. The machine does no I/O and never reads a clock: `now` is
-/// the time since any fixed moment, and never goes back. `checkInvariants` says what the shell has told that cannot be.
+/// the time since any fixed moment, and never goes back. `checkInvariants` names an event that its shell must not
+/// report.
 ///
-/// A task that met a lock is tried again before the next. After a lost connection the ownership is renewed until that
-/// works, and then everything is read again, since the ledger beats memory. Where the ownership is refused, the ledger is
-/// asked why.
+/// A task that met a lock is tried again before the next task. After a lost connection, the queue tries to renew the
+/// ownership until that works. Then it asks for a reload, since the ledger beats memory. When the ledger refuses the
+/// ownership, the queue asks for the run's standing.
 package struct LedgerQueueStateMachine: Sendable {
     package struct Configuration: Sendable {
         /// How long the ledger may be away before the coordinator stops. The run can be resumed.
         package var patience: Duration
-        /// Times that a task is tried again after a deadlock or a lock timeout.
+        /// Retries of a task after a deadlock or a lock timeout.
         package var retries: Int
 
         package init(patience: Duration = .seconds(600), retries: Int = 10) {
@@ -22,23 +23,24 @@ package struct LedgerQueueStateMachine: Sendable {
         }
     }
 
-    /// The pause before a task is tried again for the first time; before the n-th it is n times as long.
+    /// The pause before the first retry of a task; before the n-th retry it is n times as long.
     static let retryPause = Duration.milliseconds(50)
     /// The pauses between two attempts to reach the ledger. Each is twice the one before.
     static let reconnectPauses = (first: Duration.milliseconds(100), longest: Duration.seconds(2))
 
-    /// What the machine waits for.
+    /// The machine's current wait.
     ///
     /// - `idle`: leaves by `requested` or `runEnded`, to `asking`.
     /// - `asking`: leaves by `answered`, to the next task or `idle`; by `refused`, to `inquiring`; by `failed`, to
     ///   `retrying`, `reconnecting`, `explaining` or `stopped`, and at the end of the run also to the next task.
     /// - `retrying`: leaves by `pauseEnded`, to `asking`.
-    /// - `reconnecting`: leaves by `answered`, to the next task; by `refused`, to `inquiring`; by `failed`, to `away` or
-    ///   `stopped`.
+    /// - `reconnecting`: leaves by `answered`, to the next task; by `refused`, to `inquiring`, and at the end of the
+    ///   run to the next task or `idle`; by `failed`, to `away` or `stopped`.
     /// - `away`: leaves by `pauseEnded`, to `reconnecting`.
     /// - `inquiring`: leaves by `standingRead`, to `idle`, the next task, `ending` or `stopped`; by `failed`, to `away` where
     ///   the ledger was lost before, to `reconnecting` or to `stopped`.
-    /// - `ending`: the coordinator has been told that the run is over. Leaves by `runEnded`, to the next task or `idle`.
+    /// - `ending`: the machine has told the coordinator that the run is over. Leaves by `runEnded`, to the next task or
+    ///   `idle`.
     /// - `explaining`: leaves by `standingRead` or `failed`, to `stopped`.
     /// - `stopped`: never left. `serviceEnded` leads here from every state.
     enum Phase: Equatable, Sendable {
@@ -61,14 +63,14 @@ package struct LedgerQueueStateMachine: Sendable {
 
     package let configuration: Configuration
     var phase: Phase = .idle
-    /// In the order in which they were requested. There is one `renew` and one `note` at the most, and of the rest what
-    /// the dispatching machine asks for: a few for each worker, and one for each shard that its worker leaves.
+    /// The tasks in the order of their requests. At most one is `renew` and one is `note`. The others come from the
+    /// dispatching machine: a few for each worker, and one for each shard that its worker leaves.
     var waiting: Deque<LedgerTask> = []
-    /// Nothing is dispatched any more: what is left to do is the end of the run.
+    /// Dispatching has ended: only tasks of the run's end are left.
     private(set) var isOver = false
-    /// The latest time that was told.
+    /// The latest time that the shell has reported.
     private var latest = Duration.zero
-    /// The first event that the shell must not have told, in words.
+    /// The first event that the shell must not report, in words.
     private(set) var breach: String?
 
     package init(configuration: Configuration = Configuration()) {
@@ -85,7 +87,7 @@ package struct LedgerQueueStateMachine: Sendable {
         return phase == .idle ? next() : []
     }
 
-    /// The run is over here, whoever ended it. Unless the ledger has concluded it, it is given back.
+    /// The run is over for this coordinator. Unless the ledger has concluded the run, the queue gives it back.
     package mutating func runEnded(_ outcome: DispatchOutcome) -> [LedgerQueueAction] {
         guard phase != .stopped, !isOver else { return [] }
         isOver = true
@@ -101,7 +103,7 @@ package struct LedgerQueueStateMachine: Sendable {
         return (release == nil ? [.leave] : []) + (isFree ? next() : [])
     }
 
-    /// The coordinator has ended, for whatever reason.
+    /// The coordinator has ended, for any reason.
     package mutating func serviceEnded() {
         phase = .stopped
         waiting.removeAll()
@@ -120,10 +122,10 @@ package struct LedgerQueueStateMachine: Sendable {
         }
     }
 
-    /// The ledger says that the run is not this coordinator's any more.
+    /// The ledger says that this coordinator does not own the run any more.
     package mutating func refused() -> [LedgerQueueAction] {
         switch phase {
-        // While this coordinator gives the run back, it is nobody's.
+        // At the end of the run this coordinator gives the run back, so a refusal is fine.
         case .asking where isOver, .reconnecting where isOver: return answered()
         case .asking:
             phase = .inquiring(nil)
@@ -135,7 +137,7 @@ package struct LedgerQueueStateMachine: Sendable {
         }
     }
 
-    /// The ledger says what has become of the run.
+    /// The run's standing was read from the ledger.
     package mutating func standingRead(_ standing: LedgerStanding) -> [LedgerQueueAction] {
         switch phase {
         case .inquiring(let outage):
@@ -144,7 +146,7 @@ package struct LedgerQueueStateMachine: Sendable {
             switch standing {
             case .owned where isOver, .cancelled where isOver, .ended where isOver: return back + next()
             case .owned:
-                // Somebody changed the row and changed it back: whatever was refused is asked for again.
+                // Somebody changed the run's row and changed it back: a reload repeats whatever was refused.
                 waiting.append(.dispatch(.reload))
                 return back + [.suspendDispatch] + next()
             case .cancelled:
@@ -160,7 +162,7 @@ package struct LedgerQueueStateMachine: Sendable {
         }
     }
 
-    /// The ledger, or the connection to it, failed in what was asked last.
+    /// The last request failed in the ledger or on the way to it.
     package mutating func failed(_ failure: LedgerFailure, now: Duration) -> [LedgerQueueAction] {
         if now < latest { note(breach: "it failed at \(now), after \(latest)") }
         latest = max(latest, now)
@@ -185,7 +187,7 @@ package struct LedgerQueueStateMachine: Sendable {
             case .lasting, .damage: return stop(.failed(failure))
             }
         case .explaining(let first):
-            // What is wrong with the run says more than what followed from it.
+            // A damage of the run explains more than its consequence.
             return stop(.failed(failure.kind == .damage ? failure : first))
         case .idle, .retrying, .away, .ending, .stopped: return mistake("failed")
         }
@@ -206,7 +208,8 @@ package struct LedgerQueueStateMachine: Sendable {
 
     // MARK: - Private
 
-    /// The shell has told what it was not asked for. An answer that the end of the coordinator has overtaken is none.
+    /// Notes a breach: an event that the machine did not ask for. After the machine has stopped, a late answer is
+    /// normal.
     private mutating func mistake(_ event: String) -> [LedgerQueueAction] {
         if phase != .stopped { note(breach: "\(event) was told while it was \(phase)") }
         return []
@@ -232,7 +235,7 @@ package struct LedgerQueueStateMachine: Sendable {
         return actions
     }
 
-    /// The connection is gone, and what was asked on it is void.
+    /// The connection is gone, and requests on it are void.
     private mutating func lose(_ task: LedgerTask?, _ failure: LedgerFailure, now: Duration) -> [LedgerQueueAction] {
         waiting.removeAll { !$0.isLasting }
         if let task, task.isLasting { waiting.prepend(task) }
@@ -248,7 +251,7 @@ package struct LedgerQueueStateMachine: Sendable {
         return [.noteAway(failure), .pause(outage.pause)]
     }
 
-    /// At the end of the run only its release is worth waiting for.
+    /// At the end of the run, only the release is worth a wait.
     private mutating func failedAtTheEnd(_ task: LedgerTask, _ failure: LedgerFailure, now: Duration)
         -> [LedgerQueueAction]
     {

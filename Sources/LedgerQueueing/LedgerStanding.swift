@@ -1,10 +1,10 @@
-/// What has become of a run that the ledger refused to a coordinator.
+/// The standing of a run after the ledger has refused its coordinator.
 package enum LedgerStanding: Equatable, Sendable {
-    /// It still is this coordinator's.
+    /// The run still is this coordinator's.
     case owned
     case cancelled
-    /// It has ended. It may be this coordinator that ended it, in a commit whose answer was lost.
+    /// The run has ended, possibly by this coordinator's own commit whose answer was lost.
     case ended(done: Int, failed: Int)
-    /// Another coordinator has taken it over, or had.
+    /// Another coordinator has, or had, taken the run over.
     case taken
 }

@@ -1,24 +1,24 @@
 package import Dispatching
 package import Sharding
 
-/// What a coordinator has to do in the ledger.
+/// A coordinator's task in the ledger.
 package enum LedgerTask: Equatable, Sendable {
-    /// What the dispatching machine asks.
+    /// A request of the dispatching machine.
     case dispatch(LedgerRequest)
-    /// Prolong the ownership of the run.
+    /// Renew the ownership of the run.
     case renew
-    /// Write the workers' figures, as they are when it is done.
+    /// Write the workers' figures, as they are at that moment.
     case note
-    /// Write that the worker has left.
+    /// Note that the worker has left.
     case left(WorkerID)
-    /// Write how many rows a batch may have.
+    /// Note the lowered row limit of a batch.
     case batchRows(Int)
     /// Give the run back, so that it can be resumed, or end it as cancelled.
     case release(cancelled: Bool)
 
-    /// Whether it still must be done after a lost connection, and at the end of the run. How an attempt ended nobody else
-    /// knows, and without it a failure would not count. What else the dispatching machine asks is void then, and the rest
-    /// comes again by the clock.
+    /// Whether the task must be done even after a lost connection and at the end of the run. Nobody else knows the end
+    /// of an attempt, and without its record a failure would not count. All other requests of the dispatching machine
+    /// are void then, and periodic tasks come again.
     var isLasting: Bool {
         switch self {
         case .left, .batchRows, .release, .dispatch(.recordAttempt): true
@@ -26,6 +26,6 @@ package enum LedgerTask: Equatable, Sendable {
         }
     }
 
-    /// Whether one that waits stands for all that come until its turn.
+    /// Whether one waiting task stands for all equal ones that come before its turn.
     var isPeriodic: Bool { self == .renew || self == .note }
 }

@@ -1,12 +1,12 @@
 public import Sharding
 
-// What is known of an error is told to the coordinator, so its values are of the common vocabulary.
+// The coordinator gets the cause too, so its types are in Sharding.
 extension StepError {
     public typealias Kind = FailureKind
     public typealias Cause = FailureCause
     public typealias Effect = FailureCause.Effect
 
-    /// The cause as the coordinator is told it.
+    /// The cause for the coordinator.
     public var told: FailureCause {
         var told = cause
         told.kind = kind

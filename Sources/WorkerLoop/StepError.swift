@@ -1,10 +1,10 @@
 public import Sharding
 
-/// Why a step failed, and what follows from it.
+/// The failure of a step. Its kind decides how the machine goes on.
 public struct StepError: Error, Equatable, Sendable {
     public var kind: Kind
     public var message: String
-    /// The same for the same error at the same row; nil where the error concerns no row.
+    /// Equal for the same error at the same row; nil for an error that concerns no row.
     public var identity: String?
     public var cause: Cause
 

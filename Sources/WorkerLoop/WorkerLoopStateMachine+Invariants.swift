@@ -1,9 +1,9 @@
 import Sharding
 
-// What must hold between any two events. The shell asserts it in debug builds, the simulator under every seed.
+// Conditions that hold between any two events. The shell asserts them in debug builds, the simulator under every seed.
 extension WorkerLoopStateMachine {
-    /// The first thing about the machine that cannot be, in words: a contradiction, or an event that its shell must not have
-    /// told it. Nil when all is well.
+    /// The first breach in words: a contradiction within the machine, or an event that its shell must not report. Nil
+    /// when all is well.
     public func checkInvariants() -> String? {
         breach ?? contradiction.map { "\($0); it is \(step), has \(work.map { "\($0.lease)" } ?? "no lease") in hand" }
     }

@@ -3,13 +3,13 @@ public import Sharding
 /// The worker's state machine: join, take a lease, advance its shard batch by batch, give it back.
 ///
 /// Methods are events; each returns the actions that follow. The machine does no I/O and never reads a clock: `now` is
-/// the time since any fixed moment. After every failed step it opens the lease again, which reads the shard's position
-/// from the ledger: so a commit whose answer was lost is neither repeated nor skipped.
+/// the time since any fixed moment. After a failed step, the machine opens the lease again before it goes on. This
+/// reads the shard's position from the ledger, so that a commit with a lost answer is neither repeated nor skipped.
 ///
-/// Messages of the coordinator may be late, lost or repeated, and are then ignored. The shell may not: it tells how each step
-/// ended once, and no time earlier than one that it has told. `checkInvariants` says when it did not keep to that.
+/// The coordinator's messages may be late, lost or repeated, and are then ignored. The shell's events may not: the
+/// shell reports the end of each step once, and its times never go back. `checkInvariants` names a breach.
 public struct WorkerLoopStateMachine: Sendable {
-    /// How a batch is done.
+    /// The kind of a job's batches.
     public enum Mode: Sendable, Equatable {
         /// PostgreSQL computes: one statement a batch.
         case setBased
@@ -21,15 +21,15 @@ public struct WorkerLoopStateMachine: Sendable {
         public var mode: Mode
         public var retry: RetryPolicy
         public var heartbeatInterval: Duration
-        /// A coordinator that is silent for longer is looked for on a new connection.
+        /// When the coordinator is silent for longer, the worker tries a new connection.
         public var silentAfter: Duration
-        /// A worker that heard no coordinator for longer, and holds no lease, leaves.
+        /// When the coordinator is silent for longer, a worker without a lease leaves.
         public var giveUpAfter: Duration
-        /// Batches in a row that left the same row deferred before deferred rows are read under a lock. A row that
-        /// changes more often than a batch takes would otherwise never be done. It is read again in every second of
-        /// them, since a read that shares the round trip of a write goes out before its answer.
+        /// Batches in a row that defer the same row before deferred rows are read under a lock. Otherwise a row that
+        /// changes more often than a batch takes would never be done. Only every second of these batches reads the row
+        /// again: the read in a write's round trip is sent before the write's answer names the deferred rows.
         public var deferralLimit: Int
-        /// How long what heals by itself is waited for before the attempt ends: the database, a row that somebody holds.
+        /// The longest wait for the database or for a held row. After it the attempt ends.
         public var patience: Duration
 
         public init(
@@ -47,10 +47,14 @@ public struct WorkerLoopStateMachine: Sendable {
         }
     }
 
-    /// What the worker is doing with its lease.
+    /// The worker's activity on its lease. From `opening`, `reading`, `computing`, `writing`, `applying` and `waiting`,
+    /// a revoked lease leads to `idle` and a drain to `stopped`, once the step under way has ended (a computed batch is
+    /// still written). `refused` leads to `stopped` from everywhere.
     ///
-    /// - `idle`: leaves by `leaseAssigned`, to `opening`.
-    /// - `opening`: leaves by `leaseOpened`, to `applying` or `reading`; by `stepFailed`.
+    /// - `idle`: leaves by `leaseAssigned`, to `opening`; by `drainRequested` or a coordinator that stays silent, to
+    ///   `stopped`.
+    /// - `opening`: leaves by `leaseOpened`, to `applying` or `reading`; by `stepFailed`, as every step does, to
+    ///   `waiting` or, when the attempt ends, to `idle`.
     /// - `applying`: leaves by `batchCommitted`, to itself or `idle`; by `stepFailed`.
     /// - `reading`: leaves by `batchRead`, to `computing`; by `stepFailed`.
     /// - `computing`: leaves by `batchComputed`, to `writing`; by `stepFailed`.
@@ -71,23 +75,24 @@ public struct WorkerLoopStateMachine: Sendable {
     struct Work: Equatable, Sendable {
         var lease: Lease
         var position = Position()
-        /// Steps that failed one after another without a batch in between.
+        /// Retryable steps that failed in a row, without a batch in between.
         var failures = 0
         /// The coordinator took the lease back: stop after the step under way.
         var revoked = false
-        /// For each deferred row, how many batches in a row left it so.
+        /// For each deferred row, the batches in a row that have deferred it.
         var deferrals: [Key: Int] = [:]
-        /// What other workers found that a batch may have in rows, or 0.
+        /// The row limit of a batch after timeouts here or elsewhere have lowered it; 0 while the job's own limit
+        /// holds.
         var batchRows = 0
-        /// What is waited for, without a batch in between.
+        /// The current wait; nil after a batch.
         var wait: Wait?
-        /// The row and error by which the last step failed, when it concerned a row.
+        /// The row and the error of the last failed step, if the error concerned a row.
         var fault: String?
-        /// Batches that the fence refused one after another.
+        /// Batches that the fence refused in a row.
         var refusals = 0
     }
 
-    /// Something that heals by itself.
+    /// A wait for something that heals by itself.
     struct Wait: Equatable, Sendable {
         var kind: StepError.Kind
         var since: Duration
@@ -96,9 +101,9 @@ public struct WorkerLoopStateMachine: Sendable {
         var tries: Int
     }
 
-    /// Batches refused by the fence one after another, though the lease could be opened, before it counts as lost.
+    /// Batches that the fence refuses in a row, although the lease can be opened, before the lease counts as lost.
     static let refusalLimit = 5
-    /// The pauses between two looks at what is waited for: the first, doubled each time, up to the last.
+    /// The pauses between two looks during a wait: the first, then doubled each time, up to the last.
     static let pauses = (first: Duration.milliseconds(200), last: Duration.seconds(1))
 
     public let configuration: Configuration
@@ -109,9 +114,9 @@ public struct WorkerLoopStateMachine: Sendable {
     private var nextBatchRows = 0
     private var joined = false
     private(set) var draining = false
-    /// The first event that the shell must not have told, in words.
+    /// The first event that the shell must not report, in words.
     private(set) var breach: String?
-    /// The latest time that was told.
+    /// The latest time that the shell has reported.
     private var toldAt: Duration?
     private var heardAt: Duration = .zero
     private var soughtAt: Duration = .zero
@@ -141,7 +146,7 @@ public struct WorkerLoopStateMachine: Sendable {
 
     public mutating func refused(reason: String) -> [WorkerAction] {
         guard activity != .stopped else { return [] }
-        // The answer to a step that is under way is ignored.
+        // The answer to the step under way will be ignored.
         work = nil
         next = nil
         activity = .stopped
@@ -162,18 +167,19 @@ public struct WorkerLoopStateMachine: Sendable {
         heardAt = now
     }
 
-    /// - Parameter batchRows: rows that a batch may have, when a timeout has made batches smaller; 0 otherwise.
+    /// - Parameter batchRows: the row limit of a batch after a timeout has lowered it; 0 while the job's own limit
+    ///   holds.
     public mutating func leaseAssigned(_ lease: Lease, batchRows: Int = 0, now: Duration) -> [WorkerAction] {
         heard(now: now)
         guard activity != .stopped else { return [] }
-        // The lease in hand may be assigned again: it is not given back before its step has ended.
+        // A repeated assignment of the lease in hand changes nothing.
         if let current = work, current.lease == lease { return [] }
         guard !draining else { return [.tell(.leaseReleased(lease))] }
         nextBatchRows = batchRows
         guard let current = work else { return begin(lease) }
         if current.lease.shard == lease.shard {
             guard lease.epoch > current.lease.epoch else { return [] }
-            // The coordinator has given up our older lease.
+            // The coordinator has given up the older lease.
             work?.revoked = true
         }
         next = lease
@@ -209,7 +215,7 @@ public struct WorkerLoopStateMachine: Sendable {
         keep(time: now)
         guard activity == .opening, var current = work else { return unexpected() }
         if position.sequence > current.position.sequence, current.position.sequence > 0 {
-            // A commit whose answer was lost.
+            // A commit went through although its answer was lost.
             current.failures = 0
         }
         current.position = position
@@ -234,15 +240,15 @@ public struct WorkerLoopStateMachine: Sendable {
         guard case .computing(let summary) = activity, let current = work else { return unexpected() }
         guard !current.revoked else { return settle([.step(.discard)]) }
         activity = .writing(summary)
-        // A locking read opens a transaction of its own, and the write's answer says whether one is due.
+        // A locking read opens a separate transaction, and only the write's answer says whether one is due.
         let readNext = !draining && !summary.exhausted && !lockingIsDue(current)
         return [.step(.write(current.lease, current.position, readNext: readNext))]
     }
 
     /// - Parameters:
-    ///   - position: what the ledger row holds after the commit.
-    ///   - done: the shard is done, which the same transaction recorded.
-    ///   - read: what the read in the same round trip found, when one was asked for.
+    ///   - position: the position in the ledger's row after the commit.
+    ///   - done: whether the shard is done, as the same transaction has recorded.
+    ///   - read: the result of the read in the same round trip, if there was one.
     public mutating func batchCommitted(_ position: Position, done: Bool, read: ReadSummary?, now: Duration)
         -> [WorkerAction]
     {
@@ -290,7 +296,7 @@ public struct WorkerLoopStateMachine: Sendable {
         case .unfit:
             return settle(discard + [.tell(.shardFailed(current.lease, error))])
         case .program, .permanent, .stopsRun:
-            // Once more, by a fresh program or on a new connection. The same error again is no accident.
+            // Try once more, with a fresh program or on a new connection. A second equal error is no accident.
             guard let identity = error.identity, current.fault != identity else {
                 let isSame = error.kind == .program && error.identity != nil
                 let last = isSame ? StepError(.permanent, error.message, cause: error.cause) : error
@@ -314,7 +320,7 @@ public struct WorkerLoopStateMachine: Sendable {
             delay = .zero
             wait(for: error, &current, now: now)
         case .held, .connectionLost:
-            // Not the batch's fault, so it counts as no failure: but it has an end.
+            // Not the batch's fault, so this is no failure. But the wait has a limit.
             wait(for: error, &current, now: now)
             guard let wait = current.wait, now - wait.since <= configuration.patience else {
                 let words = "\(error.message); it was waited for \(configuration.patience)"
@@ -370,10 +376,10 @@ public struct WorkerLoopStateMachine: Sendable {
             batchRows: work.position.batchRows)
     }
 
-    /// What the shard in hand waits for; nil while batches advance.
+    /// The wait of the shard in hand; nil while batches advance.
     public var wait: WorkerWait? { work?.wait.map { WorkerWait(words: $0.reason, cause: $0.cause) } }
 
-    /// Whether it is explained that no batch commits, and the machine itself sees to it that this ends.
+    /// Whether the machine knows why no batch commits, and bounds the wait by itself.
     public var isExcused: Bool { work?.wait != nil }
 
     /// The step under way, in a word; `idle` without a lease.
@@ -392,7 +398,8 @@ public struct WorkerLoopStateMachine: Sendable {
 
     // MARK: - Private
 
-    /// The answer to a step that is not under way. Once the machine has stopped, that is nobody's fault.
+    /// Notes a breach: the answer to a step that is not under way. After the machine has stopped, such an answer is
+    /// normal.
     private mutating func unexpected(_ event: String = #function) -> [WorkerAction] {
         if activity != .stopped { note(breach: "\(event) while it is \(step)") }
         return []
@@ -444,7 +451,7 @@ public struct WorkerLoopStateMachine: Sendable {
         current.deferrals.values.contains { $0 >= configuration.deferralLimit }
     }
 
-    /// Puts the work in hand down, then takes up what waits.
+    /// Puts down the work in hand, then takes up the next lease or stops.
     private mutating func settle(_ actions: [WorkerAction]) -> [WorkerAction] {
         work = nil
         activity = .idle

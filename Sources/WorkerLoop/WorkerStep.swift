@@ -1,11 +1,11 @@
 public import Sharding
 
-/// A piece of work on the batch in hand. At most one, other than `discard`, is under way at any time, and its answer is the one
-/// event that names it, or `stepFailed`.
+/// A piece of work on the batch in hand. Apart from `discard`, at most one step is under way at any time. Its answer is
+/// the event named below, or `stepFailed`.
 public enum WorkerStep: Equatable, Sendable {
     /// Enter the session in the shard's ledger row. Answer with `leaseOpened` or `stepFailed`.
     ///
-    /// `batchRows` is what another worker found that a batch may have, or 0.
+    /// `batchRows` is the row limit of a batch after timeouts have lowered it, or 0.
     case open(Lease, batchRows: Int = 0)
     /// Set-based: run the batch statement. Answer with `batchCommitted` or `stepFailed`.
     case apply(Lease, Position)
@@ -14,9 +14,9 @@ public enum WorkerStep: Equatable, Sendable {
     case read(Lease, Position, locking: Bool)
     /// Row-based: compute the batch that was read. Answer with `batchComputed` or `stepFailed`.
     case compute
-    /// Row-based: write the computed batch with its checkpoint, and read the next one in the same round trip when
-    /// `readNext`. Answer with `batchCommitted` or `stepFailed`.
+    /// Row-based: write the computed batch with its checkpoint. If `readNext`, read the next batch in the same round
+    /// trip. Answer with `batchCommitted` or `stepFailed`.
     case write(Lease, Position, readNext: Bool)
-    /// Throw away rows that were read or computed. It has no answer.
+    /// Throw away the rows that were read or computed. It has no answer.
     case discard
 }

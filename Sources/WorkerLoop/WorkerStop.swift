@@ -1,8 +1,8 @@
-/// How a worker's life ended.
+/// The end of a worker.
 public enum WorkerStop: Equatable, Sendable {
     case drained
     /// The coordinator answered HELLO with a refusal.
     case refused(reason: String)
-    /// No coordinator was heard for longer than the limit.
+    /// The coordinator was silent for longer than the limit.
     case abandoned
 }
