@@ -3,28 +3,28 @@ import CoordKit
 import Glibc
 import Sharding
 
-/// Puts a program's answers, which come in any order, in the order of the batch.
+/// Collects a program's answers, which come in any order, and puts them in the order of the batch.
 struct AnswerCollector {
     private let batch: RowBatch
     private let columns: [AnswerColumn]
-    /// The columns' names and the key's, as they stand in most lines.
+    /// The names of the written columns and of the key, without escapes.
     private let names: [[UInt8]]
     private let keyNames: [[UInt8]]
     private let key: KeySchema
     private let lostDigits: LostDigits
     private var values: RowBatch
-    /// For each row of the batch, the index of its answer in `values`; -1 as long as there is none.
+    /// For each row of the batch, the index of its answer in `values`; -1 while the answer is missing.
     private var answered: [Int]
     private(set) var missing: Int
-    /// The row that is answered next by a program that keeps the order.
+    /// The row that a program which keeps the order answers next.
     private var expected = 0
-    /// Rows by the values of their keys, made when the first answer comes out of order.
+    /// The rows by their keys' values, made at the first answer out of order.
     private var index: [[[UInt8]]: Int]?
-    /// The written columns' values in the line at hand, kept so that a line allocates nothing.
+    /// The written columns' values in the current line. Kept, so that a line needs no allocation.
     private var found: [JSONLine.Value?]
-    /// The key's, likewise.
+    /// The key's values in the current line, kept likewise.
     private var foundKey: [JSONLine.Value?]
-    /// A string without its escapes, kept for the same reason.
+    /// A string without its escapes, kept likewise.
     private var plain: [UInt8] = []
 
     init(batch: RowBatch, columns: [AnswerColumn], key: KeySchema, lostDigits: LostDigits) {
@@ -44,7 +44,7 @@ struct AnswerCollector {
     /// The key of the first row without an answer.
     var firstMissing: Key? { answered.firstIndex(of: -1).map { key.key(of: $0, in: batch) } }
 
-    /// Takes one line, a JSON object with the key and every column to write.
+    /// Takes one line: a JSON object with the key and every written column.
     mutating func add(_ line: UnsafeRawBufferPointer) throws(AnswerFault) {
         do throws(JSONLine.Fault) { try scan(line) } catch { throw AnswerFault(reason: error.reason) }
         if let missing = foundKey.firstIndex(where: { $0 == nil }) {
@@ -70,7 +70,7 @@ struct AnswerCollector {
         expected = row + 1
     }
 
-    /// The values in the batch's order, when none is missing.
+    /// The values in the batch's order. Call it only when no answer is missing.
     consuming func finish() -> RowBatch {
         if answered.indices.allSatisfy({ answered[$0] == $0 }) { return values }
         var sorted = RowBatch(columns: columns.count)
@@ -84,14 +84,14 @@ struct AnswerCollector {
 
     // MARK: - A line
 
-    /// Reads the line to its end, and notes where the values are.
+    /// Reads the line to its end and notes the places of the values.
     private mutating func scan(_ line: UnsafeRawBufferPointer) throws(JSONLine.Fault) {
         for column in found.indices { found[column] = nil }
         for column in foundKey.indices { foundKey[column] = nil }
         var members = JSONLine.Members(line)
         while let (name, value) = try members.next() {
             let bytes = UnsafeRawBufferPointer(rebasing: line[name.range])
-            // Other members are the program's own affair: it may send the row back whole.
+            // Other members are ignored: a program may send the whole row back.
             switch try name.escaped ? escapedPlace(of: bytes) : place(of: bytes) {
             case .key(let column): foundKey[column] = value
             case .column(let column): found[column] = value
@@ -105,7 +105,7 @@ struct AnswerCollector {
         case column(Int)
     }
 
-    /// What the member of that name is.
+    /// The place of the member of that name: a key column or a written column; nil for other members.
     private func place(of name: UnsafeRawBufferPointer) -> Place? {
         for column in keyNames.indices where keyNames[column].withUnsafeBytes({ Self.same(name, $0) }) {
             return .key(column)
@@ -130,7 +130,7 @@ struct AnswerCollector {
 
     // MARK: - Its row
 
-    /// The row whose key the line has.
+    /// The row with the line's key.
     private mutating func row(in line: UnsafeRawBufferPointer) throws(AnswerFault) -> Int {
         if expected < batch.rows, isKey(of: expected, in: line) { return expected }
         var plain: [[UInt8]] = []
@@ -138,7 +138,7 @@ struct AnswerCollector {
             if let value { plain.append(try keyText(value, column, in: line)) }
         }
         if index == nil {
-            // By bytes: Swift's strings are equal where Unicode calls them equivalent.
+            // By bytes: Swift's strings are equal when they are canonically equivalent.
             var made: [[[UInt8]]: Int] = [:]
             for row in 0..<batch.rows {
                 made[key.batchColumns.map { bytes(row, $0) }] = row
@@ -154,7 +154,7 @@ struct AnswerCollector {
         throw AnswerFault(reason: "its key is none that the program was given")
     }
 
-    /// Whether the line has the key of that row, as it was sent.
+    /// Whether the line holds that row's key exactly as it was sent.
     private func isKey(of row: Int, in line: UnsafeRawBufferPointer) -> Bool {
         for (column, value) in foundKey.enumerated() {
             guard let value, !value.escaped, value.kind == .string || value.kind == .number else { return false }
@@ -186,7 +186,7 @@ struct AnswerCollector {
         batch.withBytes(row: row, column: column) { Array($0 ?? .init(start: nil, count: 0)) }
     }
 
-    /// Two keys that are one double are answered as one key.
+    /// A mend for keys that became equal as doubles.
     private func keyMend(_ row: Int) -> String {
         guard lostDigits.key(lostIn: key.batchColumns.map { bytes(row, $0) }, of: batch) != nil else { return "" }
         return "; it has more digits than a double holds\(Self.digitsMend)"
@@ -197,7 +197,7 @@ struct AnswerCollector {
     private static let digitsMend =
         ": the program reads numbers as doubles, which loses digits. Parse them as Decimal or BigInt, or send strings by "
         + "'numbers: strings' under 'compute' in the job"
-    /// What is within a json value stays as it is, whatever the job says.
+    /// The job's `numbers` does not change the numbers inside a json value.
     private static let digitsMendOfJSON =
         ": the program reads numbers as doubles, which loses digits. Parse them as Decimal or BigInt"
 
@@ -207,7 +207,7 @@ struct AnswerCollector {
         guard value.kind != .null else { return values.append(nil as UnsafeRawBufferPointer?) }
         let form = columns[column].form
         let raw = UnsafeRawBufferPointer(rebasing: line[value.range])
-        // A string for json has its quotes, and is JSON already.
+        // For a json column, a string with its quotes is JSON already.
         if value.kind == .string, value.escaped, form.scalar != .json || form.delimiter != nil {
             plain.removeAll(keepingCapacity: true)
             try JSONLine.unescape(raw, to: &plain)
@@ -235,7 +235,7 @@ struct AnswerCollector {
         }
     }
 
-    /// Whether the value is one of the column's forms, and no number that has lost digits.
+    /// Checks that the column's type has the value, and that no number has lost digits.
     private func check(
         _ text: UnsafeRawBufferPointer, _ value: JSONLine.Value, _ column: Int, _ row: Int, _ sent: [LostDigits.Sent]
     ) throws(JSONLine.Fault) {
@@ -269,7 +269,7 @@ struct AnswerCollector {
 }
 
 extension JSONLine.Value.Kind {
-    /// For a message.
+    /// The name for a message.
     var name: String {
         switch self {
         case .string: "a string"

@@ -1,7 +1,7 @@
-/// A column that a program's answers have values for.
+/// A column that the program's answers must hold.
 struct AnswerColumn {
     var name: String
-    /// As `format_type` spells it, for messages.
+    /// The type as `format_type` spells it, for messages.
     var typeName: String
     var form: JSONLine.Form
 }

@@ -1,9 +1,9 @@
 import Sharding
 
-/// Why an answer cannot be used.
+/// The fault of a refused answer.
 struct AnswerFault: Error, Equatable {
     var reason: String
-    /// The key of the row that it is for, as far as that was found out.
+    /// The key of the answer's row, if the answer names one.
     var key: Key?
     var column: String?
 }

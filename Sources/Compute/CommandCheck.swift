@@ -1,6 +1,6 @@
-/// The question whether a job's command can be started here, for the preflight.
+/// Checks for the preflight that a job's command can be started on this host.
 public enum CommandCheck {
-    /// - Returns: why not, or nil when it can.
+    /// - Returns: the reason why it cannot be started; nil when it can.
     public static func fault(of command: [String], in directory: String) -> String? {
         CommandProcess.fault(of: command, in: directory)
     }

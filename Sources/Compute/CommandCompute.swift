@@ -4,31 +4,31 @@ import Glibc
 import Host
 import Sharding
 
-/// A compute program that is fed batch after batch: one JSON object a line in, one out, in any order.
+/// A compute program that gets batch after batch: for each row one JSON line in and one JSON line out, in any order.
 ///
-/// The program is started at the first batch and again after it died. While it works, nothing waits for it but this
-/// worker's thread: no transaction is open.
+/// The program is started at the first batch, and again after its death. While it works, only this worker's thread
+/// waits for it: no transaction is open, except for rows that were read under a lock.
 package final class CommandCompute: BatchCompute {
     /// Bytes of an answer that an error quotes.
     static let quotedBytes = 200
-    /// Bytes that a value of an answer may have beside its name and its own: quotes, colon, comma, null, white space.
+    /// Bytes of an answer's member beside its name and its value: quotes, colon, comma, null, white space.
     private static let memberBytes = 16
 
     private let command: [String]
-    /// What a person calls it.
+    /// The name for people.
     package let name: String
     private let directory: String
     private let timeout: Duration
     private let leash: String?
     private let environment: ProgramEnvironment
     private let key: KeySchema
-    /// What stands before each value of a line: `{"id":`, then `,"field1":` and so on.
+    /// The text before each value of a line: `{"id":`, then `,"field1":` and so on.
     private let prefixes: [[UInt8]]
     private let forms: [JSONLine.Form]
     private let columns: [AnswerColumn]
     private let lostDigits: LostDigits
     private let batchBytes: Int
-    /// Bytes that the answer to a row may have beside its values: the names, also of what it echoes.
+    /// Bytes of a row's answer beside its values: the names of all columns, since a program may echo the row.
     private let rowBytes: Int
     private let memory = ProgramMemory()
     private var process: CommandProcess?
@@ -36,12 +36,12 @@ package final class CommandCompute: BatchCompute {
     private var hasAnswered = false
     private var outgoing: [UInt8] = []
     private var incoming: [UInt8] = []
-    /// Time that the program took for an answer lately: how long to let answers gather.
+    /// The program's recent time for one answer. It decides how long answers gather before a read.
     private var pace = Duration.zero
 
     /// - Parameters:
-    ///   - quotesNumbers: whether bigint and numeric go out as strings.
-    ///   - applicationName: for the program's own connections to PostgreSQL; nil leaves it to them.
+    ///   - quotesNumbers: whether values of bigint and numeric columns are sent as strings.
+    ///   - applicationName: `PGAPPNAME` for the program's connections to PostgreSQL; nil leaves it unset.
     package init(
         command: [String], directory: String, timeout: Duration, target: Target, read: [Target.Column],
         writes: [Target.Column], batchRows: Int, batchBytes: Int, quotesNumbers: Bool = false,
@@ -69,7 +69,7 @@ package final class CommandCompute: BatchCompute {
                 .init(
                     column: Self.batchColumn(index, target.key), name: "column \(sent[index].name)", form: forms[index])
             })
-        // An escape has six bytes for a character of two.
+        // Names count three times: an escape has six bytes for a character of two.
         rowBytes = (sent + writes).reduce(16) { $0 + $1.name.utf8.count * 3 + Self.memberBytes }
         environment = ProgramEnvironment(
             target: target, read: read, writes: writes, batchRows: batchRows, batchBytes: batchBytes,
@@ -89,7 +89,7 @@ package final class CommandCompute: BatchCompute {
         do {
             return try exchange(batch)
         } catch {
-            // Whatever it still has to say would be taken for answers to the next batch.
+            // End it: its late answers would be taken for answers to the next batch.
             process?.end()
             process = nil
             guard var error = error as? ComputeError else { throw error }
@@ -118,7 +118,7 @@ package final class CommandCompute: BatchCompute {
                 process.wait(sending: sent < outgoing.count, milliseconds: patience)
                 process.drainErrors()
             } else {
-                // It has ended, or soon will; what it answered before is still to be read.
+                // The program has ended or soon will. Its earlier answers are still to be read.
                 closed = true
                 _ = process.epitaph(waiting: true)
             }
@@ -140,8 +140,8 @@ package final class CommandCompute: BatchCompute {
         return answers.finish()
     }
 
-    /// Bytes that the answers to a batch may have: eight times its values, which are as many as the job's limit unless
-    /// one row alone is larger, and what the names and nulls of its rows need.
+    /// The byte limit of a batch's answers: eight times the bytes of its values, or of the job's limit if that is more,
+    /// at least 1 MiB, plus the names and nulls of its rows.
     private func answerLimit(_ batch: RowBatch) -> Int {
         max(max(batchBytes, batch.bytes) * 8, 1 << 20) + batch.rows * rowBytes
     }
@@ -155,13 +155,13 @@ package final class CommandCompute: BatchCompute {
         return fresh
     }
 
-    /// Where a batch has a column that is sent: xmin and ctid stand between the key and the columns that the job reads.
+    /// The batch's column of a sent column: xmin and ctid stand between the key and the columns that the job reads.
     private static func batchColumn(_ sent: Int, _ key: KeySchema) -> Int {
         sent < key.count ? sent : sent - key.count + key.systemColumns
     }
 
     private func encode(_ batch: RowBatch) {
-        // Local, since each access to a property is checked and counted.
+        // Local, since each access to a class's property costs an exclusivity check and a reference count.
         var lines: [UInt8] = []
         swap(&lines, &outgoing)
         lines.removeAll(keepingCapacity: lines.capacity <= 4 << 20)
@@ -196,8 +196,8 @@ package final class CommandCompute: BatchCompute {
         let answered = batch.rows - answers.missing
         let epitaph = process.epitaph(waiting: true)
         let what = process.ending != nil ? "ended" : hasClosedInput ? "closed its input" : "closed its output"
-        // At its first row a program may as well have failed for what is around it, such as a service that is away: it
-        // then fails there whichever row that is. Behind answers it is that row's doing when it happens again.
+        // A program that fails at its first row may fail for another reason than the row, for example a service that is
+        // away. After some answers, a repeated failure at the same row is that row's doing.
         let isOfRow = answered > 0 && !process.wasKilled
         return ComputeError(
             description:
@@ -234,14 +234,15 @@ package final class CommandCompute: BatchCompute {
 
     // MARK: - Answers
 
-    /// Lets answers gather for a moment: a program that writes line by line would else wake this thread for each.
+    /// Lets answers gather for a moment: otherwise a program that writes line by line would wake this thread for each
+    /// line.
     private func gather(_ missing: Int) {
         let pause = min(pace * missing / 2, .milliseconds(2))
         guard pause > .microseconds(50) else { return }
         MonotonicTime.pause(for: pause)
     }
 
-    /// Takes the whole lines that have come.
+    /// Takes the complete lines that have come.
     private func take(_ answers: inout AnswerCollector, from consumed: Int) throws -> Int {
         var consumed = consumed
         try incoming.withUnsafeBytes { bytes in

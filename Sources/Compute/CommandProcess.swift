@@ -11,9 +11,9 @@ final class CommandProcess {
     static let pipeBytes: Int32 = 1 << 20
     /// F_SETPIPE_SZ of Linux's fcntl.h, which Swift's Glibc does not have.
     private static let setPipeSize: Int32 = 1031
-    /// How long an error waits for a program that has closed its streams to end.
+    /// How long an error waits for the end of a program that has closed its streams.
     private static let patience = Duration.milliseconds(500)
-    /// Between two looks whether it has.
+    /// The pause between two looks during that wait.
     private static let lookInterval = Duration.milliseconds(10)
 
     let pid: pid_t
@@ -23,22 +23,22 @@ final class CommandProcess {
     private var tail: [UInt8] = []
     private var status: Int32?
     private var closed = false
-    /// Files that its environment names, removed with it.
+    /// Files that the program's environment names. They are removed with this object.
     private var files: [PrivateFile]
     private let memory: ProgramMemory
-    /// What one read may bring.
+    /// The buffer of one read.
     private let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 1)
 
     /// Starts a program without a shell.
     ///
     /// - Parameters:
     ///   - command: the program, found by `PATH` when it has no slash, and its arguments.
-    ///   - directory: where it starts.
-    ///   - environment: additions to this process's own.
-    ///   - files: what the environment names, kept as long as the program runs.
+    ///   - directory: the folder in which the program starts.
+    ///   - environment: variables that are added to this process's environment.
+    ///   - files: the files that the environment names, kept as long as the program runs.
     ///   - memory: follows the program as long as it runs.
-    ///   - leash: coord's own program, by which the command is started so that it ends with this process; nil to start
-    ///     it directly.
+    ///   - leash: coord's own executable, for a self-exec that makes the command end with this process; nil to start
+    ///     the command directly.
     init(
         command: [String], directory: String, environment: [String: String], files: [PrivateFile],
         memory: ProgramMemory, leash: String?
@@ -92,14 +92,14 @@ final class CommandProcess {
             kill(-pid, SIGKILL)
             reap(wait: true)
         }
-        // Also when it had ended by itself and was waited for.
+        // Close the streams also after an end that was already reaped.
         guard !closed else { return }
         closed = true
         for descriptor in [input, output, errors] { close(descriptor) }
         files.removeAll()
     }
 
-    /// Three pipes, or none.
+    /// Makes three pipes, or none.
     private static func pipes() throws(ChildProcessError) -> (Pipe, Pipe, Pipe) {
         var made: [Pipe] = []
         do {
@@ -117,7 +117,7 @@ final class CommandProcess {
     // MARK: - Streams
 
     /// Writes as much of `bytes` as the pipe takes.
-    /// - Returns: how many of them are written by now; nil when the program has closed its input.
+    /// - Returns: the number of bytes written so far; nil when the program has closed its input.
     func send(_ bytes: [UInt8], from sent: Int) -> Int? {
         var sent = sent
         while sent < bytes.count {
@@ -133,14 +133,14 @@ final class CommandProcess {
         return sent
     }
 
-    /// Waits until the program says something, or takes more input when there is more to send.
+    /// Waits until the program writes, or, with `sending`, until it takes more input.
     func wait(sending: Bool, milliseconds: Double) {
         var polls = [
             pollfd(fd: output, events: Int16(POLLIN), revents: 0),
             pollfd(fd: errors, events: Int16(POLLIN), revents: 0),
             pollfd(fd: sending ? input : -1, events: Int16(POLLOUT), revents: 0),
         ]
-        // A closed standard error would make every poll return at once.
+        // After its end, standard error is left out: it would make every poll return at once.
         _ = poll(&polls, 3, Int32(milliseconds))
         if polls[1].revents & Int16(POLLHUP) != 0, polls[0].revents == 0, polls[2].revents == 0 {
             polls[1].fd = -1
@@ -148,8 +148,8 @@ final class CommandProcess {
         }
     }
 
-    /// Appends what the program has written, until there are more than `limit` bytes.
-    /// - Returns: whether its output has come to its end.
+    /// Appends the program's output, until there are more than `limit` bytes.
+    /// - Returns: whether the output has ended.
     func receive(_ bytes: inout [UInt8], limit: Int) -> Bool {
         while bytes.count <= limit {
             let count = read(output, chunk.baseAddress, chunk.count)
@@ -162,7 +162,7 @@ final class CommandProcess {
         return false
     }
 
-    /// Takes what the program wrote on standard error.
+    /// Takes the program's standard error.
     func drainErrors() {
         var buffer = [UInt8](repeating: 0, count: 4096)
         while true {
@@ -173,11 +173,11 @@ final class CommandProcess {
         }
     }
 
-    /// How the program ended and its last words, for an error's text.
+    /// The program's end and its last words, for an error's text.
     ///
     /// - Parameters:
-    ///   - waiting: whether it is about to end, and worth waiting for.
-    ///   - saysRunning: whether it is worth telling that it has not ended. The text is empty when there is nothing to tell.
+    ///   - waiting: whether the program is about to end, so that a short wait is worthwhile.
+    ///   - saysRunning: whether to say that the program still runs. The text is empty when there is nothing to tell.
     func epitaph(waiting: Bool, saysRunning: Bool = true) -> String {
         var tries = waiting ? Int(Self.patience / Self.lookInterval) : 1
         while tries > 0, !reap(wait: false) {
@@ -199,10 +199,10 @@ final class CommandProcess {
         return parts.joined(separator: "; ")
     }
 
-    /// How it ended, in words; nil while it runs.
+    /// The program's end in words; nil while it runs.
     var ending: String? { status.map { ChildProcess.describe(status: $0) } }
 
-    /// Whether somebody killed it, the kernel for want of memory for one: that is nothing that it did with a row.
+    /// Whether a signal killed it, for example the kernel's when memory runs out. Then the row is not at fault.
     var wasKilled: Bool { status.map { [SIGKILL, SIGTERM, SIGINT, SIGHUP].contains($0 & 0x7F) } ?? false }
 
     /// - Returns: whether the program has ended.
@@ -214,7 +214,7 @@ final class CommandProcess {
         if waitpid(pid, &result, wait ? 0 : WNOHANG) == pid {
             memory.follow(nil)
             status = result
-            // Children that it left behind would keep the pipes open.
+            // Its leftover children would keep the pipes open.
             kill(-pid, SIGKILL)
         }
         return status != nil
@@ -222,7 +222,7 @@ final class CommandProcess {
 
     // MARK: - Starting
 
-    /// Whether the command can be started on this host, and if not, why.
+    /// The reason why the command cannot be started on this host; nil when it can.
     static func fault(of command: [String], in directory: String) -> String? {
         let program = path(of: command[0], in: directory)
         if program.contains("/") {
@@ -234,7 +234,7 @@ final class CommandProcess {
         return "\(program) is not in PATH"
     }
 
-    /// A relative path is meant from the job's folder, where the program starts.
+    /// The program's path. A relative path is relative to the job's folder, where the program starts.
     private static func path(of program: String, in directory: String) -> String {
         program.contains("/") && !program.hasPrefix("/") ? "\(directory)/\(program)" : program
     }

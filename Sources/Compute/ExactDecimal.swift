@@ -2,11 +2,11 @@ import Glibc
 
 /// A decimal number with all its digits, to compare numbers as PostgreSQL does and not as doubles.
 struct ExactDecimal: Equatable {
-    /// Decimal exponents beyond this are not followed: PostgreSQL's numeric has 131,072 digits before its point.
+    /// The largest decimal exponent that is read. PostgreSQL's numeric has 131,072 digits before its point.
     static let exponentLimit = 1_000_000
 
     private(set) var negative = false
-    /// From 0 to 9, without zeros at either end; none for zero.
+    /// Digits from 0 to 9, without zeros at either end; empty for zero.
     private(set) var digits: [UInt8] = []
     /// The value is 0.d₁d₂d₃… × 10^exponent.
     private(set) var exponent = 0
@@ -30,7 +30,7 @@ struct ExactDecimal: Equatable {
         self = value
     }
 
-    /// The double's first `count` digits, correctly rounded; all that it has from 770 on.
+    /// The double's first `count` digits, correctly rounded. 770 digits are always exact.
     init?(_ double: Double, digits count: Int) {
         guard double.isFinite else { return nil }
         let count = min(max(count, 1), 770)
@@ -48,7 +48,8 @@ struct ExactDecimal: Equatable {
     /// Whether the text is a number, without NaN and the infinities.
     static func isDecimal(_ text: UnsafeRawBufferPointer) -> Bool { parts(of: text) != nil }
 
-    /// The double nearest to a number's text; the greatest one for larger numbers, since nothing larger can be answered.
+    /// The double nearest to a number's text. Larger numbers give the greatest double, since a JSON answer can hold no
+    /// larger one.
     static func double(_ text: UnsafeRawBufferPointer) -> Double {
         withUnsafeTemporaryAllocation(byteCount: text.count + 1, alignment: 1) { copy in
             copy.copyMemory(from: text)
@@ -59,7 +60,7 @@ struct ExactDecimal: Equatable {
         }
     }
 
-    /// Where the digits with their point are, how many stand before it, and what follows the `e`.
+    /// The range of the digits with their point, the number of digits before the point, and the exponent after the `e`.
     private static func parts(of text: UnsafeRawBufferPointer) -> (digits: Range<Int>, whole: Int, exponent: Int)? {
         var index = text.first == 45 || text.first == 43 ? 1 : 0
         func skipDigits() -> Int {

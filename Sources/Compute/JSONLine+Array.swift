@@ -3,8 +3,9 @@ extension JSONLine {
     /// Dimensions that an array of PostgreSQL may have (MAXDIM of its array.h).
     static let dimensions = 6
 
-    /// Appends an array as a JSON array; as a string in its text form where a JSON array could not tell it: with bounds
-    /// of its own (`[0:2]={1,2,3}`), and json arrays of several dimensions, whose elements may be arrays themselves.
+    /// Appends an array as a JSON array. Two kinds of arrays go as strings in text form, since a JSON array cannot
+    /// represent them: arrays with explicit bounds (`[0:2]={1,2,3}`), and json arrays of several dimensions, whose
+    /// elements may be arrays themselves.
     static func appendArray(
         _ text: UnsafeRawBufferPointer, of form: Form, delimiter: UInt8, to line: inout [UInt8]
     ) {
@@ -86,7 +87,8 @@ extension JSONLine {
     }
 
     /// Appends a JSON array, which a `Scanner` has read, in PostgreSQL's text form.
-    /// - Throws: where an element is none of the form's type, or arrays lie deeper than PostgreSQL's may.
+    /// - Throws: `Fault` when an element is not of the form's type, or when arrays are nested deeper than PostgreSQL's
+    ///   may be.
     static func appendLiteral(
         of array: UnsafeRawBufferPointer, form: Form, delimiter: UInt8, depth: Int = 1, to output: inout [UInt8]
     ) throws(Fault) {
@@ -106,7 +108,7 @@ extension JSONLine {
             switch (form.scalar, value.kind) {
             case (_, .null): output.append(contentsOf: "NULL".utf8)
             case (.json, .string):
-                // With its quotes, it is JSON already.
+                // A string with its quotes is JSON already.
                 let quoted = value.range.lowerBound - 1..<value.range.upperBound + 1
                 appendQuoted(UnsafeRawBufferPointer(rebasing: array[quoted]), to: &output)
             case (.json, _): appendQuoted(raw, to: &output)
@@ -134,7 +136,7 @@ extension JSONLine {
         Fault(reason: "an element is \(value.kind.name), not \(form.scalar.wanted)")
     }
 
-    /// An element in quotes, so that it is neither NULL nor a delimiter, and no white space is lost.
+    /// Appends an element in quotes, so that it cannot read as NULL or as a delimiter, and keeps its white space.
     private static func appendQuoted(_ element: UnsafeRawBufferPointer, to output: inout [UInt8]) {
         output.append(34)
         for byte in element {

@@ -1,9 +1,9 @@
 import Batches
 
 extension JSONLine {
-    /// How a column's values travel, by their type behind all domains.
+    /// The JSON form of a column's values, which depends on their type behind all domains.
     struct Form: Sendable, Equatable {
-        /// What one value, or one element of an array, is.
+        /// The form of one value or of one array element.
         enum Scalar: Sendable {
             case smallint, integer, bigint, oid
             /// real and double precision.
@@ -13,21 +13,21 @@ extension JSONLine {
             /// Text that is JSON already: json and jsonb.
             case json
             case uuid
-            /// A type whose text form no number can be.
+            /// A type whose text form is never a number.
             case string
-            /// Everything else: strings, but a number's digits may be its text.
+            /// All other types: strings, but an answer may also give a number.
             case text
         }
 
         var scalar: Scalar
-        /// What stands between elements, for an array; nil for a single value.
+        /// The delimiter between the elements of an array; nil for a single value.
         var delimiter: UInt8?
-        /// bigint and numeric go out as strings.
+        /// Whether bigint and numeric values are sent as strings.
         var quotesNumbers = false
 
         /// - Parameters:
-        ///   - type: what the column's values are.
-        ///   - quotesNumbers: whether numbers that may have more digits than a double go out as strings.
+        ///   - type: the type of the column's values.
+        ///   - quotesNumbers: whether bigint and numeric values are sent as strings.
         static func of(_ type: ValueType, quotesNumbers: Bool = false) -> Form {
             let scalar = Scalar(type: type.element ?? type.base)
             return Form(
@@ -54,14 +54,14 @@ extension JSONLine.Form.Scalar {
             }
     }
 
-    /// bytea, dates and times, bits, network addresses, xml, geometric types, text search, ranges and multiranges, as
-    /// far as they come with PostgreSQL: their OIDs are the same everywhere.
+    /// PostgreSQL's own types for bytea, dates and times, bits, network addresses, xml, geometry, text search, ranges
+    /// and multiranges. Their OIDs are the same everywhere.
     private static let neverNumbers: Set<UInt32> = [
         17, 1082, 1083, 1114, 1184, 1186, 1266, 1560, 1562, 650, 869, 774, 829, 142, 600, 601, 602, 603, 604, 628, 718,
         3614, 3615, 3904, 3906, 3908, 3910, 3912, 3926, 4451, 4532, 4533, 4534, 4535, 4536,
     ]
 
-    /// Whether its values are numbers that go out as numbers.
+    /// Whether the values are sent as JSON numbers.
     var isNumber: Bool {
         switch self {
         case .smallint, .integer, .bigint, .oid, .float, .numeric: true
@@ -72,11 +72,11 @@ extension JSONLine.Form.Scalar {
     /// Whether a value may have more digits than a double holds.
     var mayExceedDouble: Bool { self == .bigint || self == .numeric }
 
-    /// Whether a text is one that an answer may give for this type.
+    /// Whether an answer may give this text for the type.
     ///
     /// - Parameters:
-    ///   - text: the string's content, or the number or word as it was written.
-    ///   - kind: what it was in the answer.
+    ///   - text: the string's content, or the literal number or word.
+    ///   - kind: the kind of the JSON value.
     func accepts(_ text: UnsafeRawBufferPointer, _ kind: JSONLine.Value.Kind) -> Bool {
         switch (self, kind) {
         case (_, .null), (.json, _): return true
@@ -97,7 +97,7 @@ extension JSONLine.Form.Scalar {
         }
     }
 
-    /// What an answer may give for this type, in words.
+    /// The accepted answers for this type, in words.
     var wanted: String {
         switch self {
         case .smallint, .integer, .bigint, .oid: "a whole number within the type's limits, or a string of its digits"
@@ -113,7 +113,7 @@ extension JSONLine.Form.Scalar {
     static func isInteger(_ text: UnsafeRawBufferPointer, _ limits: ClosedRange<Int64>) -> Bool {
         let negative = text.first == 45
         guard text.count > (negative ? 1 : 0) else { return false }
-        // Below zero, since there is one more number there than above.
+        // Counts below zero, since the negative range is larger by one.
         var value: Int64 = 0
         for index in (negative ? 1 : 0)..<text.count {
             let digit = text[index] &- 48
@@ -130,14 +130,14 @@ extension JSONLine.Form.Scalar {
     /// Digits as PostgreSQL reads them, `NaN`, or an infinity.
     private static func isNumeric(_ text: UnsafeRawBufferPointer) -> Bool {
         if ExactDecimal.isDecimal(text) { return true }
-        // Longer ones are none of these words.
+        // A longer text is none of these words.
         guard text.count <= 9 else { return false }
         let word = String(decoding: text, as: UTF8.self).lowercased()
         return word == "nan"
             || ["inf", "infinity"].contains(word.first == "-" || word.first == "+" ? String(word.dropFirst()) : word)
     }
 
-    /// In the forms that PostgreSQL takes: in either case, in braces or not, with hyphens behind groups of four.
+    /// The forms that PostgreSQL accepts: upper or lower case, optional braces, optional hyphens after any four digits.
     private static func isUUID(_ text: UnsafeRawBufferPointer) -> Bool {
         let braces = text.first == 123
         guard text.count >= 32, text.count <= 41, braces == (text.last == 125) else { return false }

@@ -1,5 +1,5 @@
 extension JSONLine {
-    /// A value of an answer, as a place in its line.
+    /// A value of an answer, as a range of its line.
     struct Value {
         enum Kind {
             case string
@@ -7,23 +7,23 @@ extension JSONLine {
             case number
             /// `true` and `false`.
             case boolean
-            /// With its brackets, as its own text.
+            /// The text with its brackets.
             case array
             case object
         }
         var kind: Kind
-        /// Without the quotes for strings, still escaped.
+        /// The range without a string's quotes; the text is still escaped.
         var range: Range<Int>
         var escaped = false
     }
 
-    /// Why a line is not an answer.
+    /// The reason why a line is no answer.
     struct Fault: Error, Equatable {
         var reason: String
     }
 
-    /// Reads the members of the object that a line holds, one after another. The line is JSON by RFC 8259 when the last
-    /// was read without a fault.
+    /// Reads the members of a line's object one after another. When the last is read without a fault, the line is valid
+    /// JSON by RFC 8259.
     struct Members {
         private var scanner: Scanner
         private var begun = false
@@ -59,7 +59,7 @@ extension JSONLine {
     }
 
     /// Appends the text of a string value with its escapes resolved. The string was read by a `Scanner`.
-    /// - Throws: where the text cannot be PostgreSQL's.
+    /// - Throws: `Fault` for a text that PostgreSQL cannot hold.
     static func unescape(_ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) throws(Fault) {
         var index = 0
         while index < bytes.count {

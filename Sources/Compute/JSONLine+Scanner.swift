@@ -1,5 +1,5 @@
 extension JSONLine {
-    /// Reads values by RFC 8259: what it lets through, every other reader of JSON takes too.
+    /// Reads values strictly by RFC 8259, so that every other JSON reader accepts them too.
     struct Scanner {
         let bytes: UnsafeRawBufferPointer
         var index = 0
@@ -14,7 +14,7 @@ extension JSONLine {
         /// Whether all the bytes are valid UTF-8.
         var isUTF8: Bool {
             guard let base = bytes.baseAddress else { return true }
-            // Most lines have ASCII alone.
+            // Most lines are pure ASCII.
             var place = 0
             while place + 8 <= bytes.count {
                 let word = base.loadUnaligned(fromByteOffset: place, as: UInt64.self)
@@ -73,7 +73,7 @@ extension JSONLine {
             throw Fault(reason: "a string does not end")
         }
 
-        /// Goes on to the last byte of an escape.
+        /// Moves to the last byte of an escape.
         private mutating func escape() throws(Fault) {
             index += 1
             switch peek {
@@ -132,11 +132,11 @@ extension JSONLine {
             return index > start
         }
 
-        /// An array or object, whose values are read one after another: 512 levels of calls would need much stack.
+        /// Reads an array or object in a loop and not by recursion: 512 levels of calls would need much stack.
         private mutating func nested() throws(Fault) -> Value {
             let start = index
             var depth = 0
-            // A bit for each level that is an object.
+            // One bit for each level: set for an object.
             var objects = InlineArray<8, UInt64>(repeating: 0)
             func isObject(_ depth: Int) -> Bool { objects[(depth - 1) >> 6] & (1 << UInt64((depth - 1) & 63)) != 0 }
             repeat {
@@ -154,10 +154,10 @@ extension JSONLine {
                 } else {
                     _ = try value()
                 }
-                // What ends behind a value, and what goes on.
+                // After a value: close the levels that end here, or go on to the next value.
                 while depth > 0 {
                     skipSpace()
-                    // An empty one has no comma, and cannot have one here.
+                    // After a comma there must be another value, so an empty array or object cannot take this way.
                     if take(44) {
                         skipSpace()
                         if isObject(depth) { _ = try name() }

@@ -1,9 +1,9 @@
 import Batches
 
-/// The compute program's protocol: one JSON object a line.
+/// The compute program's protocol: one JSON object in each line.
 ///
-/// coord writes its own small codec here, since the values are in PostgreSQL's text form on both sides: a JSON library
-/// would make and drop several objects a row.
+/// A small codec of its own, since the values have PostgreSQL's text form on both sides: a JSON library would allocate
+/// several objects for each row.
 enum JSONLine {
     /// Appends a value to `line`.
     static func append(_ value: UnsafeRawBufferPointer?, as form: Form, to line: inout [UInt8]) {
@@ -17,7 +17,7 @@ enum JSONLine {
     static func appendScalar(_ value: UnsafeRawBufferPointer, as form: Form, to line: inout [UInt8]) {
         switch form.scalar {
         case .smallint, .integer, .bigint, .oid, .float, .numeric:
-            // NaN and the infinities are no numbers in JSON.
+            // JSON has no NaN and no infinities.
             guard !form.quotesNumbers, let first = value.first,
                 (first >= 48 && first <= 57) || (first == 45 && value.count > 1 && value[1] != 73)
             else { return appendString(value, to: &line) }
@@ -73,7 +73,8 @@ enum JSONLine {
         for index in 0..<value.count {
             let byte = value[index]
             guard byte == 10 || byte == 13 || byte == 0xC2 || byte == 0xE2 else { continue }
-            // A line break in JSON can only be white space between tokens; the others only be in strings.
+            // In JSON a line break can only be white space between tokens; the other line separators can only be inside
+            // strings.
             var code = " "
             if byte >= 0xC2 {
                 guard let separator = lineSeparator(in: value, at: index) else { continue }
@@ -86,8 +87,8 @@ enum JSONLine {
         line.append(contentsOf: UnsafeRawBufferPointer(rebasing: value[start...]))
     }
 
-    /// The escape of the character there, where it is one that some readers end a line at: Node.js at U+2028 and U+2029,
-    /// Python's `splitlines` at U+0085 too.
+    /// The escape of a line separator at that place; nil for other characters. Some readers end a line there: Node.js
+    /// at U+2028 and U+2029, Python's `splitlines` also at U+0085.
     private static func lineSeparator(in value: UnsafeRawBufferPointer, at index: Int) -> String? {
         if value[index] == 0xC2 {
             return index + 1 < value.count && value[index + 1] == 0x85 ? "\\u0085" : nil

@@ -3,29 +3,30 @@ import CoordKit
 import Glibc
 import Sharding
 
-/// Finds answers that are what a double makes of a number which was sent: digits that a program has lost in silence,
-/// since its reader of JSON has doubles alone.
+/// Finds answers with lost digits. A program whose JSON reader has only doubles silently rounds long numbers, and may
+/// answer with the rounded number.
 ///
-/// Such an answer is the same double as the number, is written as programs write doubles (shortest, or correctly rounded
-/// to some digits), and is another number. A row without a number of more than 15 digits costs the look at its lengths.
+/// Such an answer differs from the sent number, is the same double, and is written as programs write doubles (shortest,
+/// or correctly rounded to some digits). A row without a number of more than 15 digits costs only a look at its
+/// lengths.
 struct LostDigits {
     /// Digits that every double holds.
     static let safeDigits = 15
 
-    /// A column whose numbers go out as numbers of JSON.
+    /// A column whose numbers are sent as JSON numbers.
     struct Source {
-        /// In the batch.
+        /// The column's index in the batch.
         var column: Int
         var name: String
         var form: JSONLine.Form
     }
 
-    /// A number that was sent and may have more digits than a double.
+    /// A sent number that may have more digits than a double.
     struct Sent {
         var text: [UInt8]
         var double: Double
         var column: String
-        /// It is part of a json value.
+        /// Whether the number is part of a json value.
         var isInJSON: Bool
     }
 
@@ -39,8 +40,7 @@ struct LostDigits {
         }
     }
 
-    /// Whether an answer for a column of that form can lose digits. What goes into a double anyway cannot, and neither
-    /// can what is too small.
+    /// Whether an answer for a column of that form can lose digits. Floating-point columns and small integers cannot.
     static func concerns(_ form: JSONLine.Form) -> Bool {
         switch form.scalar {
         case .bigint, .numeric, .json, .text: true
@@ -66,11 +66,11 @@ struct LostDigits {
         return found
     }
 
-    /// What was lost, and the answer's number that shows it.
+    /// The sent number that lost digits, and the answer's number that shows it.
     ///
     /// - Parameters:
-    ///   - answer: the text of the value: a string's content, or a number, array or object as it was written.
-    ///   - form: of the column that it is for.
+    ///   - answer: the value's text: a string's content, or the literal number, array or object.
+    ///   - form: the form of the answer's column.
     ///   - sent: the row's numbers that may have more digits than a double; not empty.
     func loss(
         in answer: UnsafeRawBufferPointer, for form: JSONLine.Form, of sent: [Sent], row: Int, of batch: RowBatch
@@ -89,9 +89,9 @@ struct LostDigits {
         return result
     }
 
-    /// Whether a key that is none of the batch's is the double of one that is.
+    /// The key of the batch that became the answer's unknown key by lost digits; nil when there is none.
     ///
-    /// - Parameter answer: the key's values, a column each.
+    /// - Parameter answer: the answer's key, one value for each column.
     func key(lostIn answer: [[UInt8]], of batch: RowBatch) -> Key? {
         let numbers = key.batchColumns.filter { column in sources.contains { $0.column == column } }
         guard !numbers.isEmpty else { return nil }
@@ -121,15 +121,15 @@ struct LostDigits {
         guard let answer = ExactDecimal(number), let value = sent.text.withUnsafeBytes({ ExactDecimal($0) }),
             answer != value
         else { return false }
-        // Where a fraction becomes a whole number, it was rounded on purpose.
+        // A fraction that became a whole number was rounded on purpose.
         if form.scalar == .bigint, !value.isInteger { return false }
-        // A double holds what was sent: then the answer is another number for another reason.
+        // A double holds the sent number exactly, so the answer differs for another reason.
         if ExactDecimal(sent.double, digits: 770) == value { return false }
         return ExactDecimal("\(sent.double)") == answer
             || ExactDecimal(sent.double, digits: answer.digits.count) == answer
     }
 
-    /// Whether the row has that very number too, as a value of its own.
+    /// Whether the row also holds exactly that number as a value.
     private func wasSent(_ number: UnsafeRawBufferPointer, _ row: Int, _ batch: RowBatch) -> Bool {
         let answer = ExactDecimal(number)
         var found = false
@@ -142,8 +142,8 @@ struct LostDigits {
         return found
     }
 
-    /// Calls `body` with the numbers of a value: the whole of it, or those in an array or in JSON. Of strings in an array
-    /// those that are numbers and nothing else; strings in JSON are no numbers.
+    /// Calls `body` with the numbers of a value: the whole value, or the numbers in an array or in JSON. A string in an
+    /// array counts if it is entirely a number; a string in JSON does not count.
     private static func forEachNumber(
         in text: UnsafeRawBufferPointer, of form: JSONLine.Form, _ body: (UnsafeRawBufferPointer) -> Void
     ) {

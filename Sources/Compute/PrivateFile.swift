@@ -1,16 +1,16 @@
 import Glibc
 
-/// A file that only this user can read, which goes with its last reference.
+/// A file that only this user can read. It is removed with the last reference to this object.
 final class PrivateFile {
     let path: String
 
-    /// Where such files are made.
+    /// The folder of such files.
     static var folder: String {
         guard let folder = getenv("TMPDIR").map({ String(cString: $0) }), folder.hasPrefix("/") else { return "/tmp" }
         return folder
     }
 
-    /// - Returns: nil when it cannot be written; errno says why.
+    /// - Returns: nil when the file cannot be written; errno has the reason.
     init?(_ text: String) {
         var name = Array("\(Self.folder)/coord-XXXXXX".utf8CString)
         let descriptor = mkstemp(&name)

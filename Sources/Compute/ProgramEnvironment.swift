@@ -2,16 +2,16 @@ import Batches
 import Glibc
 import Host
 
-/// What a compute program finds in its environment beside the worker's own.
+/// The environment of a compute program, beside the worker's.
 struct ProgramEnvironment {
-    /// What Linux lets one variable have with its name, in bytes (MAX_ARG_STRLEN): 128 KiB.
+    /// Linux's limit on one variable with its name (MAX_ARG_STRLEN): 128 KiB.
     static let variableLimit = 128 << 10
 
     private let fixed: [String: String]
-    /// Those that may be too large for a variable.
+    /// Descriptions that may be too large for a variable.
     private let descriptions: [(name: String, text: String)]
 
-    /// - Parameter applicationName: for the program's own connections to PostgreSQL; nil leaves it to them.
+    /// - Parameter applicationName: `PGAPPNAME` for the program's connections to PostgreSQL; nil leaves it unset.
     init(
         target: Target, read: [Target.Column], writes: [Target.Column], batchRows: Int, batchBytes: Int,
         applicationName: String?
@@ -19,7 +19,7 @@ struct ProgramEnvironment {
         var fixed = [
             "COORD_PROTOCOL": "1", "COORD_TABLE": target.table, "COORD_KEY": Self.keyNames(target.key),
             "COORD_BATCH_ROWS": "\(batchRows)", "COORD_BATCH_BYTES": "\(batchBytes)",
-            // Python gathers what it writes into a pipe, and reads and writes in the locale's encoding.
+            // By default, Python buffers its output to a pipe, and reads and writes in the locale's encoding.
             "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8",
         ]
         if let applicationName { fixed["PGAPPNAME"] = applicationName }
@@ -50,7 +50,7 @@ struct ProgramEnvironment {
         return (variables, files)
     }
 
-    /// The column's name; of a key of several columns, a JSON array of their names.
+    /// The key column's name; for a key of several columns, a JSON array of their names.
     private static func keyNames(_ key: KeySchema) -> String {
         if let column = key.onlyColumn { return column.name }
         var text: [UInt8] = Array("[".utf8)

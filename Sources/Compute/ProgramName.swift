@@ -1,12 +1,12 @@
-/// What a person calls a command: the script, not the interpreter that it is given to.
+/// A command's name for people: the script, not its interpreter.
 enum ProgramName {
-    /// Programs that run the one named behind their options.
+    /// Programs that run another program, which stands behind their options.
     private static let wrappers = ["env", "stdbuf", "nice", "ionice", "nohup", "setsid"]
     private static let interpreters = [
         "python", "pypy", "node", "nodejs", "bun", "ruby", "perl", "php", "Rscript", "lua", "julia", "tclsh", "java",
         "bash", "sh", "dash", "zsh", "ksh", "awk", "gawk", "mawk",
     ]
-    /// Options of theirs whose next word is not the script.
+    /// Their options with a value: the next word is not the script.
     private static let withValue = [
         "-W", "-X", "-r", "--require", "--import", "--loader", "-I", "-O", "-o", "-cp", "-classpath", "-v", "-F",
     ]
@@ -26,7 +26,7 @@ enum ProgramName {
         return script(words.dropFirst(), of: plain) ?? program
     }
 
-    /// The script among an interpreter's arguments; nil where the program's text is an argument itself, or comes by
+    /// The script among an interpreter's arguments; nil when the program's text is itself an argument or comes from
     /// standard input.
     private static func script(_ arguments: ArraySlice<String>, of interpreter: String) -> String? {
         let isAwk = interpreter.hasSuffix("awk")

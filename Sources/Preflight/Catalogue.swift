@@ -4,7 +4,7 @@ import Ledger
 import Postgres
 import Sharding
 
-/// What the catalogue says of a job's table.
+/// A job's table as the catalogue describes it.
 struct Catalogue {
     struct Column {
         var target: Target.Column
@@ -14,9 +14,9 @@ struct Catalogue {
         var identityAlways: Bool
         var updatable: Bool
         var readable: Bool
-        /// Its values may be long, so that PostgreSQL may keep them outside the row's page.
+        /// Whether PostgreSQL may keep the column's values outside the row's page, since they may be long.
         var toastable: Bool
-        /// Quoted with its schema; nil where the type has none.
+        /// The collation, quoted with its schema; nil if the type has none.
         var collation: String?
     }
 
@@ -26,24 +26,25 @@ struct Catalogue {
     var columns: [Column]
     /// Names of the primary key's columns.
     var primaryKey: [String]
-    /// Columns, in their order, of valid, unconditional unique indexes that keep the rows in the key's own order.
+    /// The columns, in order, of each valid, unconditional unique index that keeps the rows in the key's order.
     var uniqueKeys: [[String]]
-    /// Rows as the statistics have them, scaled by how the table has grown since; nil when it was never analysed.
+    /// The statistics' number of rows, scaled by the table's growth since then; nil for a table that was never
+    /// analysed.
     var rows: Int64?
     var bytes: Int64
-    /// There is a primary key that is not listed, since it is deferrable.
+    /// Whether the table has a primary key that is deferrable, and so not listed.
     var hasDeferrableKey: Bool
-    /// The role may read the rows' xmin and ctid.
+    /// Whether the role may read the rows' xmin and ctid.
     var versionsReadable: Bool
-    /// Some values are kept outside the rows' pages.
+    /// Whether some values are kept outside the rows' pages.
     var isToasted: Bool
-    /// Triggers of the application fire for updates.
+    /// Whether the application's triggers fire for updates.
     var hasUpdateTriggers: Bool
 
     /// - Parameters:
-    ///   - resolved: the table's quoted name with its schema, when it is known already.
-    ///   - searchPath: along which a name without a schema is looked up; nil for the session's.
-    ///   - ledger: whose tables no job may change.
+    ///   - resolved: the table's quoted name with its schema, if it is known already.
+    ///   - searchPath: the search path for a name without a schema; nil for the session's.
+    ///   - ledger: the ledger's schema, whose tables no job may change.
     static func read(
         _ name: TableName, resolved: String? = nil, searchPath: String? = nil, ledger: LedgerSchema,
         _ connection: PostgresConnection
@@ -132,7 +133,7 @@ struct Catalogue {
     }
 
     private static func columns(_ oid: UInt32, _ connection: PostgresConnection) throws -> [Column] {
-        // Domains are resolved to what they are over, and so are the elements of arrays.
+        // Domains are resolved to their base types, also in the elements of arrays.
         let result = try connection.execute(
             """
             WITH RECURSIVE value AS (
@@ -186,11 +187,12 @@ struct Catalogue {
         }
     }
 
-    /// An index that tells rows apart.
+    /// A unique index.
     private struct UniqueIndex {
         var columns: [String]
         var isPrimary: Bool
-        /// Its order is that of its columns' types and collations, in one direction: `ORDER BY a, b` goes along it.
+        /// Whether the index has the order of its columns' types and collations, in one direction: `ORDER BY a, b` can
+        /// use it.
         var isOrdered: Bool
     }
 
@@ -211,7 +213,7 @@ struct Catalogue {
         for row in 0..<result.rows {
             let number = result.int(row, 0) ?? 0
             if indexes[number] == nil { order.append(number) }
-            // An expression has no column.
+            // An index expression has no column.
             let column = result.text(row, 2)
             indexes[number, default: UniqueIndex(columns: [], isPrimary: result.bool(row, 1) ?? false, isOrdered: true)]
                 .columns.append(column ?? "")
@@ -220,19 +222,19 @@ struct Catalogue {
         return order.compactMap { indexes[$0] }
     }
 
-    /// The columns whose names stand in the job's SQL, to the best of what its text tells: a name that stands in it for
-    /// something else is counted too.
+    /// The columns that the job's SQL mentions. The search is textual, so a name that means something else there counts
+    /// too.
     func mentioned(in change: Target.Change, predicate: String?) -> [Column] {
         var texts = [predicate ?? ""]
         if case .set(let assignments) = change { texts += assignments.map(\.expression) }
         let text = texts.joined(separator: " ").lowercased()
-        // The whole row, as in `row_to_json(orders)`.
+        // A reference to the whole row, as in `row_to_json(orders)`.
         let everything = text.contains(alias.lowercased().filter { $0 != "\"" }) || text.contains(".*")
         return columns.filter { everything || text.contains($0.target.name.lowercased()) }
     }
 
-    /// SQL for the stored bytes of the long values that the expressions read or write, to the best of what their text
-    /// tells: a name that stands in them for something else is counted too. Nil when there are none.
+    /// SQL for the stored bytes of the long values that the expressions read or write; nil when there are none. The
+    /// search for them is textual, so a name that means something else there counts too.
     func width(of change: Target.Change, predicate: String?) -> String? {
         guard case .set(let assignments) = change else { return nil }
         let named = mentioned(in: change, predicate: predicate).map(\.number)
@@ -240,7 +242,7 @@ struct Catalogue {
             column.toastable && column.readable
                 && (named.contains(column.number) || assignments.contains { $0.column.number == column.number })
         }
-        // Neither decompresses a value nor fetches it: what is asked for is what the table stores.
+        // pg_column_size neither fetches nor decompresses a value: it gives the stored size.
         let sizes = long.map { "COALESCE(pg_column_size(\(alias).\($0.target.quoted)), 0)" }
         return sizes.isEmpty ? nil : "(\(sizes.joined(separator: " + ")))"
     }

@@ -2,10 +2,10 @@ import Batches
 import Ledger
 import Postgres
 
-/// The question whether a job's SQL may run queries of somebody else's: subqueries, or functions that are not PostgreSQL's own.
-/// Those are planned in coord's sessions, under whatever settings coord's own statements need.
+/// Tells whether a job's SQL may run foreign queries: subqueries, or functions that are not PostgreSQL's own. Foreign
+/// queries are planned in coord's sessions, under the settings that coord's statements need.
 enum ForeignQueries {
-    /// - Returns: false only where it is sure that none does.
+    /// - Returns: false only when the SQL certainly runs none.
     static func stand(in change: Target.Change, predicate: String?, _ connection: PostgresConnection) throws -> Bool {
         var texts = [predicate ?? ""]
         if case .set(let assignments) = change { texts += assignments.map(\.expression) }
@@ -29,7 +29,7 @@ enum ForeignQueries {
         ).bool(0, 0) ?? true
     }
 
-    /// The names that stand before a parenthesis, folded to lower case; an empty one for a name in double quotes.
+    /// The names before an opening parenthesis, folded to lower case; an empty text for a name in double quotes.
     private static func calls(in text: String) -> Set<String> {
         var names: Set<String> = []
         var word = ""

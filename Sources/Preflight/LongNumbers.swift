@@ -3,12 +3,13 @@ import Job
 import Ledger
 import Postgres
 
-/// Looks for numbers that a program's JSON may change: most languages read them as doubles, which hold 15 digits.
+/// Looks for numbers that a program's JSON reader may change: most languages read numbers as doubles, which hold 15
+/// digits.
 struct LongNumbers {
     let job: Job
     let target: Target
 
-    /// Rows that are looked at, from either end of the key.
+    /// The number of rows to look at from either end of the key.
     private static let sample = 1000
 
     func warnings(_ connection: PostgresConnection) throws -> [String] {

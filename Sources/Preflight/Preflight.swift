@@ -6,30 +6,30 @@ public import Sharding
 
 /// Checks a job against a database before anything is written, and resolves its names.
 public enum Preflight {
-    /// What the checks found.
+    /// The results of the checks.
     public struct Findings: Sendable, Equatable {
         public var target: Target
-        /// Rows that the table holds, by the statistics or by counting.
+        /// The table's number of rows, from the statistics or counted.
         public var tableRows: Int64
-        /// Rows that the planner expects the job's `where` to leave.
+        /// PostgreSQL's estimate of the rows in the job's `where`.
         public var rowsEstimated: Int64
         /// Average bytes of a row on its page.
         public var rowBytes: Int
-        /// In which order the rows are done.
+        /// The chosen order of the rows.
         public var order: OrderChoice
-        /// What a person should know before starting.
+        /// Warnings for the person who starts the run.
         public var warnings: [String]
     }
 
-    /// Table bytes up to which a table without statistics is counted.
+    /// The largest table, in bytes, whose rows are counted when there are no statistics.
     static let countLimit: Int64 = 256 << 20
 
     /// Checks everything that needs the database.
-    /// - Throws: `PreflightError` with the mend, or `PostgresError` when the server cannot be asked.
+    /// - Throws: `PreflightError` with a mend, or `PostgresError` when the server cannot be asked.
     ///
     /// - Parameters:
-    ///   - table: the table of an earlier run that is to go on; nil to look the job's name up.
-    ///   - searchPath: along which names in the job are looked up; nil for the session's own. Only they see it.
+    ///   - table: the table of an earlier run that goes on; nil to look up the job's name.
+    ///   - searchPath: the search path for the job's names and expressions alone; nil for the session's.
     ///   - ledger: the ledger's schema, whose tables no job may change.
     public static func check(
         _ job: Job, file: String, table: String? = nil, searchPath: String? = nil, ledger: LedgerSchema = .standard,

@@ -1,9 +1,9 @@
-/// Why a job cannot run here. Nothing has been written when it is thrown.
+/// The reason why a job cannot run here. When it is thrown, nothing has been written.
 public struct PreflightError: Error, Sendable, Equatable, CustomStringConvertible {
     public enum Code: Sendable, Equatable {
         /// The job does not fit the database.
         case job
-        /// Somebody must grant rights.
+        /// The role lacks rights.
         case permission
     }
 

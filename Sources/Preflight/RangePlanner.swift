@@ -3,23 +3,24 @@ import Ledger
 public import Postgres
 public import Sharding
 
-/// Cuts a table's key space into ranges with about equal numbers of rows. Reads only.
+/// Cuts a table's key space into ranges with about equal numbers of rows. It only reads.
 public enum RangePlanner {
-    /// Rows up to which the whole index is walked for exact quantiles, also when statistics would do: some 15 ms.
+    /// Up to this number of rows, the whole index is walked for exact quantiles even if statistics would do: some 15
+    /// ms.
     static let alwaysExactLimit: Int64 = 200_000
-    /// Rows up to which the whole index is walked when there are no statistics that would do: about a second at the most.
+    /// Up to this number of rows, the whole index is walked if no statistics will do: about a second at most.
     static let exactLimit: Int64 = 5_000_000
-    /// Steps of the walk for each shard, so that boundaries are right also when the number of rows was a guess.
+    /// Steps of the walk for each shard, so that the boundaries are right even if the number of rows was a guess.
     static let stepsPerShard = 4
-    /// Samples for each shard: their number bounds how uneven the shards can be.
+    /// Samples for each shard. More samples make the shards more even.
     static let samplesPerShard = 32
     /// Pages to sample for each shard, since neighbouring keys often share a page.
     static let pagesPerShard = 100
 
     /// - Parameters:
-    ///   - rows: rows of the table, as `Preflight` found.
-    ///   - shards: how many ranges there should be.
-    ///   - isCountFree: fewer ranges will do, down to a half, where statistics give those.
+    ///   - rows: the table's number of rows, as `Preflight` found it.
+    ///   - shards: the wanted number of ranges.
+    ///   - isCountFree: whether statistics may give fewer ranges, down to a half.
     public static func plan(
         _ target: Target, rows: Int64, shards: Int, isCountFree: Bool = false, _ connection: PostgresConnection
     ) throws -> ShardPlan {
@@ -37,8 +38,8 @@ public enum RangePlanner {
         } else {
             sample = try sampled(target, rows: rows, shards: shards, connection)
         }
-        // Read last, so that the sample's keys are mostly below it. Rows that come above it later are not the run's: it would
-        // run behind an application that inserts faster than it works.
+        // Read last, so that most keys of the sample are below it. Rows inserted above it later are out of the run's
+        // scope: otherwise an application that inserts faster than the run works would keep it going for ever.
         let end = try lastKey(target, connection)
         if let end { sample = try keys(upTo: end, of: sample, target, connection) }
         let plan = ShardPlan.quantiles(of: sample, count: shards, rows: rows, through: end)
@@ -46,7 +47,7 @@ public enum RangePlanner {
         return plan
     }
 
-    /// The highest key that there is now; nil for an empty table.
+    /// The highest present key; nil for an empty table.
     public static func lastKey(_ target: Target, _ connection: PostgresConnection) throws -> Key? {
         let key = target.key
         let columns = key.names(of: target.alias).joined(separator: ", ")
@@ -57,7 +58,7 @@ public enum RangePlanner {
         ).first
     }
 
-    /// How many rows have come above a key, counted up to `limit`, of those that the job's condition is true for.
+    /// The number of rows above a key that meet the job's condition, counted up to `limit`.
     public static func rows(above end: Key, limit: Int, _ target: Target, _ connection: PostgresConnection) throws
         -> Int64
     {
@@ -119,14 +120,14 @@ public enum RangePlanner {
                 """, ["\(step - 1)"]))
     }
 
-    /// The ends of the buckets of the statistics' histogram, which for a unique column hold equal numbers of rows, and how
-    /// many ranges to make of them. Nil when the statistics are old, or too coarse for as many ranges.
+    /// The bucket ends of the statistics' histogram, and the number of ranges to make of them. The buckets of a unique
+    /// column hold equal numbers of rows. Nil when the statistics are old, or too coarse for that many ranges.
     private static func histogram(
         _ target: Target, rows: Int64, shards: Int, isCountFree: Bool, _ connection: PostgresConnection
     ) throws -> (ends: [Key], shards: Int)? {
-        // The statistics are of one column, and only a key of one column is unique by it.
+        // Statistics describe one column, so they fit only a key of one column.
         guard let column = target.key.onlyColumn else { return nil }
-        // How many rows were changed since does not tell: most changes leave the keys as they are.
+        // The number of changed rows since then does not matter: most changes leave the keys alone.
         let result = try connection.execute(
             """
             SELECT unnest(s.histogram_bounds::text::text[]) FROM pg_stats AS s
@@ -136,13 +137,13 @@ public enum RangePlanner {
                 AND pg_relation_size(c.oid) <= c.relpages * current_setting('block_size')::bigint * 1.2
             """, ["\(target.oid)", column.name])
         let bounds = target.key.keys(result)
-        // The first bound is the least key, which ends no bucket.
+        // The first bound is the least key. It ends no bucket.
         let ends = Array(bounds.dropFirst())
         guard let first = bounds.first, let last = ends.last else { return nil }
         var shards = shards
         if ends.count < shards * 4 {
             guard isCountFree else { return nil }
-            // As many whole buckets a range as make the ranges equal.
+            // Whole buckets for each range, so that the ranges are equal.
             let whole = ends.count / ((ends.count + shards - 1) / shards)
             guard whole * 2 >= shards else { return nil }
             shards = whole
@@ -151,7 +152,7 @@ public enum RangePlanner {
         return try hasRows(target, outside: (first, last), limit: limit, connection) ? nil : (ends, shards)
     }
 
-    /// Whether more than `limit` rows have keys below the first or above the last: where most new rows come.
+    /// Whether more than `limit` rows have keys below the first or above the last end. Most new rows come there.
     private static func hasRows(
         _ target: Target, outside ends: (first: Key, last: Key), limit: Int64, _ connection: PostgresConnection
     ) throws -> Bool {
@@ -173,7 +174,7 @@ public enum RangePlanner {
         ).bool(0, 0) ?? true
     }
 
-    /// Keys of some pages, sorted.
+    /// The sorted keys of some sampled pages.
     private static func sampled(_ target: Target, rows: Int64, shards: Int, _ connection: PostgresConnection) throws
         -> [Key]
     {

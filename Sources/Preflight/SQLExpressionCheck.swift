@@ -9,8 +9,8 @@ struct SQLExpressionCheck {
     let file: String
     let target: Target
 
-    /// Every expression by itself, so that no unbalanced one can reach into the statement around it; then the whole
-    /// update, which checks types and rights.
+    /// First parses each expression alone, so that no unbalanced one can reach into the statement around it. Then
+    /// parses the whole update, which checks types and rights.
     func run(_ connection: PostgresConnection) throws {
         var pieces: [(name: String, expression: Job.Expression)] = []
         if let predicate = job.predicate { pieces.append(("where", predicate)) }
@@ -18,7 +18,8 @@ struct SQLExpressionCheck {
             pieces += assignments.map { ("set \($0.column)", $0.expression) }
         }
         for piece in pieces {
-            // With parentheses and without: what parses both ways is balanced, and cannot leave the ones around it.
+            // Once with parentheses and once without: a text that parses both ways is balanced, and cannot break out of
+            // parentheses.
             for (opening, closing) in [("(", "\n)"), ("", "\n")] {
                 let isCondition = piece.name == "where"
                 let prefix = (isCondition ? "SELECT 1 FROM ONLY \(target.table) WHERE " : "SELECT ") + opening
@@ -77,7 +78,7 @@ struct SQLExpressionCheck {
         let newline: Unicode.Scalar = "\n"
         let line = before.count { $0 == newline }
         let start = before.lastIndex(of: newline).map { $0 + 1 } ?? 0
-        // A later line of a block begins where the first does, less the block's indentation.
+        // In a block, later lines have the first line's indentation, which YAML has removed.
         let column = expression.column + index - start
         place = "\(file):\(expression.line + line):\(column): \(name): \(error.message)"
         let end = scalars[start...].firstIndex(of: newline) ?? scalars.count
@@ -88,7 +89,8 @@ struct SQLExpressionCheck {
         return PreflightError(code, place, mend: mends.compactMap { $0 }.joined(separator: "\n  "))
     }
 
-    /// Of an expression that is one text in YAML's quotes, which SQL takes for a column, or for no SQL at all.
+    /// The mend for an expression in YAML's quotes, which SQL does not see: SQL reads such a text as a column or not at
+    /// all.
     private func quotes(_ error: PostgresError, in expression: Job.Expression, name: String) -> String? {
         let isPlain = expression.sql.unicodeScalars.allSatisfy {
             $0.properties.isAlphabetic || $0.properties.numericType != nil || " _.,:-/@".unicodeScalars.contains($0)

@@ -3,8 +3,8 @@ import Job
 import Ledger
 import Postgres
 
-/// Has the server plan the very update that the batches make, without running it: what refuses it then, such as a right, a
-/// rule, or a publication, would refuse the first batch.
+/// Has the server plan the batches' own update without running it. A missing right, a rule or a publication that
+/// refuses the plan would also refuse the first batch.
 struct StatementCheck {
     let target: Target
     let table: TableName
@@ -26,7 +26,7 @@ struct StatementCheck {
         case .set(let assignments):
             let values = assignments.map { "\($0.column.quoted) = (\($0.expression)\n)" }.joined(separator: ", ")
             let condition = target.predicate.map { " WHERE (\($0)\n)" } ?? ""
-            // In a WITH, as the batches have it.
+            // Inside a WITH, as in the batches.
             try connection.execute(
                 """
                 EXPLAIN WITH coord_changed AS (UPDATE ONLY \(target.table) SET \(values)\(condition) RETURNING 1)
@@ -38,7 +38,7 @@ struct StatementCheck {
     }
 
     private func mend(_ error: PostgresError) -> String? {
-        // object_not_in_prerequisite_state: the table is published and has nothing to tell its rows apart by.
+        // object_not_in_prerequisite_state: the table is published and has no replica identity.
         if error.sqlState == "55000" {
             return error.hint
                 ?? "give it a primary key, or: ALTER TABLE \(target.table) REPLICA IDENTITY FULL"
