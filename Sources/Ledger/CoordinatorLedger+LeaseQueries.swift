@@ -32,7 +32,7 @@ extension CoordinatorLedger {
         var ownership: Ownership
         var shard: ShardID
         var worker: WorkerID
-        /// The shard's, as the coordinator knows it.
+        /// The shard's epoch as the coordinator knows it.
         var epoch: Epoch
         var subject: RunID? { ownership.run }
 

@@ -1,12 +1,12 @@
 import Sharding
 
-// The shards, and who may advance them.
+// Shards, leases and attempts.
 extension CoordinatorLedger {
-    /// Limit of an error text in the ledger, in characters.
+    /// The longest error text in the ledger, in characters.
     package static let errorLimit = 2000
 
-    /// Raises the epoch and makes `worker` the owner, where the epoch still is `after` and the coordinator's term
-    /// stands. Nil where not, nor once the run is to be cancelled.
+    /// Raises the epoch and makes `worker` the owner, if the epoch still is `after` and the coordinator's term stands.
+    /// Otherwise nil, and also nil once a cancel was requested.
     ///
     /// The run's row is locked in share mode, so that no coordinator can take over between the check and the commit.
     package func lease(_ shard: ShardID, to worker: WorkerID, after epoch: Epoch, _ ownership: Ownership) throws
@@ -15,17 +15,17 @@ extension CoordinatorLedger {
         try session.first(GiveLease(ownership: ownership, shard: shard, worker: worker, epoch: epoch))
     }
 
-    /// Ends the server session of the shard's last worker: it may hold the row's lock in a statement that is stuck.
+    /// Ends the server session of the shard's last worker: a stuck statement of that session may hold the row's lock.
     package func terminateHolder(of shard: ShardID, run: RunID) throws {
         try session.run(TerminateHolder(run: run, shard: shard))
     }
 
-    /// Closes an attempt that did not finish its shard, and decides whether the shard may be tried again.
+    /// Closes an attempt that has not finished its shard, and decides whether the shard may be tried again.
     ///
     /// Failures count only while no batch is committed between them: a long shard whose workers die now and then
     /// still advances.
-    /// - Parameter attempts: failures in a row after which the shard has failed; 0 when this end is not a failure.
-    /// - Returns: nil where the lease is not the shard's any more.
+    /// - Parameter attempts: failures in a row after which the shard has failed; 0 for an end that is no failure.
+    /// - Returns: nil if the shard has another lease by now.
     package func recordAttempt(
         _ lease: Lease, worker: WorkerID, outcome: String, error: String?, permanent: Bool, attempts: Int,
         _ ownership: Ownership
@@ -37,17 +37,17 @@ extension CoordinatorLedger {
         return recorded.map { ($0.state, attempts == 0 ? 0 : $0.failures) }
     }
 
-    // MARK: - Whether the ledger's rows still are a whole run (I4): people can reach them
+    // MARK: - Whether the ledger still holds the whole run (I4), since people can edit its rows
 
-    /// All shards of the run, which tile its key space.
+    /// Reads all shards of the run and checks that they tile its key space.
     /// - Throws: `LedgerError` with code `damaged`.
     package func load(_ run: RunID) throws -> [ShardRecord] {
         try checkTiling(of: run)
         return try LedgerReader(session).shards(of: run).map(\.record)
     }
 
-    /// The shard's row.
-    /// - Throws: `LedgerError` with code `damaged` when it is gone, or its run is.
+    /// Reads the shard's row.
+    /// - Throws: `LedgerError` with code `damaged` when the row or its run is gone.
     package func require(_ shard: ShardID, of run: RunID) throws -> ShardRecord {
         if let record = try LedgerReader(session).shard(shard, of: run) { return record }
         try checkTiling(of: run)
@@ -56,7 +56,7 @@ extension CoordinatorLedger {
     }
 
     /// Checks that the shards in the ledger tile the run's key space, from below every key to the run's end key.
-    /// - Returns: how many there are.
+    /// - Returns: the number of shards.
     /// - Throws: `LedgerError` with code `damaged`.
     @discardableResult
     func checkTiling(of run: RunID) throws -> Int {

@@ -1,9 +1,9 @@
 import Postgres
 import Sharding
 
-// What a coordinator notes of its run for whoever looks on, or takes it over next.
+// A coordinator's notes about its run, for observers and for the next coordinator.
 extension CoordinatorLedger {
-    /// Notes how the workers do. Called every few seconds, for `coord status` from other hosts.
+    /// Notes the workers' figures. Called every few seconds, for `coord status` from other hosts.
     package func note(_ workers: [WorkerRecord], of run: RunID) throws {
         if workers.isEmpty { return }
         try session.run(NoteWorkers(run: run, workers: workers))
@@ -13,12 +13,12 @@ extension CoordinatorLedger {
         try session.run(NoteLeft(run: run, worker: worker))
     }
 
-    /// The run has no coordinator any more, or a new one: whoever worked for it has left, or joins again.
+    /// Notes that all workers have left: the run's coordinator is gone or new, and workers join again.
     package func noteAllLeft(_ run: RunID) throws { try session.run(NoteAllLeft(run: run)) }
 
-    /// The last figures of a run's workers, which have all left.
+    /// Notes the last figures of a run's workers, after all have left.
     ///
-    /// Nothing hangs on them, so the commit does not wait for the disk.
+    /// Nothing depends on the figures, so the commit does not wait for the disk.
     package func noteEnd(_ workers: [WorkerRecord], of run: RunID) throws {
         try session.transaction {
             try session.connection.execute(script: "SET LOCAL synchronous_commit = off")
@@ -27,12 +27,12 @@ extension CoordinatorLedger {
         }
     }
 
-    /// Notes that a timeout has made batches smaller, for whoever takes the run over next.
+    /// Notes the row limit of a batch after a timeout has lowered it, for the next coordinator.
     package func noteBatchRows(_ rows: Int, _ ownership: Ownership) throws {
         try session.run(NoteBatchRows(ownership: ownership, rows: rows))
     }
 
-    /// Counts what came above the run's last key while it was under way.
+    /// Notes the number of rows that came above the run's last key during the run.
     package func noteRowsAbove(_ rows: Int64, of run: RunID) throws {
         try session.run(NoteRowsAbove(run: run, rows: rows))
     }

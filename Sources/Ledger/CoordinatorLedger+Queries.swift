@@ -1,9 +1,9 @@
 import Postgres
 import Sharding
 
-// A run's owner, and what it may do as such.
+// The ownership of a run, and the end of a run.
 extension CoordinatorLedger {
-    /// Nothing where another coordinator is alive, or the run is over.
+    /// Returns no row if another coordinator is alive or the run is over.
     struct TakeOver: LedgerQuery {
         static let name = "coord_take_over"
 
@@ -138,7 +138,7 @@ extension CoordinatorLedger {
         }
     }
 
-    /// Locks the run's row, where it still is this coordinator's.
+    /// Locks the run's row, if this coordinator still owns the run.
     struct LockOwned: LedgerQuery {
         static let name = "coord_lock_owned"
 
@@ -160,7 +160,7 @@ extension CoordinatorLedger {
         }
     }
 
-    /// Counts the shards, and ends the run where none is open. Its row is locked.
+    /// Counts the shards, and ends the run if none is open. Needs the lock on the run's row.
     struct Conclude: LedgerQuery {
         static let name = "coord_conclude"
 
@@ -180,7 +180,7 @@ extension CoordinatorLedger {
         }
 
         var run: RunID
-        /// How many were found to tile the key space.
+        /// The number of shards that were found to tile the key space.
         var shards: Int
         var subject: RunID? { run }
         var parameters: PostgresParameters { PostgresParameters([run.description, "\(shards)"]) }

@@ -18,7 +18,7 @@ extension CoordinatorLedger {
 
         var definition: RunDefinition
         var rowsEstimated: Int64
-        /// How many were planned.
+        /// The planned number of shards.
         var shards: Int
 
         var parameters: PostgresParameters {
@@ -97,7 +97,7 @@ extension CoordinatorLedger {
         var subject: RunID? { run }
         var parameters: PostgresParameters { PostgresParameters([run.description]) }
 
-        /// Nil where no coordinator has resolved the job.
+        /// Nil if no coordinator has resolved the job yet.
         func decoder(_ columns: LedgerColumns) throws -> (LedgerRow) throws -> String? {
             let specification: LedgerColumn<String> = try columns("specification")
             return { row in try row.optional(specification) }

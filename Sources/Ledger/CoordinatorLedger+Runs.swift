@@ -1,15 +1,15 @@
 import Postgres
 import Sharding
 
-// Making a run, and what is noted of it when it is taken up.
+// Making a run, and noting its binding and specification when a coordinator takes it up.
 extension CoordinatorLedger {
     /// Writes a run and its shards in one transaction. The ranges must tile the key space up to the end key (I4).
     ///
     /// - Parameters:
     ///   - rowsEstimated: rows in scope; nil for the plan's own sum.
-    ///   - replacing: an unfinished run, as it was read, that is cancelled in the same transaction.
-    /// - Throws: `LedgerError` with code `owned` when another run of the name was made meanwhile, or somebody has taken
-    ///   the old one over; `locked` when its rows are. Nothing is written then.
+    ///   - replacing: an unfinished run, as it was read. The same transaction cancels it.
+    /// - Throws: `LedgerError` with code `owned` when somebody has made another run of the name meanwhile, or has taken
+    ///   the old run over; `locked` when the old run's rows are locked. Then nothing is written.
     package func createRun(
         _ definition: RunDefinition, plan: ShardPlan, rowsEstimated: Int64? = nil, replacing old: RunRecord? = nil
     ) throws -> RunID {
@@ -35,23 +35,23 @@ extension CoordinatorLedger {
         }
     }
 
-    /// What the last coordinator of the run had resolved, as JSON; nil where none has.
+    /// The specification by the run's last coordinator, as JSON; nil if there is none.
     package func specification(of run: RunID) throws -> String? {
         try session.first(ReadSpecification(run: run)) ?? nil
     }
 
-    /// Notes what the run is bound to from now on, and what its workers do.
+    /// Notes the run's binding and its specification.
     ///
     /// - Parameters:
-    ///   - binding: what key and columns are, as JSON.
+    ///   - binding: the key and the columns, as JSON.
     ///   - specification: the resolved job, as JSON.
     package func bind(_ ownership: Ownership, tableOID: UInt32, binding: String, specification: String) throws {
         try session.run(
             Bind(ownership: ownership, tableOID: tableOID, binding: binding, specification: specification))
     }
 
-    /// Gives the run's key space an end where it has none, as in runs of earlier versions.
-    /// - Returns: whether it had none.
+    /// Gives the run's key space an end if it has none. Runs of earlier versions have none.
+    /// - Returns: whether the end was missing.
     package func fixEnd(at end: Key, _ ownership: Ownership) throws -> Bool {
         try session.transaction {
             guard try session.run(FixEnd(ownership: ownership, end: end)) == 1 else { return false }
@@ -60,6 +60,6 @@ extension CoordinatorLedger {
         }
     }
 
-    /// Ends the only shard of a run whose table was empty when its plan was made.
+    /// Marks the only shard as done in a run whose table was empty at planning.
     package func endEmpty(_ run: RunID) throws { try session.run(EndEmpty(run: run)) }
 }

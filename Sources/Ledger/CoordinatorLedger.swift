@@ -1,13 +1,14 @@
 import Sharding
 
-/// What the coordinator of a run asks of the ledger: to own the run, and to lead it while it does.
+/// The coordinator's role: it owns a run and leads it.
 ///
-/// Methods that change a run carry the coordinator's term, and do nothing when another has taken the run over.
+/// Methods that change a run carry the coordinator's term, and do nothing when another coordinator has taken the run
+/// over.
 package struct CoordinatorLedger: LedgerRole {
     let session: LedgerSession
     package init(_ session: LedgerSession) { self.session = session }
 
-    /// Seconds that a coordinator owns its run without renewing.
+    /// Seconds that an ownership lasts without a renewal.
     static let ownershipSeconds = 15
 
     private static let takeTries = 3
@@ -15,7 +16,7 @@ package struct CoordinatorLedger: LedgerRole {
     /// Takes the run over: raises its term and makes this process its coordinator. Shards that had failed get new
     /// attempts.
     ///
-    /// A run that is to be cancelled, whose coordinator did not come to it, is cancelled here instead.
+    /// A run whose requested cancel its coordinator has not carried out is cancelled here instead.
     /// - Throws: `LedgerError` with code `owned` while another coordinator is alive; `wrongState` when the run is over;
     ///   `damaged` when its shards do not tile its key space.
     package func takeOver(
@@ -30,7 +31,7 @@ package struct CoordinatorLedger: LedgerRole {
         let id = taking.run
         if let taken = try session.transaction({ try own(taking) }) { return taken }
         let run = try LedgerReader(session).run(id)
-        // The owner's time may have run out between the two looks: the run is to be had now.
+        // The owner's time may have run out between the two looks. Then the run is free now.
         if run.coordinator == nil, run.state.isUnfinished, !run.cancelAsked, tries > 1 {
             return try takeOver(taking, tries: tries - 1)
         }
@@ -59,35 +60,36 @@ package struct CoordinatorLedger: LedgerRole {
         return Ownership(run: taking.run, coordinator: taking.coordinator, term: term)
     }
 
-    /// What the coordinator reads at each renewal.
+    /// The coordinator's reading at each renewal.
     package struct Renewal: Sendable, Equatable {
-        /// An older coord asks so. This one's `cancel` ends the ownership instead.
+        /// Whether an older coord has requested a cancel. The `cancel` of this version ends the ownership instead.
         package var cancelAsked: Bool
     }
 
-    /// Prolongs the ownership. Nil when there is none any more: `standing` says why.
+    /// Renews the ownership. Nil when it is lost: `standing` gives the reason.
     ///
-    /// The session is entered anew, since it changes with a reconnect.
+    /// Each renewal also notes the session, since a reconnect changes it.
     package func renew(_ ownership: Ownership, rowsPerSecond: Double) throws -> Renewal? {
         try session.first(Renew(ownership: ownership, rowsPerSecond: rowsPerSecond))
     }
 
-    /// What has become of a coordinator's run.
+    /// The standing of a coordinator's run.
     package enum Standing: Sendable, Equatable {
-        /// It still is this coordinator's.
+        /// The run still is this coordinator's.
         case owned
         case cancelled
-        /// It has ended, with these shards. It may be this coordinator that ended it, in a commit whose answer was lost.
+        /// The run has ended with these shards, possibly by this coordinator's own commit whose answer was lost.
         case ended(ShardCounts)
-        /// Another coordinator has taken it over, or had.
+        /// Another coordinator has, or had, taken the run over.
         case taken
     }
 
-    /// Why an ownership was refused.
+    /// The reason why an ownership was refused.
     ///
-    /// All of it is read in one statement: between two, another coordinator could take the run over, and what was read
-    /// would be of neither.
-    /// - Throws: `LedgerError` with code `damaged` when the run's row is gone, or holds what no coordinator has written.
+    /// One statement reads everything: between two statements another coordinator could take the run over, and the
+    /// result would mix both.
+    /// - Throws: `LedgerError` with code `damaged` when the run's row is gone, or holds values that no coordinator
+    ///   writes.
     package func standing(_ ownership: Ownership) throws -> Standing {
         guard let found = try session.first(ReadStanding(run: ownership.run)) else {
             throw LedgerError.gone(ownership.run)
@@ -97,7 +99,7 @@ package struct CoordinatorLedger: LedgerRole {
         let counts = found.counts
         switch (found.coordinator, found.state) {
         case (ownership.coordinator, .running): return .owned
-        // After a failover that has lost a takeover, two coordinators have had the same term.
+        // A failover may lose a takeover. Then two coordinators have had the same term.
         case (_?, .running): return .taken
         case (nil, .complete) where counts.open + counts.failed == 0: return .ended(counts)
         case (nil, .partial) where counts.open == 0, (nil, .failed) where counts.open == 0: return .ended(counts)
@@ -110,9 +112,9 @@ package struct CoordinatorLedger: LedgerRole {
         }
     }
 
-    /// Gives the run back in a state from which it can be resumed, or ends it as cancelled. A run that is to be cancelled
-    /// ends so whatever is asked for.
-    /// - Returns: the state as written; nil where the run was not this coordinator's any more.
+    /// Gives the run back in a state from which it can be resumed, or ends it as cancelled. A run with a requested
+    /// cancel always ends as cancelled.
+    /// - Returns: the written state; nil if this coordinator did not own the run any more.
     @discardableResult
     package func release(_ ownership: Ownership, as state: RunState) throws -> RunState? {
         try session.transaction {
@@ -124,8 +126,8 @@ package struct CoordinatorLedger: LedgerRole {
 
     /// Ends the run when the ledger says that no shard is open (I5): complete, partial, or failed.
     ///
-    /// - Returns: the counts; the run is ended exactly when none is pending or running. Nil when it is not this
-    ///   coordinator's any more.
+    /// - Returns: the counts. The run has ended exactly when no shard is pending or running. Nil if this coordinator
+    ///   does not own the run any more.
     /// - Throws: `LedgerError` with code `damaged` when the shards do not tile the run's key space (I4).
     package func conclude(_ ownership: Ownership) throws -> ShardCounts? {
         try session.transaction {

@@ -1,19 +1,19 @@
 public import Postgres
 import Sharding
 
-/// Where a session is: which database of which cluster, and how far that one has come.
+/// The place of a session: its database, its cluster, and the cluster's progress in the WAL.
 ///
-/// Every session proves it before its first write. A name or an address may lead to another server after a reconnect, such as to
-/// a copy that was restored from a backup: it has the same tables, and the same ledger.
+/// Every session proves its place before its first write. A name or an address may lead to another server after a
+/// reconnect, such as to a copy that was restored from a backup: it has the same tables, and the same ledger.
 public struct DatabasePlace: Sendable, Equatable {
     public var systemIdentifier: String
     public var database: String
     /// Grows with each promotion.
     var timeline: UInt32
-    /// Bytes of WAL that are on the server's disk. It never goes back on one timeline, also not by a crash.
+    /// Bytes of WAL on the server's disk. The number never goes back on one timeline, not even in a crash.
     var flushed: Int64
     var isStandby: Bool
-    /// Transactions of this session are read-only unless they say otherwise.
+    /// Whether this session's transactions are read-only by default.
     public var isReadOnly: Bool
 
     public init(
@@ -28,7 +28,7 @@ public struct DatabasePlace: Sendable, Equatable {
         self.isReadOnly = isReadOnly
     }
 
-    /// - Throws: `PostgresError`, or `LedgerError` with code `damaged` where the server does not say where it is.
+    /// - Throws: `PostgresError`, or `LedgerError` with code `damaged` when the server does not tell its place.
     public static func read(_ connection: PostgresConnection) throws -> DatabasePlace {
         try connection.only(Query(), in: "")
     }
@@ -60,7 +60,7 @@ public struct DatabasePlace: Sendable, Equatable {
                 var place = DatabasePlace(
                     systemIdentifier: try row[systemIdentifier], database: try row[database],
                     isStandby: try row[isStandby], isReadOnly: try row[isReadOnly])
-                // A standby has neither of its own.
+                // A standby has no timeline and no WAL of its own.
                 if !place.isStandby {
                     place.timeline = try row[timeline].number
                     place.flushed = try row[flushed]
@@ -70,7 +70,7 @@ public struct DatabasePlace: Sendable, Equatable {
         }
     }
 
-    /// As the name of a WAL file has it.
+    /// A timeline's number as in the name of a WAL file.
     private struct Timeline: LedgerValue {
         static let kind = "the number of a timeline"
         var number: UInt32
@@ -81,9 +81,9 @@ public struct DatabasePlace: Sendable, Equatable {
         }
     }
 
-    /// Why a session that is here must not write for a run that is at `expected`, or nil when it may.
+    /// The reason why a session at this place must not write for a run at `expected`; nil when it may.
     ///
-    /// - Parameter expected: where the run was last seen to be.
+    /// - Parameter expected: the last known place of the run.
     public func fault(expected: DatabasePlace) -> String? {
         guard systemIdentifier == expected.systemIdentifier, database.isExactly(expected.database) else {
             return

@@ -1,8 +1,8 @@
 import Sharding
 
-/// What a run was made of. Columns that came with a later version of the ledger may be null in a run of an earlier one.
+/// The columns of a run's definition. Columns of a later ledger version may be null in a run of an earlier version.
 struct DefinitionColumns {
-    /// For a statement about runs `r`.
+    /// The list for a statement about runs `r`.
     static let list = """
         r.name, r.definition, r.directory, r.fingerprint, r.table_name, r.search_path, r.table_oid, r.binding, r.end_key,
             ARRAY(SELECT u.item FROM pg_catalog.jsonb_each_text(r.settings) AS s
@@ -45,13 +45,13 @@ struct DefinitionColumns {
             batchRows: try row.optional(batchRows))
     }
 
-    /// Names and values in turns.
+    /// Settings as an array: each name is followed by its value.
     private struct Settings: LedgerValue {
         static let kind = "settings, each with a text"
         var values: [String: String] = [:]
 
         init?(ledgerText text: String) {
-            // An item that is null would move all that follow to other names.
+            // A null item would shift all later values to other names.
             guard let items = [String](ledgerText: text), items.count.isMultiple(of: 2) else { return nil }
             for index in stride(from: 0, to: items.count, by: 2) { values[items[index]] = items[index + 1] }
         }

@@ -1,22 +1,22 @@
 import Postgres
 import Sharding
 
-/// The columns of one result, to be looked up by their names. With `LedgerRow` the one place that knows their numbers.
+/// The columns of one result, looked up by name. Only this type and `LedgerRow` know the columns' numbers.
 struct LedgerColumns {
     fileprivate let result: PostgresResult
     fileprivate let query: String
     fileprivate let subject: RunID?
 
     /// - Parameters:
-    ///   - query: its name.
-    ///   - subject: the run that it is about, if it is one.
+    ///   - query: the name of the query.
+    ///   - subject: the run that the query is about; nil if it is about none or several.
     init(_ result: PostgresResult, query: String, subject: RunID?) {
         self.result = result
         self.query = query
         self.subject = subject
     }
 
-    /// A column whose values are read as `Value`.
+    /// Looks up a column, whose values are read as `Value`.
     func callAsFunction<Value: LedgerValue>(_ name: String, _ type: Value.Type = Value.self) throws(LedgerError)
         -> LedgerColumn<Value>
     {
@@ -37,14 +37,14 @@ struct LedgerColumn<Value: LedgerValue> {
 
 /// One row of a result.
 ///
-/// What is read from it is a value or an error: nothing stands in for what is null where it may not be, or no such value.
+/// Reading a column gives a value or an error: no default stands in for an unexpected null or an unreadable text.
 struct LedgerRow {
     fileprivate let columns: LedgerColumns
     fileprivate let index: Int
-    /// The run that the row is about, where that is known: errors name it.
+    /// The run that the row is about, if known: errors name it.
     var subject: RunID?
 
-    /// The value of a column that has one in every row.
+    /// The value of a column that is never null.
     /// - Throws: `LedgerError` with code `damaged`, which names the query and the column.
     subscript<Value: LedgerValue>(column: LedgerColumn<Value>) -> Value {
         get throws(LedgerError) {
@@ -54,14 +54,14 @@ struct LedgerRow {
     }
 
     /// The value of a column that may be null, which is nil.
-    /// - Throws: as the subscript, where there is a text that is no such value.
+    /// - Throws: as the subscript, for a text that is no such value.
     func optional<Value: LedgerValue>(_ column: LedgerColumn<Value>) throws(LedgerError) -> Value? {
         guard let text = columns.result.text(index, column.index) else { return nil }
         guard let value = Value(ledgerText: text) else { throw damaged(column, text) }
         return value
     }
 
-    /// Characters of a value that an error shows.
+    /// The number of characters of a value that an error shows.
     private static let shown = 60
 
     /// - Parameter found: the column's text; nil for null.

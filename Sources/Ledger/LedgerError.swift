@@ -1,25 +1,25 @@
 public import Postgres
 public import Sharding
 
-/// An error of the ledger, with what it means for the caller.
+/// An error of the ledger, with its meaning for the caller.
 public struct LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
     public enum Code: Sendable, Equatable {
         /// There is no ledger in this database yet.
         case notInstalled
         /// The ledger was made by a newer coord.
         case newer(version: Int)
-        /// The ledger's schema holds something else.
+        /// The ledger's schema holds other objects than a ledger.
         case foreign
         /// The role may not use or make the ledger.
         case forbidden
         case unknownRun
         /// Another coordinator owns the run.
         case owned(by: String)
-        /// The run is in a state that does not allow it.
+        /// The run's state does not allow the operation.
         case wrongState(String)
-        /// Sessions hold locks on the run's rows, and hold them longer than is waited for.
+        /// Sessions hold locks on the run's rows for longer than the lock timeout.
         case locked(by: [LockHolder])
-        /// The ledger contradicts itself or what was just seen of it: somebody has changed it by hand.
+        /// The ledger contradicts itself or an earlier reading: somebody has edited it.
         case damaged
     }
 
@@ -41,8 +41,8 @@ public struct LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 
     /// - Parameters:
-    ///   - run: nil where it is not known, or it is about no run.
-    ///   - found: what was expected and found, and what it would lead to.
+    ///   - run: nil if the run is not known, or the fault is about no run.
+    ///   - found: the expectation, the finding, and the possible consequence.
     static func damaged(_ run: RunID?, _ found: String) -> LedgerError {
         guard let run else {
             return LedgerError(
@@ -70,7 +70,7 @@ public struct LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
         LedgerError(.unknownRun, "there is no run \(run) in this database", mend: "coord status")
     }
 
-    /// The run's row was there, and is not any more.
+    /// The run's row has disappeared.
     static func gone(_ run: RunID) -> LedgerError {
         LedgerError(
             .damaged,

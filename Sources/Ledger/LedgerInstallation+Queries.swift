@@ -2,20 +2,20 @@ import Postgres
 import Sharding
 
 extension LedgerInstallation {
-    /// What the schema holds. No row where there is no such schema.
+    /// The content of a schema. No row if there is no such schema.
     struct ReadContent: LedgerQuery {
         static let name = "coord_schema_content"
 
         struct Content {
             var tables: [String]
-            /// Of all that is in it.
+            /// The number of objects in the schema.
             var count: Int
-            /// The first of them.
+            /// The first objects' names.
             var names: [String]
         }
 
         static func sql(_: String) -> String {
-            // Not by to_regclass, whose answer may come from a cache that is older than the lock that `install` waited for.
+            // Not by to_regclass: its answer may come from a cache from before the lock that `install` waited for.
             """
             SELECT COALESCE(array_agg(o.name ORDER BY o.name) FILTER (WHERE o.kind = 'r'), '{}') AS tables,
                 count(o.name) AS objects, COALESCE((array_agg(o.name ORDER BY o.name))[1:5], '{}') AS names
@@ -72,7 +72,7 @@ extension LedgerInstallation {
     struct ReadOtherLedgers: LedgerQuery {
         static let name = "coord_other_ledgers"
 
-        /// Schemas named of those that hold another ledger.
+        /// The most schemas with another ledger that are named.
         private static let limit = 3
 
         static func sql(_: String) -> String {
@@ -92,7 +92,7 @@ extension LedgerInstallation {
         }
     }
 
-    /// A run that a coordinator has now.
+    /// A run that a coordinator owns now.
     struct ReadOwnedRun: LedgerQuery {
         static let name = "coord_owned_run"
 
@@ -100,7 +100,7 @@ extension LedgerInstallation {
             "SELECT r.id, \(OwnerColumns.list) FROM \(ledger).run AS r WHERE \(OwnerColumns.isAlive) LIMIT 1"
         }
 
-        /// The owner is nil where its session ends between the two looks at it.
+        /// The owner is nil if its session ends between the two looks at it.
         func decoder(_ columns: LedgerColumns) throws -> (LedgerRow) throws -> (run: RunID, owner: String?) {
             let id: LedgerColumn<RunID> = try columns("id")
             let owner = try OwnerColumns(columns)

@@ -1,7 +1,7 @@
 import Postgres
 import Sharding
 
-/// The ledger's tables: whether they are there and of which version, to make them and to remove them.
+/// The role that looks for the ledger's tables and their version, makes them and removes them.
 package struct LedgerInstallation: LedgerRole {
     private let session: LedgerSession
     package init(_ session: LedgerSession) { self.session = session }
@@ -12,8 +12,9 @@ package struct LedgerInstallation: LedgerRole {
     /// Every table that the ledger has had since its first version.
     static let tables = ["attempt", "event", "migration", "run", "shard", "worker"]
 
-    /// The version of the ledger in this schema; 0 when there is none.
-    /// - Throws: `LedgerError` with code `foreign` when the schema holds something else; `forbidden`.
+    /// The version of the ledger in this schema; 0 without a ledger.
+    /// - Throws: `LedgerError` with code `foreign` when the schema holds other objects than a ledger; `forbidden` when
+    ///   the role lacks rights.
     package func installedVersion() throws -> Int {
         let content = try session.first(ReadContent(schema: schema))
         guard let content, content.count > 0 else { return 0 }
@@ -21,7 +22,7 @@ package struct LedgerInstallation: LedgerRole {
         do {
             return try session.only(ReadVersion())
         } catch let error as PostgresError {
-            // Another table of that name may have other columns.
+            // A foreign table of that name may have other columns.
             if ["42703", "42883", "22P02"].contains(error.sqlState) { throw foreign(content) }
             guard error.recovery == .authorize else { throw error }
             throw LedgerError(
@@ -41,8 +42,8 @@ package struct LedgerInstallation: LedgerRole {
                 + "ALTER SCHEMA \(ledger) RENAME TO …")
     }
 
-    /// Brings the ledger to this build's version. Does nothing where it is there already.
-    /// - Returns: whether anything was done.
+    /// Brings the ledger to this build's version. Does nothing if it has that version already.
+    /// - Returns: whether it changed anything.
     @discardableResult
     package func install() throws -> Bool {
         if try installedVersion() == Schema.version { return false }
@@ -73,7 +74,7 @@ package struct LedgerInstallation: LedgerRole {
             mend: "use the coord that made it, or a newer one")
     }
 
-    /// Fails with the way on unless the ledger is there and of this build's version.
+    /// Throws an error with a mend unless the ledger is installed in this build's version.
     package func require() throws {
         let version = try installedVersion()
         guard version > 0 else { throw try missing() }
@@ -85,7 +86,7 @@ package struct LedgerInstallation: LedgerRole {
         }
     }
 
-    /// Names of other schemas that hold the tables of a ledger, at most three. One whose name no ledger may have is none.
+    /// Other schemas with a ledger's tables, at most three. A schema whose name no ledger may have is left out.
     package func others() throws -> [LedgerSchema] {
         try session.rows(ReadOtherLedgers(schema: schema)).compactMap { LedgerSchema($0) }
     }

@@ -37,7 +37,7 @@ extension LedgerReader {
             RunColumns.select(ledger) + " WHERE r.name = $1 ORDER BY r.id DESC LIMIT 1"
         }
 
-        /// The job's.
+        /// The job's name.
         var name: String
         var parameters: PostgresParameters { PostgresParameters([name]) }
 

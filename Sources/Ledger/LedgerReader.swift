@@ -1,7 +1,7 @@
 import Postgres
 import Sharding
 
-/// Who looks on: it reads, changes nothing and locks nothing.
+/// The observer's role: it reads, changes nothing and locks nothing.
 package struct LedgerReader: LedgerRole {
     private let session: LedgerSession
     package init(_ session: LedgerSession) { self.session = session }
@@ -15,7 +15,7 @@ package struct LedgerReader: LedgerRole {
     /// The newest runs first, at most `limit`.
     package func runs(limit: Int = 20) throws -> [RunRecord] { try session.rows(ReadRuns(limit: limit)) }
 
-    /// The newest run of this name, when it can still be worked on.
+    /// The newest run of this name; nil if there is none or it is finished.
     package func unfinishedRun(named name: String) throws -> RunRecord? {
         guard let run = try session.first(ReadNewestRun(name: name)), run.state.isUnfinished else { return nil }
         return run
@@ -27,7 +27,7 @@ package struct LedgerReader: LedgerRole {
         try session.first(ReadShard(run: run, shard: id))
     }
 
-    /// The workers of a run: those at work, or, when the run has ended, all that it had.
+    /// The workers of a run: those at work, or all that it has had.
     package func workers(of run: RunID, includeGone: Bool) throws -> [WorkerRecord] {
         try session.rows(ReadWorkers(run: run, includesGone: includeGone))
     }
@@ -35,6 +35,6 @@ package struct LedgerReader: LedgerRole {
     /// What has become of the table's storage since a run began; nil where nothing was measured.
     package func storage(of run: RunID) throws -> StorageChange? { try session.first(ReadStorage(run: run)) ?? nil }
 
-    /// Rows of a run whose update the database suppressed.
+    /// The number of a run's rows whose update the database suppressed.
     package func unchangedRows(of run: RunID) throws -> Int64 { try session.only(CountUnchangedRows(run: run)) }
 }

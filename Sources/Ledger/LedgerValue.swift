@@ -1,12 +1,12 @@
 import Sharding
 
-/// What a column of the ledger can hold.
+/// The type of a ledger column's values.
 protocol LedgerValue {
-    /// What there must be, for people.
+    /// The expected value in words, for people.
     static var kind: String { get }
 
     /// - Parameter text: PostgreSQL's text form of the value.
-    /// - Returns: nil where it is none.
+    /// - Returns: nil for a text that is no such value.
     init?(ledgerText text: String)
 }
 
@@ -85,7 +85,7 @@ extension WorkerID: LedgerValue {
 extension Key: LedgerValue {
     static var kind: String { "a key" }
     init?(ledgerText text: String) {
-        // A part that is null is not left out: what is left would be another key.
+        // A null part makes the key unreadable: without the part it would be another key.
         guard let parts = [String](ledgerText: text), !parts.isEmpty else { return nil }
         self.init(parts)
     }

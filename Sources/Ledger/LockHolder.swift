@@ -1,22 +1,22 @@
 public import Sharding
 
-/// A session that holds rows of a run's ledger locked.
+/// A session that holds locks on a run's rows in the ledger.
 public struct LockHolder: Sendable, Equatable, CustomStringConvertible {
-    /// Of its server process; nil where none could be found, as of a prepared transaction.
+    /// The pid of its server process; nil if there is none, as for a prepared transaction.
     public var pid: Int32?
     public var user: String?
     public var application: String?
-    /// Nil for a Unix socket, or where this role may not see it.
+    /// The client's address; nil for a Unix socket, or if this role may not see it.
     public var address: String?
-    /// As in `pg_stat_activity`; nil where this role may not see it.
+    /// The state in `pg_stat_activity`; nil if this role may not see it.
     public var state: String?
     /// Seconds since its transaction began, or nil.
     public var seconds: Int64?
-    /// Whose rows it holds.
+    /// The shards whose rows it holds.
     public var shards: [ShardID]
-    /// It holds the run's own row.
+    /// Whether it holds the run's row.
     public var holdsRun: Bool
-    /// In the text form of the session that asked.
+    /// The start of the server process, in the text form of the asking session.
     var backendStart: String?
 
     public var description: String {
@@ -34,6 +34,6 @@ public struct LockHolder: Sendable, Equatable, CustomStringConvertible {
             + what.joined(separator: " and ")
     }
 
-    /// Shards that are named in a message.
+    /// The most shards that a message names.
     private static let shown = 10
 }

@@ -8,6 +8,6 @@ public struct Ownership: Sendable, Equatable {
     /// Grows with each coordinator that takes the run over.
     public var term: Int64
 
-    /// The first three parameters of statements that do nothing once the run is not this coordinator's any more.
+    /// The first three parameters of statements that do nothing once this coordinator has lost the run.
     var parameters: [String?] { [run.description, coordinator.rawValue, "\(term)"] }
 }

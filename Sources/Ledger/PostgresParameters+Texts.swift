@@ -1,7 +1,7 @@
 import Postgres
 
 extension PostgresParameters {
-    /// An array of texts, of which some may be null.
+    /// Appends an array of texts, some of which may be null.
     mutating func append(texts: [String?]) {
         beginArray(elementType: ElementType.text.rawValue)
         for text in texts {

@@ -1,22 +1,22 @@
 import Postgres
 import Sharding
 
-// Sessions that hold the rows of a run.
+// Sessions that hold locks on the rows of a run.
 extension RunCancellation {
-    /// How often a cancel is tried against locks whose holders have gone, or were ended, when they are looked for.
+    /// Tries of a cancel while the holders of locks leave or are ended.
     static let cancelTries = 3
-    /// Seconds that a session which was told to end may take.
+    /// Seconds that a session has to end after it was told to.
     static let terminationSeconds = 5
 
-    /// For the transaction that is open.
+    /// Sets the lock timeout of the open transaction.
     func limitLockWaits() throws {
         try session.connection.execute(script: "SET LOCAL lock_timeout = '\(PostgresSession.lockTimeoutSeconds)s'")
     }
 
-    /// Runs `body`, and finds out who is in its way when it meets a lock of the run's rows.
+    /// Runs `body`, and finds the holders when it meets a lock on the run's rows.
     ///
     /// - Parameter force: end those sessions, and try again.
-    /// - Returns: what `body` gives, and the sessions that were ended.
+    /// - Returns: the result of `body`, and the sessions that were ended.
     func awaitingLocks<R>(of run: RunID?, force: Bool, _ body: () throws -> R) throws -> (
         value: R, ended: [LockHolder]
     ) {
@@ -26,8 +26,8 @@ extension RunCancellation {
             do {
                 return (try body(), ended)
             } catch let error as PostgresError where ["55P03", "40P01", "57014"].contains(error.sqlState) {
-                // A lock's timeout, a deadlock, or the statement's where one batch after another was first. Whoever it
-                // was may have let go meanwhile.
+                // A lock timeout, a deadlock, or a statement timeout after several batches in a row were first. The
+                // holder may have let go meanwhile.
                 let holders = try lockHolders(of: run, since: PostgresSession.lockTimeoutSeconds - 1)
                 if holders.isEmpty { continue }
                 guard force else { throw Self.locked(run, by: holders) }
@@ -52,7 +52,7 @@ extension RunCancellation {
     }
 
     /// Ends the sessions.
-    /// - Throws: `LedgerError` with code `locked` when this role may not, or one does not end.
+    /// - Throws: `LedgerError` with code `locked` when this role may not end a session, or when one does not end.
     private func terminate(_ holders: [LockHolder], of run: RunID) throws -> [LockHolder] {
         let known = holders.filter { $0.pid != nil }
         guard !known.isEmpty else {
@@ -92,13 +92,13 @@ extension RunCancellation {
                 + "never kill -9: the server would restart with all its sessions")
     }
 
-    /// Sessions that hold the run's row, or the row of a shard that is leased, so that it cannot be changed now.
+    /// Finds the sessions that hold locks on the run's row or on the row of a leased shard.
     ///
-    /// A locked row's `xmax` is its holder's transaction, whose own lock names the session. Where several share the row
-    /// it is not, and the session that the worker entered in the shard's row is taken.
+    /// A locked row's `xmax` is the holder's transaction, and that transaction's own lock names the session. When
+    /// several sessions share the lock, `xmax` is no transaction; then the session in the shard's row counts.
     ///
-    /// - Parameter seconds: only those whose transaction is older, as far as this role may see that: one that is
-    ///   younger than a wait cannot be what was waited for.
+    /// - Parameter seconds: leave out sessions with a younger transaction, if this role may see its age: a transaction
+    ///   that began during a wait cannot be the cause of that wait.
     func lockHolders(of run: RunID, since seconds: Int = 0) throws -> [LockHolder] {
         try session.rows(ReadLockHolders(run: run, seconds: seconds))
     }

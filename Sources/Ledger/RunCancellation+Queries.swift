@@ -13,7 +13,7 @@ extension RunCancellation {
         var subject: RunID? { run }
         var parameters: PostgresParameters { PostgresParameters([run.description]) }
 
-        /// The state as it stands there, whatever it is.
+        /// The state as an unchecked text, since a damaged run can be cancelled too.
         func decoder(_ columns: LedgerColumns) throws -> (LedgerRow) throws -> (state: String, term: Int64) {
             let state: LedgerColumn<String> = try columns("state")
             let term: LedgerColumn<Int64> = try columns("term")

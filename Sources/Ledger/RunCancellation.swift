@@ -1,28 +1,28 @@
 import Sharding
 
-/// Ending a run for good, whoever has it and whatever holds its rows.
+/// The role that cancels a run, even against its coordinator and against sessions that hold its rows.
 package struct RunCancellation: LedgerRole {
     let session: LedgerSession
     package init(_ session: LedgerSession) { self.session = session }
 
-    /// What a cancel did.
+    /// The result of a cancel.
     package struct Cancellation: Sendable, Equatable {
-        /// The coordinator that was at work: it learns at its next renewal that the run is not its own any more.
+        /// The coordinator that was at work. At its next renewal it learns that it has lost the run.
         package var coordinator: String?
-        /// Sessions that were ended for it.
+        /// The sessions that the cancel has ended.
         package var ended: [LockHolder]
     }
 
-    /// Ends the run for good, and takes it from its coordinator where one is at work.
+    /// Ends the run for good, and takes it from its coordinator if one is at work.
     ///
-    /// All in one transaction: the run is nobody's, its term grows, and so do the epochs of the shards that are leased.
-    /// When it has committed, no lease is given and no batch commits any more. Batches under way are waited for.
+    /// One transaction takes the owner away and raises the term and the epochs of the leased shards. After its commit,
+    /// no lease is given and no batch commits any more. The transaction waits for batches under way.
     ///
-    /// A run whose state is none that coord writes can be cancelled: it is how a damaged run is given up.
+    /// A run with an unknown state can be cancelled too: so a damaged run is given up.
     ///
     /// - Parameter force: end the sessions that hold the run's rows locked, and try again.
-    /// - Throws: `LedgerError` with code `wrongState` when the run is over; `locked` when sessions hold its rows longer
-    ///   than the lock timeout. Nothing was changed then.
+    /// - Throws: `LedgerError` with code `wrongState` when the run is over; `locked` when sessions hold its rows for
+    ///   longer than the lock timeout. Then nothing has changed.
     @discardableResult
     package func cancel(_ id: RunID, force: Bool = false) throws -> Cancellation {
         let (coordinator, ended) = try awaitingLocks(of: id, force: force) {
@@ -38,7 +38,7 @@ package struct RunCancellation: LedgerRole {
         return Cancellation(coordinator: coordinator, ended: ended)
     }
 
-    /// Cancels a run that is replaced by a new one, in the transaction that makes the new one.
+    /// Cancels a run in the transaction that makes its replacement.
     func replace(_ old: RunRecord) throws {
         let run = try lock(old.id)
         if run.state == RunState.cancelled.rawValue { return }
@@ -54,30 +54,30 @@ package struct RunCancellation: LedgerRole {
     }
 
     private struct Locked {
-        /// As it stands there.
+        /// The state's text, unchecked.
         var state: String
         var term: Int64
-        /// Host and pid of its coordinator, when it is alive.
+        /// Host and pid of the coordinator; nil if none is alive.
         var owner: String?
 
         var isUnfinished: Bool { RunState(rawValue: state)?.isUnfinished ?? true }
     }
 
-    /// Locks the run's row until the transaction ends, and reads it as it is then.
+    /// Locks the run's row until the transaction ends, and reads it under the lock.
     private func lock(_ id: RunID) throws -> Locked {
         try limitLockWaits()
         guard let (state, term) = try session.first(LockRun(run: id)) else { throw LedgerError.unknown(id) }
-        // A statement of its own, so that sessions are looked up after the wait.
+        // A separate statement, so that it looks up sessions after the wait for the lock.
         return Locked(state: state, term: term, owner: try session.only(ReadOwner(run: id)))
     }
 
-    /// The run's row is locked.
+    /// Ends the run. Needs the lock on the run's row.
     private func end(_ id: RunID) throws {
         try session.run(EndRun(run: id))
         try takeBackLeases(of: id)
     }
 
-    /// Raises the epoch of every leased shard of a run that is cancelled: a worker that still has one is refused by the
-    /// fence. A batch under way is waited for.
+    /// Raises the epoch of every leased shard of a cancelled run, so that the fence refuses workers with old leases.
+    /// Waits for batches under way.
     func takeBackLeases(of run: RunID) throws { try session.run(TakeBackLeases(run: run)) }
 }

@@ -2,7 +2,7 @@ import Sharding
 
 /// A run with its definition, its coordinator and the counts of its shards.
 struct RunColumns {
-    /// For a statement about runs `r`; what it is about and its order follow.
+    /// The beginning of a statement about runs `r`; its conditions and its order follow.
     static func select(_ ledger: String) -> String {
         """
         SELECT r.id, \(DefinitionColumns.list), r.state, r.desired, r.rows_estimated, s.rows_done, r.rows_per_second,
@@ -15,7 +15,7 @@ struct RunColumns {
         """
     }
 
-    /// What a run's coordinator is to do, as a coord of before ledger version 3 asked.
+    /// The wish that a coord with a ledger before version 3 writes for a run's coordinator.
     private enum Desire: String, CaseIterable, LedgerValue {
         case running, cancelled
     }

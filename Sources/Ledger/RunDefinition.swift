@@ -1,26 +1,26 @@
 public import Sharding
 
-/// What identifies a run, and what its job was bound to when the run was made.
+/// A run's job, and the binding of the job when the run was made.
 public struct RunDefinition: Sendable, Equatable {
     public var name: String
     /// The job file's text.
     public var text: String
-    /// Folder that the job's commands start in.
+    /// The folder in which the job's commands start.
     public var directory: String
     public var fingerprint: String
-    /// Quoted, with its schema.
+    /// The table's name, quoted and with its schema.
     public var table: String
-    /// Where names in the job's expressions were looked up when the run was made. Empty for the session's own.
+    /// The search path for names in the job's expressions when the run was made; empty for the session's.
     public var searchPath: String
-    /// The table itself, whatever its name is now; nil in a run that an older coord has made.
+    /// The table's OID, which a rename does not change; nil in a run by an older coord.
     public var tableOID: UInt32?
-    /// What the run's key and columns were bound to, as JSON; nil in a run that an older coord has made.
+    /// The binding of the run's key and columns, as JSON; nil in a run by an older coord.
     public var binding: String?
-    /// The highest key when the run was made; nil where the last shard is open.
+    /// The highest key when the run was made; nil if the last shard's end is open.
     public var endKey: Key?
-    /// Settings of a session under which the job's expressions mean what they did when the run was made.
+    /// Session settings under which the job's expressions keep the meaning that they had when the run was made.
     public var settings: [String: String]
-    /// Rows that a batch may have after timeouts made it smaller; nil for the job's own limit.
+    /// The row limit of a batch after timeouts have lowered it; nil for the job's own limit.
     public var batchRows: Int?
 
     public init(

@@ -1,6 +1,6 @@
 public import Sharding
 
-/// A run as the ledger has it.
+/// A run's row in the ledger.
 public struct RunRecord: Sendable, Equatable {
     public var id: RunID
     public var definition: RunDefinition
@@ -15,9 +15,9 @@ public struct RunRecord: Sendable, Equatable {
     /// Seconds since the epoch.
     public var startedAt: Double?
     public var finishedAt: Double?
-    /// How many shards were planned; nil where the ledger does not know.
+    /// The planned number of shards; nil if the ledger does not know.
     public var shardsPlanned: Int?
-    /// Why the run stopped, as last told.
+    /// The reason of the last stop.
     public var error: String?
     /// Grows with each coordinator that takes the run over, and with a cancel.
     public var term: Int64

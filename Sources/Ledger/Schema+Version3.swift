@@ -1,5 +1,5 @@
 extension Schema {
-    /// What a run was bound to and how it means to go on; events that no role and no other search path can lose.
+    /// A run's binding and settings, and triggers that record events for every role and under every search path.
     static func version3(_ ledger: String) -> String {
         """
         ALTER TABLE \(ledger).run

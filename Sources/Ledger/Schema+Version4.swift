@@ -1,5 +1,5 @@
 extension Schema {
-    /// What workers do, resolved once for all of them.
+    /// The specification of a run, resolved once for all workers.
     static func version4(_ ledger: String) -> String {
         """
         ALTER TABLE \(ledger).run ADD COLUMN specification jsonb;

@@ -1,5 +1,5 @@
 extension Schema {
-    /// Shards that are done stripe by stripe, and what a run did to its table's files.
+    /// Cursors of shards that are done stripe by stripe, and the sizes of a table's files before and after a run.
     static func version5(_ ledger: String) -> String {
         """
         ALTER TABLE \(ledger).shard

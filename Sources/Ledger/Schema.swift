@@ -1,8 +1,8 @@
 import Sharding
 
-/// The ledger's tables, as a list of migrations. A migration that has been released is never changed.
+/// The ledger's tables as a list of migrations. A released migration is never changed.
 public enum Schema {
-    /// Version that this build needs.
+    /// The version that this build needs.
     public static let version = migrations(in: .standard).count
 
     /// Each entry brings the ledger from its index to the next version, in one transaction.
@@ -10,11 +10,11 @@ public enum Schema {
         [initial, leaseEvents, version3, version4, version5].map { $0(schema.quoted) }
     }
 
-    /// Number of an advisory lock, held during a migration so that two first uses do not collide.
+    /// The number of the advisory lock that a migration holds, so that two first uses do not collide.
     static func migrationLock(of schema: LedgerSchema) -> Int64 {
         let standard: Int64 = 0x636F_6F72_6400_0001
         if schema == .standard { return standard }
-        // FNV-1a. Where two names have one number, one install waits for the other.
+        // FNV-1a. If two names get the same number, one install merely waits for the other.
         let hash = schema.name.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
         return Int64(bitPattern: hash)
     }

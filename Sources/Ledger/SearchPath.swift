@@ -1,18 +1,18 @@
 public import Postgres
 
-/// Where the names in a session's statements are looked up.
+/// The search path of a session's statements.
 ///
-/// Whoever may create a function in a schema of the path can make one that fits a call better than PostgreSQL's own, and
-/// have it run with the rights of whoever calls. So coord's own statements are looked up in `pg_catalog` alone; only a
-/// job's names and expressions in the path that the role had, or that the run has kept.
+/// A role that may create functions in a schema of the path can make one that fits a call better than PostgreSQL's own,
+/// and that then runs with the caller's rights. So coord's own statements use `pg_catalog` alone. Only a job's names
+/// and expressions use the role's path, or the path that the run keeps.
 public enum SearchPath {
-    /// Of coord's own statements. With `pg_temp` named last, no temporary table stands in for a catalogue.
+    /// The path of coord's own statements. `pg_temp` stands last, so that no temporary table hides a catalogue.
     public static let pinned = "pg_catalog, pg_temp"
 
-    /// A setting of the session that keeps what the role's own path was.
+    /// The session setting that keeps the role's own path.
     static let own = "coord.search_path"
 
-    /// Set-up of a session, before any statement that names something unqualified: the role's own path is kept, and the pinned one set. Every name in them is
+    /// The first statements of a session: they keep the role's own path and set the pinned one. All names in them are
     /// qualified, and they use no operator.
     public static let setup = [
         "SELECT pg_catalog.set_config('\(own)', pg_catalog.current_setting('search_path'), false)",
@@ -21,8 +21,8 @@ public enum SearchPath {
 }
 
 extension PostgresConnection {
-    /// Pins the path, for a session that was not set up so.
-    /// - Returns: the path that was the role's own.
+    /// Pins the path in a session without this set-up.
+    /// - Returns: the role's own path.
     @discardableResult
     public func pinSearchPath() throws -> String {
         let own = try ownSearchPath()
@@ -31,15 +31,16 @@ extension PostgresConnection {
         return own
     }
 
-    /// The path that the session had before it was pinned, which is the role's own; the present one where it never was.
+    /// The role's own path: the session's path before it was pinned, or the present path of a session without a pinned
+    /// one.
     public func ownSearchPath() throws -> String {
         let paths = try only(Paths(), in: "")
         return paths.own ?? paths.present
     }
 
-    /// Runs `body` with names looked up in `path`, and sets the path back, also after an error.
+    /// Runs `body` under the search path `path`, and sets the path back, also after an error.
     ///
-    /// - Parameter path: as `current_setting('search_path')` gives it; nil for the session's.
+    /// - Parameter path: in the form of `current_setting('search_path')`; nil for the session's path.
     public func withSearchPath<R>(_ path: String?, _ body: () throws -> R) throws -> R {
         guard let path else { return try body() }
         let before = try only(Paths(), in: "").present
@@ -48,7 +49,8 @@ extension PostgresConnection {
         do {
             result = try body()
         } catch {
-            // On a broken connection nothing is left to set back, and a transaction that failed does it by its end.
+            // This fails on a broken connection, which has no path left to set back, and in a failed transaction, whose
+            // rollback sets it back.
             _ = try? run(Setting(name: "search_path", value: before), in: "")
             throw error
         }

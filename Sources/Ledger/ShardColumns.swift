@@ -1,6 +1,6 @@
 import Sharding
 
-/// The two ends of a shard's range, of which either may be open.
+/// The two ends of a shard's range. Either may be open.
 struct RangeColumns {
     static let list = "after_key, through_key"
 
@@ -17,7 +17,7 @@ struct RangeColumns {
     }
 }
 
-/// How far a shard is. The one place that knows in which columns and forms the ledger has that.
+/// A shard's position. Only this type knows its columns and their forms.
 struct PositionColumns {
     static let list = "\(CursorColumns.list), deferred, sequence, rows_done"
 
@@ -33,7 +33,7 @@ struct PositionColumns {
         rowsDone = try columns("rows_done")
     }
 
-    /// - Parameter keyColumns: of how many columns the run's keys are.
+    /// - Parameter keyColumns: the number of columns of the run's key.
     func position(_ row: LedgerRow, keyColumns: Int) throws(LedgerError) -> Position {
         Position(
             try cursor.cursor(row),
@@ -42,7 +42,7 @@ struct PositionColumns {
     }
 }
 
-/// What of a shard's range is done.
+/// The done part of a shard's range.
 struct CursorColumns {
     static let list = "checkpoint, stretch_end, stripe, stripe_key"
 
@@ -61,13 +61,13 @@ struct CursorColumns {
     func cursor(_ row: LedgerRow) throws(LedgerError) -> Cursor {
         let passed = try row.optional(checkpoint)
         let (end, last) = (try row.optional(stretchEnd), try row.optional(stripeKey))
-        // A constraint of the table has both or neither.
+        // By a constraint of the table, both are null or neither is.
         guard let number = try row.optional(stripe), let end else { return Cursor(passed) }
         return Cursor(passed, stretch: Cursor.Stretch(end: end, stripe: number, last: last))
     }
 }
 
-/// What the coordinator and people see of a shard.
+/// The columns of a shard for the coordinator and for people.
 struct ShardColumns {
     static let list = """
         id, state, epoch, owner, failures, sequence, rows_done, rows_estimated, error, \(RangeColumns.list),

@@ -2,7 +2,7 @@ import Sharding
 
 /// Counts of shards as columns.
 struct ShardCountColumns {
-    /// For a statement over shards, whose rows are those of one run.
+    /// The counts for a statement over the shards of one run.
     static let counted = """
         count(*) FILTER (WHERE state = 'pending') AS pending, count(*) FILTER (WHERE state = 'running') AS running,
             count(*) FILTER (WHERE state = 'done') AS done, count(*) FILTER (WHERE state = 'failed') AS failed

@@ -1,6 +1,7 @@
 import Sharding
 
-/// Whether shards tile a key space, whatever order their numbers are in: only PostgreSQL knows the keys' own.
+/// Checks that shards tile a key space. It does not use the keys' order, which only PostgreSQL knows, nor the shards'
+/// numbers.
 enum ShardTiling {
     struct Piece {
         var shard: ShardID
@@ -8,9 +9,9 @@ enum ShardTiling {
         var text: String { "shard \(shard) \(range)" }
     }
 
-    /// What was expected and found; nil when each shard begins where one other ends, from nil to `end`.
+    /// The first fault: expectation and finding. Nil when the shards form one chain from the open beginning to `end`.
     ///
-    /// - Parameter planned: how many there were at first. They may have been split since.
+    /// - Parameter planned: the planned number of shards. A shard may have been split since.
     static func fault(in pieces: [Piece], end: Key?, planned: Int64?) -> String? {
         let number =
             planned.map { "\(pieces.count) of \($0) planned shards are there" } ?? "it has \(pieces.count) shards"
@@ -26,7 +27,7 @@ enum ShardTiling {
         var last: Piece?
         for count in 1...max(pieces.count, 1) {
             guard let piece = byAfter[reached] else {
-                // The one that begins where none ends is what follows the gap.
+                // The shard that begins where no other ends follows the gap.
                 let next = pieces.first { piece in piece.range.after.map { !ends.contains($0) } ?? false }
                 return "expected a shard from \(reached?.description ?? "-∞") on"
                     + (last.map { ", behind \($0.text)" } ?? "") + ", and found none"

@@ -1,16 +1,17 @@
 public import Postgres
 
-/// Who is in the way of a statement that has waited for a lock for too long.
+/// The holders of locks that a statement has waited for in vain.
 public enum TableLocks {
-    /// The most sessions that are named.
+    /// The most sessions in a message.
     public static let limit = 5
 
-    /// Sessions that hold, or wait for, a lock on a table of this database that keeps others from reading or changing it.
+    /// Describes the sessions that hold, or wait for, a lock on a table of this database that keeps others from reading
+    /// or changing the table.
     ///
-    /// Ask on another connection than the one that waited, or once its statement has ended. What the server hides of
-    /// sessions of other roles is left out.
+    /// Ask on another connection than the waiting one, or after its statement has ended. Details that the server hides
+    /// from this role are left out.
     ///
-    /// - Returns: a line for each, those that hold a lock first and the oldest of them; none when they have gone.
+    /// - Returns: one line for each session: first the holders, the oldest first; empty when all have gone.
     public static func lines(_ connection: PostgresConnection) throws -> [String] {
         try connection.rows(Query(), in: "")
     }

@@ -13,13 +13,13 @@ extension WorkerLedger {
         var subject: RunID? { run }
         var parameters: PostgresParameters { PostgresParameters([run.description]) }
 
-        /// Nil where no coordinator has resolved the job.
+        /// Nil if no coordinator has resolved the job yet.
         func decoder(_ columns: LedgerColumns) throws -> (LedgerRow) throws -> Assignment? {
             let binding: LedgerColumn<String> = try columns("binding")
             let specification: LedgerColumn<String> = try columns("specification")
             return { row in
                 guard let specification = try row.optional(specification) else { return nil }
-                // Both were written at once.
+                // One statement writes both, so neither is null alone.
                 return Assignment(binding: try row[binding], specification: specification)
             }
         }
