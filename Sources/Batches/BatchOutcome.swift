@@ -8,11 +8,11 @@ package struct BatchOutcome: Sendable, Equatable {
     package var rowsDone: Int64
     package var done: Bool
     package var deferred: [Key]
-    /// Rows that a computed batch changed.
+    /// Computed batches: the number of changed rows.
     package var changed: Int64?
-    /// A batch that PostgreSQL computed was the last of its range.
+    /// `set` batches: whether the batch was the last of its range.
     package var isLast: Bool?
-    /// Where a computed batch went around held rows: the keys of those that nobody held.
+    /// Computed batches that leave held rows out: the keys of the rows that were free.
     package var attempted: [Key]?
 
     package init(
@@ -31,7 +31,7 @@ package struct BatchOutcome: Sendable, Equatable {
 
     /// Columns of all statements that write: the cursor, sequence, rows_done, done, deferred.
     /// - Returns: nil where the fence refused the batch.
-    /// - Throws: `DamagedAnswer` where the ledger's row holds what no batch has written.
+    /// - Throws: `DamagedAnswer` when the ledger's row holds values that no batch writes.
     private init?(_ result: PostgresResult, _ key: KeySchema) throws(DamagedAnswer) {
         guard result.rows == 1 else { return nil }
         let cursor = Cursor(
@@ -45,20 +45,20 @@ package struct BatchOutcome: Sendable, Equatable {
             deferred: key.keys(texts: result.text(0, 7)))
     }
 
-    /// A batch's answer that says nothing that a shard's row can hold.
+    /// An unreadable answer of a batch.
     struct DamagedAnswer: Error, CustomStringConvertible {
         var description: String {
             "the shard's row in the ledger holds what no batch writes: somebody has changed it by hand"
         }
     }
 
-    /// Of `BatchStatements.apply` and `applyDeferred`.
+    /// Reads the answer of `BatchStatements.apply` and `applyDeferred`.
     init?(ofSet result: PostgresResult, _ key: KeySchema) throws(DamagedAnswer) {
         try self.init(result, key)
         isLast = result.bool(0, 8)
     }
 
-    /// Of `BatchStatements.write`.
+    /// Reads the answer of `BatchStatements.write`.
     init?(ofWrite result: PostgresResult, _ key: KeySchema) throws(DamagedAnswer) {
         try self.init(result, key)
         changed = result.int(0, 8)

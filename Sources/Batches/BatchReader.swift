@@ -11,11 +11,11 @@ package struct HeldBatch {
     package var summary: ReadSummary
     /// Deferred keys that this read asked for, found or not.
     package var deferred: [Key]
-    /// The rows are locked by a transaction that is open.
+    /// Whether an open transaction holds locks on the rows.
     package var locked: Bool
-    /// How many of the rows, which come first, are deferred ones.
+    /// The number of deferred rows, which come first.
     package var deferredRows = 0
-    /// Deferred rows that the database does not change, taken out of `rows`.
+    /// The number of deferred rows that the database does not change. They are not in `rows` any more.
     package var unchanged: Int64 = 0
 
     package init(
@@ -32,18 +32,18 @@ package struct HeldBatch {
 
 /// Reads batches bounded in rows and bytes.
 ///
-/// Rows are taken one at a time from libpq, and no more are kept than the byte limit allows, but at least one: a row
-/// wider than the limit is a batch of its own. The number of rows asked for follows the width of the rows seen lately,
-/// so that few rows are read in vain.
+/// It takes rows one at a time from libpq and keeps as many as the byte limit allows, but at least one: a row wider
+/// than the limit is a batch by itself. It asks for a number of rows that fits the width of recent rows, so that few
+/// rows are read in vain.
 package final class BatchReader {
     private let read: RangeRead
     private let limits: BatchLimits
     private let columns: Int
     /// Nil in key order.
     private let walk: StretchWalk?
-    /// Bytes a row lately; rows that become wider count at once, narrower ones by and by.
+    /// The recent bytes of a row. Wider rows raise it at once, narrower rows lower it step by step.
     private var rowBytes = 0.0
-    /// How many keys a read with a predicate may look at for each row that it wants.
+    /// The number of keys that a read with a predicate may look at for each wanted row.
     package static let windowFactor = 10
 
     package init(statements: BatchStatements, limits: BatchLimits, columns: Int, comb: Comb? = nil) {
@@ -53,11 +53,11 @@ package final class BatchReader {
         self.columns = columns
     }
 
-    /// What one read asks for.
+    /// One read.
     package struct Request {
-        /// Nil where only deferred rows are wanted.
+        /// Nil if only deferred rows are wanted.
         var range: RangeRead.Request?
-        /// What is read of a stretch, instead of the next rows of the range.
+        /// The part of a stretch to read, instead of the next rows of the range.
         var part: Stretch.Part?
         /// Where the shard stands before the read.
         var cursor: Cursor
@@ -70,19 +70,19 @@ package final class BatchReader {
     private func limit(_ budget: Int) -> Int {
         let rows = min(limits.rows, budget)
         guard rowBytes > 0 else { return rows }
-        // A quarter more than fits, so that narrower rows are noticed.
+        // A quarter more rows than fit, so that the reader notices narrower rows.
         return max(1, min(rows, Int(Double(limits.bytes) / rowBytes * 1.25)))
     }
 
     /// - Parameters:
-    ///   - budget: rows that a batch may have by now, beside the job's own limit.
-    ///   - window: keys that a read with a predicate may look at; nil for the usual.
+    ///   - budget: a row limit beside the job's, such as timeouts have left.
+    ///   - window: the number of keys that a read with a predicate may look at; nil for the usual number.
     package func prepare(
         _ range: KeyRange, _ position: Position, locking: Bool, budget: Int = .max, window: Int? = nil,
         _ connection: PostgresConnection
     ) throws -> Request {
         let limit = limit(budget)
-        // So many that a batch of them alone stays within its limit.
+        // As many deferred rows as one batch may have.
         let deferred = Array(position.deferred.prefix(limit))
         var request = Request(
             cursor: position.cursor, limit: limit,
@@ -164,13 +164,13 @@ package final class BatchReader {
         try connection.forEachRow { row in
             if offset > 0 {
                 if windowEnd == nil { windowEnd = key.key(row) }
-                // No row of the window meets the predicate.
+                // This row has only the window's last key: no row of the window meets the predicate.
                 if row.bytes(offset) == nil { return true }
             }
             var width = 0
             for column in 0..<columns { width += row.length(column + offset) }
             if kept.rows > before, kept.bytes + width > limits.bytes {
-                // It is read again at the head of the next batch.
+                // The next batch reads this row again as its first one.
                 cut = true
                 return false
             }
@@ -185,7 +185,7 @@ package final class BatchReader {
         }
         let last = found > 0 ? key.key(of: rows.rows - 1, in: rows) : nil
         if var part = request.part {
-            // Rows that were deleted since the look did not come, so the last key tells how far the read went.
+            // Rows deleted since the look are missing, so the last key tells where the read ended.
             if cut, let last { walk?.cut(&part, behind: last) }
             return (part.cursor, part.exhausted)
         }

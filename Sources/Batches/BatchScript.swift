@@ -1,12 +1,12 @@
 import Postgres
 import Sharding
 
-/// The batch of a set job for a client that has variables, such as pgbench or psql: the statement that a worker runs, with
-/// the parameters that a worker binds.
+/// The batch of a `set` job for a client with variables, such as pgbench or psql: a worker's statement with a worker's
+/// parameters.
 ///
-/// The client's variables stand for what differs between batches: `:run`, `:shard`, `:epoch`, `:owner` and `:through` of the
-/// shard, and its sequence and checkpoint, whose variables have the names of the answer's columns. Keys are arrays of texts, as
-/// the ledger has them.
+/// The client's variables hold the values that differ between batches: `:run`, `:shard`, `:epoch`, `:owner` and
+/// `:through`, and the sequence and the checkpoint, whose variables have the names of the answer's columns. Keys are
+/// arrays of texts, as in the ledger.
 package struct BatchScript: Sendable {
     /// Prepares the statement, once in a session.
     package let prepare: String
@@ -15,7 +15,7 @@ package struct BatchScript: Sendable {
 
     package init(_ batch: SetBatch, rows: Int) {
         let own = batch.statements.own
-        // A number cannot name a variable, so that numbers which no ledger has stand for them.
+        // A number's place cannot hold a variable's name. So impossible numbers stand in for the variables.
         let fence = Fence(
             run: RunID(-1), lease: Lease(shard: ShardID(-2), epoch: Epoch(-3)), worker: WorkerID(":owner"), sequence: -4
         )

@@ -2,7 +2,7 @@ import Sharding
 
 // Batches of a stretch that is done stripe by stripe.
 extension BatchStatements {
-    /// The stripe of a row: 0 and on. It depends on nothing but the key, and on no setting of a session.
+    /// SQL for the stripe of a row, from 0. It depends only on the key, and on no setting of the session.
     func stripe(_ comb: Comb) -> String {
         let columns = target.key.names(of: target.alias)
         let number: String
@@ -10,7 +10,7 @@ extension BatchStatements {
         case .remainder: number = "\(columns[columns.count - 1])::\(Self.int8)"
         case .hash:
             let hashes = columns.map { "pg_catalog.hash_array(ARRAY[\($0)])::\(Self.int8)" }
-            // Of several columns one number, which cannot overflow.
+            // One number for several columns, without an overflow.
             number = hashes.dropFirst().reduce(hashes[0]) { sum, hash in
                 "pg_catalog.int8pl(pg_catalog.int8mul(pg_catalog.mod(\(sum), 1099511627776), 31), \(hash))"
             }
@@ -77,7 +77,7 @@ extension BatchStatements {
             """
     }
 
-    /// Parameters that hold a cursor.
+    /// The parameters of a cursor.
     struct CursorParameters {
         var checkpoint: String
         var stretchEnd: String
@@ -92,7 +92,7 @@ extension BatchStatements {
         }
     }
 
-    /// Moves the shard to a cursor, in the update at the end of a statement.
+    /// The assignments that move the shard to a cursor, for the update at the end of a statement.
     func advance(_ cursor: CursorParameters) -> String {
         var stretch = [
             ("stretch_end", cursor.stretchEnd), ("stripe", cursor.stripe), ("stripe_key", cursor.stripeKey),

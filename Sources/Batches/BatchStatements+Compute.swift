@@ -2,11 +2,11 @@ import Sharding
 
 // Batches that a program computes: read, then write.
 extension BatchStatements {
-    /// Settings under which the write's join is planned. They hold for that statement alone, since the triggers that it
-    /// fires and the job's `where` have queries of their own.
+    /// Settings under which the write's join is planned. They hold for that statement alone.
     ///
-    /// By one hash table of the values, which takes about 8 % less time; row by row where triggers fire, to whose own joins a
-    /// plan by hash may be a scan of a whole table for each row.
+    /// Without triggers, one hash table of the values joins them to the rows, which takes about 8 % less time. With
+    /// triggers, the join goes row by row, since the settings also hold for the triggers' queries: their joins by hash
+    /// may scan a whole table for each row.
     public var writeSettings: String {
         let (wanted, refused) =
             joinsByHash ? ("enable_hashjoin", "enable_nestloop") : ("enable_nestloop", "enable_hashjoin")
@@ -19,7 +19,7 @@ extension BatchStatements {
             + settings.map { "pg_catalog.set_config('\($0.0)', '\($0.1)', true)" }.joined(separator: ", ")
     }
 
-    /// Arrays are joined to the rows by hash.
+    /// Whether a hash joins the arrays to the rows.
     private var joinsByHash: Bool { !target.hasUpdateTriggers }
 
     /// Reads the next rows of the range: key, xmin, ctid and the columns to read.
@@ -60,7 +60,8 @@ extension BatchStatements {
             """
     }
 
-    /// Reads deferred rows again by key. Parameters: $1 on the keys, an array a column. `locking` keeps them from changing until the commit.
+    /// Reads deferred rows again by key. Parameters: from $1 on the keys, one array for each column. `locking` keeps
+    /// the rows from changing until the commit.
     public func readDeferred(locking: Bool) -> String {
         let predicate = target.predicate.map { " AND (\($0)\n)" } ?? ""
         return """
@@ -148,8 +149,8 @@ extension BatchStatements {
         )
     }
 
-    /// What the write does to the table, without the ledger, for a look at its plan before a ledger is there: rules,
-    /// rights and publications speak up then. Parameters as those of `write`.
+    /// The write's change of the table without the ledger, for a look at its plan before a ledger exists. The plan
+    /// fails on rules, rights and publications that forbid the write. Parameters as those of `write`.
     public func writeAlone() -> String {
         """
         WITH \(own)changed AS (\(update(from: "(SELECT 1) AS \(own)one", extra: nil)) RETURNING 1)
@@ -174,7 +175,7 @@ extension BatchStatements {
         if let extra { conditions.append(extra) }
         var places = ""
         if !mechanisms.contains(.compare) {
-            // Without the mechanism the parameters are used all the same, so that they have their types.
+            // Without the mechanism, a condition that always holds uses the parameters, so that they have types.
             conditions.append("\(written.places) IS NOT NULL")
         } else if joinsByHash {
             conditions += [

@@ -64,14 +64,15 @@ extension BatchStatements {
             """
     }
 
-    /// Updates rows that earlier batches have left out, since somebody held them. Those still held stay deferred.
+    /// Updates deferred rows, which earlier batches have left out because another session held them. Rows that are
+    /// still held stay deferred.
     ///
     /// Parameters: $6 the keys (text[]), $7 the range is exhausted. Returns as `apply`.
     public func applyDeferred() -> String {
         guard case .set(let assignments) = target.change else { preconditionFailure("a compute job has no expression") }
         let predicate = target.predicate.map { " AND (\($0)\n)" } ?? ""
         let values = assignments.map { "\($0.column.quoted) = (\($0.expression)\n)" }.joined(separator: ", ")
-        // Through text: what the ledger holds of a key.
+        // Through text, the ledger's form of a key.
         let wanted = target.key.isAmong(texts: "$6", own, target.alias)
         return """
             WITH \(tableLock), \(own)fence AS MATERIALIZED (\(fence)),
@@ -96,9 +97,9 @@ extension BatchStatements {
             """
     }
 
-    /// The rows of the table that meet the condition, and those of them that nobody holds, which are locked.
+    /// The rows that meet the condition, and, locked, those of them that are free.
     ///
-    /// - Parameter source: the part of the statement that the rows hang on.
+    /// - Parameter source: the part of the statement that the rows depend on.
     func lockable(from source: String, where condition: String) -> String {
         let rows = "SELECT \(selectedKey) FROM ONLY \(target.table) WHERE \(condition)"
         return """
@@ -118,10 +119,10 @@ extension BatchStatements {
         """
     }
 
-    /// The key that ends a batch of bounded bytes: that of the last row which still fits, or of the first row.
+    /// The last key of a batch with a byte limit: the key of the last row that fits, or of the first row.
     private func boundByBytes(_ bytes: String, _ inRangeClause: String, _ offset: String) -> String {
         guard let width = target.width else { preconditionFailure("no value of the job may be long") }
-        // Rows that the predicate leaves alone are passed over, not rewritten.
+        // Rows outside the predicate are not rewritten, so they count no bytes.
         let counted = target.predicate.map { "CASE WHEN (\($0)\n) THEN \(width) ELSE 0 END" } ?? width
         let (above, upTo) = (Self.above, Self.upTo)
         let labels = keyLabels.joined(separator: ", ")

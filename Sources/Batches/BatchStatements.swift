@@ -1,7 +1,7 @@
 import Postgres
 import Sharding
 
-/// The safety mechanisms of a batch. Tests switch one off to prove that it is needed; nothing else may.
+/// The safety mechanisms of a batch. Only tests may switch one off, to prove that it is needed.
 package struct Mechanisms: OptionSet, Sendable {
     package let rawValue: Int
     package init(rawValue: Int) { self.rawValue = rawValue }
@@ -13,28 +13,27 @@ package struct Mechanisms: OptionSet, Sendable {
     package static let compare = Mechanisms(rawValue: 4)
     /// The batch is refused unless the table is the one that the run was made for.
     package static let binding = Mechanisms(rawValue: 8)
-    /// The stretch that is under way is kept in the ledger.
+    /// The ledger keeps the stretch under way.
     package static let stretch = Mechanisms(rawValue: 16)
     package static let all: Mechanisms = [.fence, .checkpoint, .compare, .binding, .stretch]
 }
 
-/// The statements that advance a shard, made once for a run.
+/// The statements that advance a run's shards. They are made once.
 ///
-/// Every batch is one statement, so one round trip and one transaction that no client can leave open: fence, rows and
-/// checkpoint together. A statement that the fence refuses returns no row, and has changed none, since both the rows'
-/// and the shard's update hang on the fence's row.
+/// Every batch is one statement with fence, rows and checkpoint, so it is one round trip and one transaction that no
+/// client can leave open. If the fence refuses, the statement returns no row and has changed none: the updates of the
+/// rows and of the shard both depend on the fence's row.
 ///
-/// Parameters $1 to $5 are the same in all that write: run, shard, epoch, owner, sequence.
+/// Parameters $1 to $5 are the same in all statements that write: run, shard, epoch, owner, sequence.
 ///
-/// The job's own expressions stand in the same statement, and are looked up along the run's `search_path`. So every
-/// function, type and operator of coord's own is named with its schema: nobody who may create functions in a schema of
-/// that path can put one under coord's words.
+/// The job's expressions stand in the same statement and use the run's `search_path`. So coord names each of its
+/// functions, types and operators with the schema: a foreign function in that path cannot take their place.
 public struct BatchStatements: Sendable {
     public let target: Target
     /// The ledger's schema, quoted.
     public let ledger: String
     let mechanisms: Mechanisms
-    /// What the statements' own names begin with, which no table of that name can collide with.
+    /// The prefix of the statements' own names, chosen so that no table's name collides with them.
     let own: String
 
     /// - Parameter ledger: the ledger's schema, quoted.
@@ -58,29 +57,30 @@ public struct BatchStatements: Sendable {
     static let text = "pg_catalog.text"
     static let texts = "pg_catalog.text[]"
 
-    /// The key as one term.
+    /// The key as one SQL term.
     var key: String { target.key.row(of: target.alias) }
     var keyOrder: String { target.key.order(of: target.alias) }
-    /// The key's columns as they are named in parts of a statement.
+    /// The names of the key's columns within parts of a statement.
     var keyLabels: [String] { target.key.labels("\(own)k") }
     /// The key's columns under these names, for a SELECT list.
     var selectedKey: String { target.key.selected(of: target.alias, as: keyLabels) }
 
-    /// Compared with a bound, whose terms are a column each.
+    /// The comparison with a bound, which has one term for each column.
     func keyIsAbove(_ bound: [String]) -> String { target.key.compared(">", bound, target.alias) }
     func keyIsUpTo(_ bound: [String]) -> String { target.key.compared("<=", bound, target.alias) }
 
-    /// The bounds of a range, as the first parameters that a statement has for it.
+    /// The bounds of a range, as parameters of a statement.
     struct Bounds {
-        /// The condition of the lower end; nil where it is open.
+        /// The condition of the lower end; nil for an open end.
         var lower: String?
-        /// The terms of the upper end; nil where it is open.
+        /// The terms of the upper end; nil for an open end.
         var upper: [String]?
         /// The number of the next parameter.
         var next: Int
     }
 
-    /// - Parameter first: the number of the first parameter. Each end that is there has one for each column of the key.
+    /// - Parameter first: the number of the first parameter. Each closed end has one parameter for each column of the
+    ///   key.
     func bounds(from first: Int, hasLower: Bool, hasUpper: Bool) -> Bounds {
         let afterLower = first + (hasLower ? target.key.count : 0)
         return Bounds(
@@ -89,12 +89,12 @@ public struct BatchStatements: Sendable {
             next: afterLower + (hasUpper ? target.key.count : 0))
     }
 
-    /// The first part of a statement that writes. Its only use is its place: the table is named, so locked, before the
-    /// fence looks at what it is; nobody can exchange it in between.
+    /// The first part of a statement that writes. Naming the table locks it before the fence looks at it, so that
+    /// nobody can exchange the table in between.
     var tableLock: String { "\(own)table AS (SELECT FROM ONLY \(target.table) LIMIT 0)" }
 
-    /// Takes the shard's row for this transaction. No row comes where the lease is not the shard's any more, where this
-    /// batch was counted already, or where the table is not the one that the run was made for.
+    /// Locks the shard's row for this transaction. It returns no row if the shard has another lease, if this batch was
+    /// counted already, or if the table is not the run's.
     var fence: String {
         let equal = Self.equal
         var conditions = ["s.run_id \(equal) $1::\(Self.int8)", "s.id \(equal) $2::pg_catalog.int4"]
@@ -112,9 +112,9 @@ public struct BatchStatements: Sendable {
         return "SELECT s.id FROM \(ledger).shard AS s WHERE \(conditions.joined(separator: " AND ")) FOR NO KEY UPDATE"
     }
 
-    /// Whether the name still means the table of the run, its columns are the same, and nothing has come that hides
-    /// rows from an update. The name's part is a constant of the plan, which is made anew when the table is renamed or
-    /// dropped; the rest reads a few rows of the catalogue for each batch.
+    /// Whether the name still means the run's table, the columns are the same, and nothing hides rows from an update.
+    /// The table's OID is a constant of the plan, and a rename or a drop makes the plan anew. The rest reads a few rows
+    /// of the catalogue for each batch.
     private var binding: String {
         let equal = Self.equal
         let columns = target.bound.map { column in
@@ -138,7 +138,7 @@ public struct BatchStatements: Sendable {
             """
     }
 
-    /// A text as SQL writes it, whatever `standard_conforming_strings` is: the sessions pin it to on.
+    /// A text as an SQL literal. It relies on `standard_conforming_strings`, which the sessions pin to on.
     public static func literal(_ text: String) -> String {
         var quoted = "'"
         for scalar in text.unicodeScalars {
@@ -148,9 +148,9 @@ public struct BatchStatements: Sendable {
         return quoted + "'"
     }
 
-    /// With an open end, the last row that there is now bounds a batch.
+    /// The bound of a batch in a range with an open end: the last present row.
     ///
-    /// - Returns: a term for each column of the key.
+    /// - Returns: one term for each column of the key.
     func lastKey(above lower: String?) -> [String] {
         let condition = lower.map { " WHERE \($0)" } ?? ""
         let order = target.key.order(of: target.alias, descending: true)
@@ -166,12 +166,12 @@ public struct BatchStatements: Sendable {
             : "checkpoint = CASE WHEN \(checkpoint) IS NULL THEN s.checkpoint ELSE s.checkpoint END,"
     }
 
-    /// The shard's row, as the update at the end of each statement finds it.
+    /// The condition that finds the shard's row in the update at the end of each statement.
     var shardRow: String {
         "s.run_id \(Self.equal) $1::\(Self.int8) AND s.id \(Self.equal) $2::pg_catalog.int4"
     }
 
-    /// What remains deferred of what was, without the keys of the parameter that this batch has seen to.
+    /// The deferred keys without the keys in the parameter, which this batch has handled.
     func stillDeferred(without parameter: String) -> String {
         """
         ARRAY(SELECT \(own)d FROM pg_catalog.unnest(s.deferred) AS \(own)d
@@ -187,12 +187,12 @@ public struct BatchStatements: Sendable {
         return "SELECT \(selectedKey) FROM ONLY \(target.table)\(condition) ORDER BY \(keyOrder) LIMIT 1"
     }
 
-    /// The first key of a range that is not done in key order; nil where there is none.
+    /// The first key of a range that is not done in key order; nil if there is none.
     package func firstKey(behind cursor: Cursor, _ range: KeyRange, _ connection: PostgresConnection) throws -> Key? {
         try firstKey(above: cursor.checkpoint ?? range.after, connection)
     }
 
-    /// The least key above another; nil where there is none.
+    /// The least key above another; nil if there is none.
     package func firstKey(above lower: Key?, _ connection: PostgresConnection) throws -> Key? {
         var parameters = PostgresParameters()
         if let lower { target.key.append(lower, to: &parameters) }
@@ -201,10 +201,10 @@ public struct BatchStatements: Sendable {
         return result.rows == 1 ? target.key.key(result, 0) : nil
     }
 
-    /// Whether a checkpoint lies where it can: behind the lower bound and not above the upper one.
+    /// Whether a checkpoint is possible: above the lower bound and not above the upper bound.
     ///
-    /// Parameters: $1 checkpoint, $2 lower, $3 upper bound, as arrays of texts or null. Returns one boolean; fails where one
-    /// is no value of the key's type.
+    /// Parameters: $1 checkpoint, $2 lower, $3 upper bound, as arrays of texts or null. Returns one boolean; fails for
+    /// a text that is no value of the key's type.
     var checkPosition: String {
         func value(_ number: Int) -> String { target.key.value(ofArray: "$\(number)::\(Self.texts)") }
         return """
@@ -213,7 +213,7 @@ public struct BatchStatements: Sendable {
             """
     }
 
-    /// A deferred key that cannot be one, as it has another number of columns; nil where all can.
+    /// A deferred key with a wrong number of columns; nil if there is none.
     package func misfit(in position: Position) -> Key? { position.deferred.first { !target.key.fits($0) } }
 
     /// Whether a shard that stands at a cursor can go on in an order of work.
@@ -224,8 +224,8 @@ public struct BatchStatements: Sendable {
         return comb.map { stretch.stripe < $0.stripes } ?? false
     }
 
-    /// Whether all keys of a cursor lie where they can.
-    /// - Throws: a data exception where one is no key.
+    /// Whether all keys of a cursor are possible in the range.
+    /// - Throws: a data exception for a text that is no key.
     package func isInRange(_ cursor: Cursor, _ range: KeyRange, _ connection: PostgresConnection) throws -> Bool {
         func lies(_ key: Key?, _ after: Key?, _ through: Key?) throws -> Bool {
             guard let key else { return true }
@@ -237,14 +237,14 @@ public struct BatchStatements: Sendable {
         return try lies(stretch.end, start, range.through) && lies(stretch.last, start, stretch.end)
     }
 
-    /// Whether nothing of the range lies behind the cursor: then only what was deferred is left.
+    /// Whether nothing of the range is left behind the cursor. Then only deferred rows may be left.
     package func isExhausted(_ cursor: Cursor, _ range: KeyRange) -> Bool {
         guard let through = range.through else { return false }
         return cursor.stretch == nil && cursor.checkpoint == through
     }
 
-    /// Those of some keys whose rows nobody holds at this moment. Parameters: $1 on the keys, an array a column. Run it alone: its
-    /// locks last no longer.
+    /// Finds the keys whose rows are free at this moment. Parameters: from $1 on the keys, one array for each column.
+    /// Run it alone, so that its locks end with it.
     var freeRows: String {
         """
         SELECT \(selectedKey) FROM ONLY \(target.table) WHERE \(target.key.isAmong(arraysFrom: 1, target.alias))
@@ -252,10 +252,12 @@ public struct BatchStatements: Sendable {
         """
     }
 
-    /// Who holds the rows of some keys at this moment, and since when: one row a key whose row is there, in their order.
+    /// Finds the sessions that hold the rows of some keys at this moment: one result row for each key that has a row,
+    /// in the keys' order.
     ///
-    /// Parameters: $1 on the keys, an array a column. Returns key, pid, user, application, client address, state, seconds of its transaction. The pid
-    /// is null where nobody holds the row, several do, or a prepared transaction does. Nothing is locked.
+    /// Parameters: from $1 on the keys, one array for each column. Returns key, pid, user, application, client address,
+    /// state, and the seconds of the transaction. The pid is null if nobody holds the row, several sessions do, or a
+    /// prepared transaction does. It locks nothing.
     var heldRows: String {
         let equal = Self.equal
         let labels = keyLabels.map { "\(own)row.\($0)" }.joined(separator: ", ")

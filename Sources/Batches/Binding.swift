@@ -1,10 +1,10 @@
 public import Postgres
 public import Sharding
 
-/// What a run is bound to: its table's OID, and number, name and type of each column that the job knows. A name is not a
-/// table: another one may have it tomorrow.
+/// The binding of a run: its table's OID, and number, name and type of each column that the job knows. The name alone
+/// would not do: another table may have it tomorrow.
 public enum Binding {
-    /// Reads what a target is bound to, as JSON for the ledger.
+    /// Reads the binding of a target, as JSON for the ledger.
     public static func record(of target: Target, _ connection: PostgresConnection) throws -> String {
         let result = try connection.execute(
             """
@@ -17,7 +17,7 @@ public enum Binding {
         return result.text(0, 0) ?? "{}"
     }
 
-    /// Why a run cannot go on with its table, or nil when it can.
+    /// The reason why a run cannot go on with its table; nil when it can.
     ///
     /// - Parameters:
     ///   - recorded: what `record` gave when the run was made.
@@ -67,7 +67,7 @@ public enum Binding {
         return nil
     }
 
-    /// Why a run cannot go on with the key that its job has now, or nil when it is the one that its ranges are of.
+    /// The reason why a run cannot go on with its job's present key; nil when its ranges are of that key.
     ///
     /// A job that names no key has the table's primary key, which somebody may have replaced since.
     public static func keyFault(_ recorded: String, _ target: Target, _ connection: PostgresConnection) throws
@@ -98,7 +98,7 @@ public enum Binding {
         "{\(columns.map { "\($0.number)" }.joined(separator: ","))}"
     }
 
-    /// What the table is now, in the first eight columns, and each bound column: one row a column.
+    /// The table's present state in the first eight columns, then a bound column: one row for each of them.
     private static let check = """
         SELECT c.oid IS NOT NULL, pg_catalog.to_regclass($2)::pg_catalog.oid::pg_catalog.int8, b.oid,
             pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), c.relkind = 'r',
@@ -141,7 +141,7 @@ public enum Binding {
     }
 }
 
-/// What has become of a run's table.
+/// The change of a table that stops a run.
 public struct BindingFault: Error, Sendable, Equatable, CustomStringConvertible {
     public enum Kind: Sendable, Equatable {
         /// Another table, or none.
@@ -156,9 +156,9 @@ public struct BindingFault: Error, Sendable, Equatable, CustomStringConvertible 
 
     public var kind: Kind
     public var message: String
-    /// What would let the run go on as it was.
+    /// The remedy after which the run goes on as before.
     public var mend: String?
-    /// The key itself has another type: its order may be another.
+    /// Whether the key itself has another type, and so possibly another order.
     public var concernsKey: Bool
 
     public init(_ kind: Kind, _ message: String, mend: String?, concernsKey: Bool = false) {
@@ -170,7 +170,7 @@ public struct BindingFault: Error, Sendable, Equatable, CustomStringConvertible 
 
     public var description: String { message }
 
-    /// Both ways on, for a run.
+    /// The two ways to go on with a run.
     public func ways(run: RunID) -> String {
         let back =
             mend.map { "\($0), then: coord resume \(run)" }

@@ -3,7 +3,7 @@
 /// A *stretch* of keys is cut into *stripes* by a fixed function of the key. The first stripe moves one row in `stripes` of
 /// each page away; once it has committed, its room on the page is free for the new versions of the stripes that follow.
 public struct Comb: Codable, Sendable, Equatable {
-    /// How a key's stripe is found.
+    /// The function that gives a key's stripe.
     public enum Rule: String, Codable, Sendable, Equatable {
         /// The remainder of an integer: stripes are even where the numbers are.
         case remainder
@@ -13,8 +13,8 @@ public struct Comb: Codable, Sendable, Equatable {
 
     public var stripes: Int
     public var rule: Rule
-    /// Rows that a batch may have, beside the job's own limit. A page rests between two stripes while the batches of
-    /// one stripe run, so there have to be several.
+    /// The row limit of a batch, beside the job's own. A page rests between two stripes while the batches of one stripe
+    /// run, so a stripe needs several batches.
     public var batchRows: Int
     /// Keys of a stretch. A worker holds them in memory.
     public var stretchRows: Int

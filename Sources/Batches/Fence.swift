@@ -1,12 +1,12 @@
 import Postgres
 import Sharding
 
-/// What a shard's row must say for a batch to be taken: the shard is still this worker's, and no batch has been counted since.
+/// The state of a shard's row that a batch requires: the shard is still this worker's, and no later batch was counted.
 package struct Fence: Sendable, Equatable {
     package var run: RunID
     package var lease: Lease
     package var worker: WorkerID
-    /// Batches that had been committed on the shard when this one was made.
+    /// The number of batches committed on the shard before this one.
     package var sequence: Int64
 
     package init(run: RunID, lease: Lease, worker: WorkerID, sequence: Int64) {

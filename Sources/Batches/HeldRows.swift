@@ -1,18 +1,19 @@
 import Postgres
 import Sharding
 
-/// Deferred rows of the shard in hand that somebody else holds: they are left alone until they are free.
+/// The deferred rows of the shard in hand that other sessions hold. Batches leave them out until they are free.
 package struct HeldRows {
-    /// In the order in which they were met.
+    /// The keys in the order of their discovery.
     private var keys: [Key] = []
     private var known: Set<Key> = []
     private var lookedAt = Duration.zero
 
     /// The least time between two looks at them.
     static let lookInterval = Duration.milliseconds(200)
-    /// The most rows of a shard that may be deferred before no further rows are taken up: the ledger's row holds their keys.
+    /// The most deferred rows of a shard, since the ledger's row holds their keys. At this number the shard takes up no
+    /// further rows.
     package static let limit = 10_000
-    /// Rows that are looked at in one go.
+    /// The most rows of one look.
     static let lookLimit = 1000
 
     package init() {}
@@ -28,16 +29,16 @@ package struct HeldRows {
         known.removeAll()
     }
 
-    /// The deferred keys that are not known to be held.
+    /// The deferred keys without the known held ones.
     package func free(of deferred: [Key]) -> [Key] {
         keys.isEmpty ? deferred : deferred.filter { !known.contains($0) }
     }
 
-    /// Looks which of the rows are free by now, or gone.
+    /// Finds the rows that have become free or were deleted.
     ///
     /// - Parameters:
-    ///   - waiting: nothing else is left to do, so that the look is due in any case.
-    /// - Returns: who holds the first of them, when nothing else is left and all are still held.
+    ///   - waiting: whether nothing else is left to do, so that the look is due at once.
+    /// - Returns: the holder of the first row, when nothing else is left to do and all rows are still held.
     package mutating func look(
         _ statements: BatchStatements, waiting: Bool, now: Duration, _ connection: PostgresConnection
     ) throws -> WorkerWait? {

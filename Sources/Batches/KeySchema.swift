@@ -4,14 +4,14 @@ public import Sharding
 
 /// The columns of a table's key: how many there are, and how keys are named, bound, ordered, compared and decoded.
 ///
-/// Nothing else knows that a key may have more than one. The order is that of the index, which is also PostgreSQL's order
-/// of rows: `(a, b) > (1, 'x')`.
+/// No other type knows that a key may have several columns. The order is the index's order, which is also PostgreSQL's
+/// order of row values: `(a, b) > (1, 'x')`.
 public struct KeySchema: Codable, Sendable, Equatable {
     /// A column of the key.
     public struct Part: Codable, Sendable, Equatable {
         public var column: Target.Column
         public var type: KeyType
-        /// Quoted with its schema; nil where the type has none.
+        /// The collation, quoted with its schema; nil if the type has none.
         public var collation: String?
 
         public init(_ column: Target.Column, _ type: KeyType, collation: String? = nil) {
@@ -37,13 +37,13 @@ public struct KeySchema: Codable, Sendable, Equatable {
     public var columns: [Target.Column] { parts.map(\.column) }
     public var count: Int { parts.count }
 
-    /// For messages and SQL alike: `id`, or `(a, b)`.
+    /// The key for messages and for SQL: `id`, or `(a, b)`.
     public var quoted: String { Self.tuple(columns.map(\.quoted)) }
 
-    /// The column of a key of one; nil where there are several.
+    /// The column of a key with one column; nil for several.
     public var onlyColumn: Target.Column? { count == 1 ? columns.first : nil }
 
-    /// Whether a key has as many columns. What somebody wrote into the ledger by hand may have another number.
+    /// Whether a key has the schema's number of columns. A key that somebody wrote into the ledger by hand may not.
     package func fits(_ key: Key) -> Bool { key.components.count == count }
 
     /// Whether the column is part of it.
@@ -51,7 +51,7 @@ public struct KeySchema: Codable, Sendable, Equatable {
 
     /// Columns of a batch of rows before the ones that the job reads: the key, xmin and ctid.
     package var systemColumns: Int { count + 2 }
-    /// Of a batch of rows, the columns that hold the key.
+    /// The columns of a batch of rows that hold the key.
     package var batchColumns: Range<Int> { 0..<count }
     var versionColumn: Int { count }
     var placeColumn: Int { count + 1 }
@@ -76,7 +76,7 @@ extension KeySchema {
     /// The key's columns, qualified.
     package func names(of alias: String) -> [String] { columns.map { "\(alias).\($0.quoted)" } }
 
-    /// The key as one term, qualified.
+    /// The key as one qualified SQL term.
     package func row(of alias: String) -> String { Self.tuple(names(of: alias)) }
 
     /// Names for the key's columns in a part of a statement: `k`, or `k0` and `k1`.
@@ -91,29 +91,29 @@ extension KeySchema {
         names(of: alias).map { descending ? "\($0) DESC" : $0 }.joined(separator: ", ")
     }
 
-    /// Parameters for a key's values in text form, one a column, from that number on.
+    /// Parameters for a key's values in text form, one for each column, from that number on.
     package func parameters(from number: Int) -> [String] {
         parts.enumerated().map { "$\(number + $0)::\($1.type.sqlName)" }
     }
 
-    /// The key compared with another, whose terms are a column each.
+    /// The comparison with another key, which has one term for each column.
     ///
     /// - Parameter comparison: `<`, `<=` or `>`.
     package func compared(_ comparison: String, _ terms: [String], _ alias: String) -> String {
         "\(row(of: alias)) OPERATOR(pg_catalog.\(comparison)) \(Self.tuple(terms))"
     }
 
-    /// Parameters for the values of many keys, an array a column, from that number on.
+    /// Parameters for many keys, one array for each column, from that number on.
     func arrays(from number: Int) -> [String] {
         parts.enumerated().map { "$\(number + $0)::\($1.type.sqlName)[]" }
     }
 
-    /// Such arrays side by side, for a SELECT list.
+    /// Those arrays unnested side by side, for a SELECT list.
     func unnested(from number: Int, as labels: [String]) -> String {
         zip(arrays(from: number), labels).map { "pg_catalog.unnest(\($0)) AS \($1)" }.joined(separator: ", ")
     }
 
-    /// Whether the key is one of those in arrays, from that parameter on.
+    /// Whether the key is in the arrays, from that parameter on.
     func isAmong(arraysFrom number: Int, _ alias: String) -> String {
         let arrays = arrays(from: number)
         guard count > 1 else { return "\(row(of: alias)) \(BatchStatements.equal) ANY (\(arrays[0]))" }
@@ -121,7 +121,7 @@ extension KeySchema {
         return "\(row(of: alias)) \(BatchStatements.equal) ANY (SELECT \(values))"
     }
 
-    /// Whether the key is one of those in arrays, from that parameter on, where a part of the statement has a row.
+    /// Whether the key is in the arrays, from that parameter on, and a part of the statement has a row.
     func isAmong(arraysFrom number: Int, of source: String, _ alias: String) -> String {
         let arrays = arrays(from: number)
         guard count > 1 else {
@@ -132,14 +132,14 @@ extension KeySchema {
         return "\(row(of: alias)) \(BatchStatements.equal) ANY (SELECT \(values) FROM \(source))"
     }
 
-    /// Whether the key is one of the rows of a part of the statement.
+    /// Whether the key is in the rows of a part of the statement.
     func isAmong(_ source: String, _ labels: [String], _ alias: String) -> String {
         let rows = "SELECT \(labels.joined(separator: ", ")) FROM \(source)"
         guard count > 1 else { return "\(row(of: alias)) \(BatchStatements.equal) ANY (ARRAY(\(rows)))" }
         return "\(row(of: alias)) \(BatchStatements.equal) ANY (\(rows))"
     }
 
-    /// Whether the key is one of those in an array of texts as the ledger has them.
+    /// Whether the key is in an array of texts, the ledger's form of key lists.
     func isAmong(texts: String, _ own: String, _ alias: String) -> String {
         let array = "\(texts)::\(BatchStatements.texts)"
         guard count > 1 else {
@@ -152,13 +152,13 @@ extension KeySchema {
             """
     }
 
-    /// The key as one text, as the ledger has it in arrays of keys: the value, or PostgreSQL's array of several.
+    /// The key as one text, the ledger's form in key lists: the only column's value, or an array's literal.
     func text(of names: [String]) -> String {
         guard count > 1 else { return "\(names[0])::\(BatchStatements.text)" }
         return "\(array(of: names))::\(BatchStatements.text)"
     }
 
-    /// The key as an array of texts, as the ledger has checkpoints and the ends of ranges.
+    /// The key as an array of texts, the ledger's form of checkpoints and the ends of ranges.
     func array(of names: [String]) -> String {
         "ARRAY[\(names.map { "\($0)::\(BatchStatements.text)" }.joined(separator: ", "))]"
     }
@@ -168,7 +168,7 @@ extension KeySchema {
         values(ofTexts: parts.indices.map { "(\(array))[\($0 + 1)]::\(BatchStatements.text)" })
     }
 
-    /// Keys in a text array each of its columns, as terms that compare by the key's own order.
+    /// Text columns as a key, as a term that compares by the key's own order.
     package func values(ofTexts names: [String]) -> String {
         Self.tuple(
             zip(names, parts).map { name, part in
@@ -180,12 +180,12 @@ extension KeySchema {
 // MARK: - Bound and decoded
 
 extension KeySchema {
-    /// Appends a key's values, one parameter a column.
+    /// Appends a key's values, one parameter for each column.
     package func append(_ key: Key, to parameters: inout PostgresParameters) {
         for component in key.components { parameters.append(component) }
     }
 
-    /// Appends an array a column, in text form.
+    /// Appends keys in text form, one array for each column.
     package func appendTexts(_ keys: [Key], to parameters: inout PostgresParameters) {
         for part in parts.indices {
             parameters.beginArray(elementType: ElementType.text.rawValue)
@@ -194,7 +194,7 @@ extension KeySchema {
         }
     }
 
-    /// Appends an array a column, in the columns' own types.
+    /// Appends keys in the columns' own types, one array for each column.
     /// - Throws: `Misfit`.
     func appendArrays(_ keys: [Key], to parameters: inout PostgresParameters) throws {
         var batch = RowBatch(columns: count)
@@ -205,7 +205,7 @@ extension KeySchema {
         try appendArrays(batch, 0..<batch.rows, to: &parameters)
     }
 
-    /// Appends the keys of some rows of a batch, an array a column.
+    /// Appends the keys of some rows of a batch, one array for each column.
     func appendArrays(_ batch: RowBatch, _ rows: Range<Int>, to parameters: inout PostgresParameters) throws {
         for (column, part) in parts.enumerated() {
             try ValueEncoder.append(
@@ -218,13 +218,13 @@ extension KeySchema {
         Key(batchColumns.map { batch.text(row: row, column: $0) ?? "" })
     }
 
-    /// The key in some columns of a row of a result; nil where they are null.
+    /// The key in some columns of a result's row; nil if they are null.
     package func key(_ result: PostgresResult, _ row: Int, from column: Int = 0) -> Key? {
         let components = batchColumns.compactMap { result.text(row, column + $0) }
         return components.count == count ? Key(components) : nil
     }
 
-    /// The key in the first columns of a row that has just come; nil where they are null.
+    /// The key in the first columns of a row that has just come; nil if they are null.
     func key(_ row: borrowing PostgresRow) -> Key? {
         var components: [String] = []
         for column in batchColumns {
@@ -237,12 +237,12 @@ extension KeySchema {
     /// The keys in all rows of a result.
     package func keys(_ result: PostgresResult) -> [Key] { (0..<result.rows).compactMap { key(result, $0) } }
 
-    /// Keys in an array of texts, as the ledger has them.
+    /// The keys in an array of texts, the ledger's form of key lists.
     func keys(texts array: String?) -> [Key] { Key.list(array, columns: count) }
 }
 
 extension PostgresParameters {
-    /// Appends a cursor as the ledger has it: checkpoint, end of the stretch, stripe, key in the stripe.
+    /// Appends a cursor in the ledger's form: checkpoint, end of the stretch, stripe, key in the stripe.
     mutating func append(_ cursor: Cursor) {
         append(cursor.checkpoint?.literal)
         append(cursor.stretch?.end.literal)
@@ -250,7 +250,7 @@ extension PostgresParameters {
         append(cursor.stretch?.last?.literal)
     }
 
-    /// Appends keys as an array of texts, as the ledger has them.
+    /// Appends keys as an array of texts, the ledger's form of key lists.
     mutating func append(_ keys: [Key]) {
         beginArray(elementType: ElementType.text.rawValue)
         for key in keys { Array(key.text.utf8).withUnsafeBytes { appendElement($0) } }

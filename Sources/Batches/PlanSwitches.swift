@@ -1,12 +1,12 @@
 import Postgres
 
-/// Which settings of the planner a session for batches needs, so that its statements go by the key's index.
+/// The planner settings that a session for batches needs, so that its statements use the key's index.
 ///
-/// They hold for every query of the session, so also for a subquery in the job's `where`, inside a function that it calls
-/// and in triggers: a join of theirs may become a thousand times slower by them. Where such queries can be, no more is switched
-/// than the statements' plans need, which are looked at.
+/// They hold for every query of the session, also for foreign queries: subqueries in the job's `where`, and queries
+/// inside functions and triggers. Joins of those may become a thousand times slower. If a job can have such queries,
+/// only the settings are switched that the statements' plans need. The plans are looked at for that.
 package enum PlanSwitches {
-    /// From the mildest on.
+    /// The sets of settings, the mildest first.
     private static let ladder: [[String]] = [[], ["SET enable_seqscan = off"], PostgresSession.byIndex]
 
     /// Sets the session up, and says what was set, for the next session.
@@ -62,7 +62,7 @@ package enum PlanSwitches {
         }
     }
 
-    /// The plan for any values of the parameters, in lines: a generic plan does not look at the nulls.
+    /// The lines of the generic plan. It does not depend on the parameters, which are null here.
     package static func explain(_ name: String, _ sql: String, _ connection: PostgresConnection) throws -> [String] {
         try connection.prepare(name, sql)
         let count = try connection.execute(

@@ -7,7 +7,7 @@ package struct RangeRead: Sendable {
     package let statements: BatchStatements
     package init(_ statements: BatchStatements) { self.statements = statements }
 
-    /// A statement that is prepared, and its parameters.
+    /// A prepared statement and its parameters.
     package struct Request: Sendable {
         package var name: String
         package var parameters: PostgresParameters
@@ -17,7 +17,7 @@ package struct RangeRead: Sendable {
     ///
     /// - Parameters:
     ///   - cursor: where the shard stands, with no stretch under way.
-    ///   - window: keys that the read may look at, where the job has a predicate.
+    ///   - window: the number of keys that the read may look at, if the job has a predicate.
     package func range(
         _ range: KeyRange, behind cursor: Cursor, limit: Int, window: Int, _ connection: PostgresConnection
     ) throws(PostgresError) -> Request {
@@ -35,7 +35,7 @@ package struct RangeRead: Sendable {
 
     private var key: KeySchema { statements.target.key }
 
-    /// The first columns of a range's rows that are the key where the window ended: none without a predicate.
+    /// The number of a row's first columns that hold the window's last key: 0 without a predicate.
     package var windowColumns: Int { statements.target.predicate == nil ? 0 : key.count }
 
     /// The rows of a part of a stretch.
@@ -47,7 +47,7 @@ package struct RangeRead: Sendable {
         return Request(name: name, parameters: parameters)
     }
 
-    /// Deferred rows once more.
+    /// The deferred rows again.
     package func deferred(_ keys: [Key], locking: Bool, _ connection: PostgresConnection) throws -> Request {
         let name = "coord_deferred_\(locking ? 1 : 0)"
         try connection.prepare(name, statements.readDeferred(locking: locking))

@@ -1,10 +1,10 @@
 import CoordKit
 import Sharding
 
-/// Versions of deferred rows that a write was to change and left.
+/// The versions of deferred rows that a write has tried and left.
 ///
-/// A row that somebody else changed has another version at the next read. One that still has the same was left by the
-/// database itself: a trigger returned NULL, or nothing would have changed.
+/// A row that another session changed has a new version at the next read. If a row still has the same version, the
+/// database itself has left it: a trigger returned NULL, or suppressed an update without a change.
 package struct RowVersions {
     private struct Version: Equatable {
         var xmin: String
@@ -12,10 +12,10 @@ package struct RowVersions {
     }
 
     private var left: [Key: Version] = [:]
-    /// Reads in a row that found a row with the xmin that a write had left, but at another place.
+    /// For each key, the reads in a row that found the xmin of a left row at another place.
     private var moves: [Key: Int] = [:]
 
-    /// Times that a row may be deferred without its xmin moving, before that is an error.
+    /// The most such reads of a row. One more is an error.
     package static let limit = 20
 
     package init() {}
@@ -27,10 +27,10 @@ package struct RowVersions {
         moves.removeAll()
     }
 
-    /// Notes what a write has left. What earlier ones have left stays known: their rows may just be on their way.
+    /// Notes the rows that a write has left. The rows of earlier writes stay known as long as they are deferred.
     ///
     /// - Parameters:
-    ///   - tried: keys of the batch's rows that the write tried and left.
+    ///   - tried: the keys of the batch's rows that the write has tried and left.
     ///   - deferred: all deferred keys of the shard by now.
     package mutating func note(_ tried: Set<Key>, of batch: RowBatch, _ schema: KeySchema, deferred: [Key]) {
         let known = Set(deferred)
@@ -46,8 +46,8 @@ package struct RowVersions {
         }
     }
 
-    /// Whether the row of the batch is one that the database does not change.
-    /// - Returns: nil where the row keeps moving without a change, so that it could be deferred for ever.
+    /// Whether the database itself does not change this row of the batch.
+    /// - Returns: nil if the row keeps moving without a change, so that it would be deferred for ever.
     package mutating func isUnchanged(_ row: Int, of batch: RowBatch, _ schema: KeySchema) -> Bool? {
         let key = schema.key(of: row, in: batch)
         guard let version = left[key], version.xmin == batch.text(row: row, column: schema.versionColumn) else {

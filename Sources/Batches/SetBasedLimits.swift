@@ -1,12 +1,12 @@
 import Postgres
 import Sharding
 
-/// How a set-based batch keeps to the job's limits. Its rows stay in the server, so its bytes are what one transaction
+/// The limits of a set-based batch. Its rows stay in the server, so its bytes are the bytes that one transaction
 /// rewrites.
 ///
-/// Rows of a usual table are bounded by their number alone, which costs nothing: their bytes follow from the table's
-/// average row. Where rows may differ so much that a batch could exceed its bytes more than twice, each batch also looks at
-/// its rows first.
+/// In most tables the number of rows is limit enough, which costs nothing: the bytes follow from the table's average
+/// row. If rows may differ so much that a batch could exceed its bytes more than twice, each batch also looks at its
+/// rows first.
 package struct SetBasedLimits: Equatable {
     package var rows: Int
     /// Nil when the number of rows bounds the bytes too.
@@ -31,8 +31,8 @@ package struct SetBasedLimits: Equatable {
     }
 
     /// - Parameters:
-    ///   - averageRow: bytes of the table's pages for each of its rows; nil when nobody knows.
-    ///   - hasLongColumns: the job touches values whose bytes can be counted.
+    ///   - averageRow: the bytes of the table's pages for each row; nil if unknown.
+    ///   - hasLongColumns: whether the job touches values whose bytes can be counted.
     package init(_ limits: BatchLimits, averageRow: Int?, hasLongColumns: Bool, _ isToasted: Bool) {
         let average = averageRow.map { max($0, 1) }
         rows = average.map { max(1, min(limits.rows, limits.bytes / $0)) } ?? limits.rows

@@ -4,7 +4,7 @@ import Sharding
 /// A batch that PostgreSQL computes: fence, rows and checkpoint in one statement.
 package struct SetBatch: Sendable {
     package let statements: BatchStatements
-    /// Bytes that a batch may rewrite; nil where the number of its rows bounds them too.
+    /// The bytes that a batch may rewrite; nil if the row limit bounds them too.
     package let bytes: Int?
 
     package init(_ statements: BatchStatements, bytes: Int? = nil) {
@@ -29,7 +29,7 @@ package struct SetBatch: Sendable {
 
     /// Changes the rows of a part of a stretch.
     ///
-    /// - Parameter rows: those of the part's rows that are meant; nil for all. The cursor moves behind the part in any case.
+    /// - Parameter rows: the part's rows to change; nil for all. The cursor moves behind the whole part in any case.
     /// - Returns: nil where the fence refused it.
     package func run(
         _ fence: Fence, _ part: Stretch.Part, rows: Range<Int>? = nil, aroundHeld: Bool = false,
@@ -52,7 +52,7 @@ package struct SetBatch: Sendable {
         var parameters: PostgresParameters
     }
 
-    /// What `run` runs.
+    /// The call that `run` makes.
     func call(_ fence: Fence, _ range: KeyRange, behind checkpoint: Key?, rows: Int, aroundHeld: Bool = false) -> Call {
         let lower = checkpoint ?? range.after
         let upper = range.through
@@ -69,7 +69,7 @@ package struct SetBatch: Sendable {
         return Call(name: name, sql: sql, parameters: parameters)
     }
 
-    /// Changes rows that earlier batches have left out. Those that are still held stay deferred.
+    /// Changes deferred rows, which earlier batches have left out. Rows that are still held stay deferred.
     ///
     /// - Parameter exhausted: the range holds nothing behind its checkpoint.
     /// - Returns: nil where the fence refused it.

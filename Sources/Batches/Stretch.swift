@@ -2,12 +2,12 @@ import CoordKit
 import Postgres
 import Sharding
 
-/// The keys of a stretch, by stripes: what a worker works through, part by part, before it looks at the next.
+/// The keys of a stretch by stripes. A worker works through them part by part before it looks at the next stretch.
 ///
-/// It holds keys alone, at most `Comb.stretchRows` of them. Which of them are done is told by cursors, so that another worker can
+/// It holds only keys, at most `Comb.stretchRows` of them. Cursors tell which keys are done, so that another worker can
 /// go on behind any part.
 package struct Stretch {
-    /// Some rows of one stripe, to be one batch.
+    /// Some rows of one stripe, for one batch.
     package struct Part {
         /// The keys, in their order.
         package fileprivate(set) var keys: RowBatch
@@ -18,7 +18,7 @@ package struct Stretch {
         package fileprivate(set) var exhausted: Bool
     }
 
-    /// Of the shard that it is in.
+    /// The shard's range.
     let range: KeyRange
     /// Where the shard stands once all parts that were taken are done.
     private(set) var cursor: Cursor
@@ -26,10 +26,10 @@ package struct Stretch {
     private let end: Key?
     /// The range holds nothing behind the end.
     private let exhausted: Bool
-    /// Of the first stripe in hand.
+    /// The number of the first stripe in hand.
     private let first: Int
     private let stripes: [RowBatch]
-    /// Whether the stripes in hand are all that are left; else one is, perhaps in part.
+    /// Whether all stripes that are left are in hand; otherwise one is, perhaps in part.
     private let isWhole: Bool
     /// Where the look ended, if the one stripe in hand goes on behind it.
     private let cut: Key?
@@ -56,8 +56,8 @@ package struct Stretch {
 
     // MARK: - The look
 
-    /// Looks at what comes behind a cursor: the whole next stretch, or what is left of one stripe of the stretch that the cursor
-    /// is in, which another worker may have begun.
+    /// Looks at the keys behind a cursor: the whole next stretch, or the rest of one stripe of the cursor's stretch,
+    /// which another worker may have begun.
     ///
     /// Rows that somebody inserts behind the look are passed over, as those are that come behind a checkpoint.
     ///
@@ -71,7 +71,7 @@ package struct Stretch {
         let result = try rows("coord_look", statements, comb, range, behind: cursor, keys: limit, connection)
         var stripes = Array(repeating: RowBatch(columns: key.count), count: under == nil ? comb.stripes : 1)
         for row in 0..<result.rows {
-            // Null where the job's condition leaves the row alone.
+            // Null for a row outside the job's condition.
             guard let digits = result.bytes(row, key.count) else { continue }
             let index = under == nil ? digits.reduce(0) { $0 * 10 + Int($1) - 48 } : 0
             for column in 0..<key.count { stripes[index].append(result.bytes(row, column)) }
@@ -144,7 +144,7 @@ package struct Stretch {
 
     /// Takes the next rows in hand.
     ///
-    /// - Parameter limit: rows that the part may have. A stripe is cut into parts of equal size.
+    /// - Parameter limit: the most rows of the part. A stripe is cut into parts of equal size.
     /// - Returns: nil when nothing is left in hand, and another look is due. The first part of a stretch without rows has none, and
     ///   moves the cursor all the same.
     package mutating func next(rows limit: Int) -> Part? {

@@ -1,7 +1,7 @@
 import Postgres
 import Sharding
 
-/// The way of a worker through the stretches of its shards.
+/// A worker's walk through the stretches of its shards.
 package final class StretchWalk {
     package let comb: Comb
     private var stretch: Stretch?
@@ -10,8 +10,8 @@ package final class StretchWalk {
 
     /// The rows of the next batch.
     ///
-    /// What is in hand is gone on with only where the shard stands as the parts that were taken have left it. After anything
-    /// else, such as a batch that failed or another worker's, the keys are looked at again.
+    /// The walk goes on with the stretch in hand only if the shard's cursor is where the last part has left it. After
+    /// anything else, such as a failed batch or another worker's batch, it looks at the keys again.
     ///
     /// - Parameters:
     ///   - limit: rows that the batch may have, beside the comb's own limit.

@@ -1,19 +1,19 @@
 /// The table of a job as the catalogue knows it, with every name quoted by the server's rules.
 ///
-/// Its texts go into SQL as they are. Only `Preflight` makes one, from the catalogue.
+/// Its texts go into SQL unchanged. Only `Preflight` makes a target, from the catalogue.
 public struct Target: Codable, Sendable, Equatable {
     public struct Column: Codable, Sendable, Equatable {
-        /// As in the catalogue.
+        /// The name in the catalogue.
         public var name: String
         /// Its number in the table, which no rename changes.
         public var number: Int
-        /// Quoted.
+        /// The quoted name.
         public var quoted: String
         /// OID of its type.
         public var type: UInt32
         /// Its type with modifiers, as `format_type` spells it.
         public var typeName: String
-        /// What its values are: its type behind all domains.
+        /// The type of its values behind all domains.
         public var value: ValueType
 
         public init(
@@ -43,25 +43,24 @@ public struct Target: Codable, Sendable, Equatable {
     }
 
     public var oid: UInt32
-    /// Quoted, with its schema.
+    /// The quoted name with its schema.
     public var table: String
     /// The table's own name, quoted: how expressions of the job may qualify columns.
     public var alias: String
     public var key: KeySchema
     public var predicate: String?
     public var change: Change
-    /// SQL for the stored bytes of a row's values that a `set` job reads or writes and that may be long; nil when none
-    /// may.
+    /// SQL for the stored bytes of a row's long values that a `set` job reads or writes; nil if there are none.
     public var width: String?
     /// Some of the table's values are so long that they are kept outside its pages.
     public var isToasted: Bool
-    /// Columns that must stay what they are while the run is under way: the key, what is read and written, and those
-    /// whose names stand in the job's SQL.
+    /// Columns that must not change during the run: the key, the columns read and written, and the columns whose names
+    /// stand in the job's SQL.
     public var bound: [Column]
-    /// Triggers fire for updates, or the job's SQL calls functions that are not PostgreSQL's own or holds
-    /// subqueries: queries of somebody else are planned in coord's sessions.
+    /// Whether foreign queries are planned in coord's sessions: triggers fire for updates, or the job's SQL has
+    /// subqueries or calls functions that are not PostgreSQL's own.
     public var runsForeignQueries: Bool
-    /// Triggers of the application fire for updates.
+    /// Whether the application's triggers fire for updates.
     public var hasUpdateTriggers: Bool
 
     public init(

@@ -3,7 +3,7 @@ import Postgres
 
 /// Turns text values into the elements of a binary array.
 enum ValueEncoder {
-    /// A value that is none of the type.
+    /// A text that is no value of the type.
     struct Fault: Error, Equatable {
         /// The row's index in its batch, from 0.
         var row: Int
@@ -32,7 +32,7 @@ enum ValueEncoder {
         parameters.endArray()
     }
 
-    /// Appends a written column's values, in the form that has the server do with them what an assignment does.
+    /// Appends a written column's values in a form that the server treats like an assignment.
     static func append(
         _ batch: RowBatch, column: Int, rows: Range<Int>, as form: ValueForm, to parameters: inout PostgresParameters
     ) throws {
@@ -123,7 +123,7 @@ enum ValueEncoder {
         return (block, offset)
     }
 
-    /// As PostgreSQL's input function reads it: braces around it, and a hyphen behind any four digits.
+    /// Reads the forms of PostgreSQL's input function: optional braces, and optional hyphens after any four digits.
     static func uuid(_ bytes: UnsafeRawBufferPointer) -> [UInt8]? {
         var text = bytes[...]
         if text.first == 123 {

@@ -1,14 +1,15 @@
 public import Postgres
 public import Sharding
 
-/// How the values of a written column travel, so that the server does with each what `UPDATE t SET v = $1` does: it
-/// goes through its type's input function, and is then assigned. An explicit cast has other rules: it cuts what is too
-/// long for a domain.
+/// The form in which a written column's values are sent, so that the server treats each like `UPDATE t SET v = $1`: the
+/// type's input function reads it, and an assignment follows. An explicit cast has other rules: it cuts a value that is
+/// too long for a domain.
 public enum ValueForm: Sendable, Equatable {
-    /// An array in binary form, assigned as it is: integers, booleans, uuid and text, and domains over them. The types
-    /// varchar and char too: what is too long is refused by the assignment.
+    /// An array in binary form: integers, booleans, uuid and text, and domains over them. Also varchar and char: the
+    /// assignment refuses a value that is too long.
     case binary(ElementType)
-    /// An array of texts; each is turned into the type of this name, by its input function since there is no cast.
+    /// An array of texts. Each becomes a value of the type of this name, through the type's input function, since there
+    /// is no cast.
     case converted(String)
     /// An array of the type of this name in text form, whose elements go through its input function.
     case literal(String)

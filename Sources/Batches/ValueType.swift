@@ -1,4 +1,4 @@
-/// What the values of a column are: its type behind all domains.
+/// The type of a column's values behind all domains.
 public struct ValueType: Codable, Sendable, Equatable {
     /// OID of the type; of the type that a domain is over, through domains over domains.
     public var base: UInt32
@@ -6,12 +6,12 @@ public struct ValueType: Codable, Sendable, Equatable {
     public var name: String
     /// Of an array type: OID of the type of its elements, behind all domains; nil for every other type.
     public var element: UInt32?
-    /// What stands between the elements of an array: a comma for all types that come with PostgreSQL but `box`.
+    /// The delimiter between the elements of an array: a comma for all of PostgreSQL's own types but `box`.
     public var delimiter: UInt8
-    /// Whether there is an array type of it.
+    /// Whether the type has an array type.
     public var hasArray: Bool
-    /// Whether there is a cast from text to it, whose rules may differ from those of its input function: an explicit cast
-    /// to regclass refuses `-`, which an UPDATE takes.
+    /// Whether the type has a cast from text. The cast's rules may differ from the input function's: an explicit cast
+    /// to regclass refuses `-`, which an UPDATE accepts.
     public var hasTextCast: Bool
 
     public init(

@@ -18,7 +18,7 @@ package struct WriteBatch {
         self.writes = writes
     }
 
-    /// A computed value that its column's type does not have.
+    /// A computed value that is no value of its column's type.
     package struct RefusedValue: Error {
         /// The row's index in its batch, from 0.
         package var row: Int
@@ -52,21 +52,21 @@ package struct WriteBatch {
     private static let settings = "coord_write_settings"
     private static func name(_ aroundHeld: Bool) -> String { aroundHeld ? "coord_write_around" : "coord_write" }
 
-    /// Prepares what `send` and `run` need.
+    /// Prepares the statements of `send` and `run`.
     package func prepare(aroundHeld: Bool = false, _ connection: PostgresConnection) throws(PostgresError) {
         try connection.prepare(Self.settings, statements.writeSettings)
-        // Its plan is made at its first use, under these settings.
+        // The server plans it at its first use, under these settings.
         try connection.prepare(Self.name(aroundHeld), statements.write(aroundHeld: aroundHeld))
     }
 
-    /// Sends the write that was bound, as a transaction of its own; the connection is in pipeline mode.
+    /// Sends the bound write as one transaction; the connection is in pipeline mode.
     package func send(aroundHeld: Bool = false, _ connection: PostgresConnection) throws(PostgresError) {
         try connection.send(prepared: Self.settings, PostgresParameters())
         try connection.send(prepared: Self.name(aroundHeld), parameters)
         try connection.sync()
     }
 
-    /// Waits for what `send` has sent. Also after an error the connection is ready for what was sent behind it.
+    /// Waits for the answer to `send`. After an error, the connection is still ready for the answers to later requests.
     /// - Returns: nil where the fence refused it.
     package func receive(_ connection: PostgresConnection) throws -> BatchOutcome? {
         var failure: PostgresError?
@@ -78,7 +78,7 @@ package struct WriteBatch {
         return try result.flatMap { try BatchOutcome(ofWrite: $0, statements.target.key) }
     }
 
-    /// Runs the write that was bound within the transaction that is open.
+    /// Runs the bound write within the open transaction.
     package func run(aroundHeld: Bool = false, _ connection: PostgresConnection) throws -> BatchOutcome? {
         try prepare(aroundHeld: aroundHeld, connection)
         _ = try connection.executePrepared(Self.settings, "", PostgresParameters())
