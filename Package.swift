@@ -21,7 +21,7 @@ let package = Package(
     name: "coord",
     products: [
         .executable(name: "coord", targets: ["coord"]),
-        // For a program of one's own: coord with transforms that are compiled into it.
+        // For a custom program: coord with transforms that are compiled into it.
         .library(name: "CoordKit", targets: ["CoordKit", "CoordCLI"]),
     ],
     dependencies: [
@@ -59,7 +59,7 @@ let package = Package(
             exclude: ["coord.proto"]),
         module("Ledger", ["Sharding", "Postgres"]),
         module("CoordKit"),
-        // The data plane: what reads and changes the rows of a table, and moves a shard's position with them.
+        // The data plane: the statements that read and change the rows of a table and move a shard's position.
         module("Batches", ["CoordKit", "Postgres", "Sharding"]),
         // Programs and transforms that compute a batch's values.
         module("Compute", ["Batches", "CoordKit", "Host", "Sharding"]),
@@ -92,7 +92,7 @@ let package = Package(
             ]),
         .executableTarget(name: "coord", dependencies: ["CoordCLI"], swiftSettings: settings),
 
-        // What several suites of tests need: a database of a test's own, sessions, a ledger with a run.
+        // Shared parts of several suites: a database for each test, sessions, a ledger with a run.
         .target(
             name: "Support", dependencies: ["Batches", "Host", "Ledger", "Postgres", "Sharding"], path: "Tests/Support",
             swiftSettings: settings),
@@ -122,7 +122,7 @@ let package = Package(
         .testTarget(
             name: "ClusteredTests", dependencies: ["Postgres", "Host", "Sharding", "Support", "Wire", "ZeroMQ"],
             exclude: ["Programs"], swiftSettings: settings),
-        // A program as a user would write it, with a transform of its own; the clustered tests run it.
+        // A custom program as a user would write it, with transforms; the clustered tests run it.
         .executableTarget(
             name: "own-transforms", dependencies: ["CoordKit", "CoordCLI"], path: "Tests/OwnTransforms",
             swiftSettings: settings),

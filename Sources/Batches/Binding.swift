@@ -175,7 +175,7 @@ public struct BindingFault: Error, Sendable, Equatable, CustomStringConvertible 
         let back =
             mend.map { "\($0), then: coord resume \(run)" }
             ?? (kind == .type && !concernsKey ? "coord resume \(run)   goes on with the column as it is now" : nil)
-        return [back, "coord start FILE --new   cancels run \(run) and begins anew with what is there now"]
+        return [back, "coord start FILE --new   cancels run \(run) and begins anew with the present table"]
             .compactMap { $0 }.joined(separator: "\n  ")
     }
 }

@@ -66,7 +66,7 @@ package struct WriteBatch {
         try connection.sync()
     }
 
-    /// Waits for the answer to `send`. After an error, the connection is still ready for the answers to later requests.
+    /// Waits for the answer to `send`. After an error, the answers to later requests can still be received.
     /// - Returns: nil where the fence refused it.
     package func receive(_ connection: PostgresConnection) throws -> BatchOutcome? {
         var failure: PostgresError?

@@ -78,7 +78,7 @@ extension Job {
     static var tooLarge: Complaint {
         Complaint(
             "the file is larger than 1 MiB (\(maximumFileBytes) bytes), the limit for a job file",
-            mend: "Move what is large into a program or an SQL function, and call that from the job.")
+            mend: "Move large parts into a program or an SQL function, and call that from the job.")
     }
 
     private static func complaint(errno code: Int32) -> Complaint {

@@ -61,13 +61,13 @@ struct YAMLProblem {
             "Close it with the same quote; in '...', write '' for a quote."
         ),
         (
-            "did not find expected key", "a key is expected here, and this is none",
+            "did not find expected key", "a key is expected here",
             "Check the indentation. " + quoteEnds
         ),
         ("expected comment or line break", "after '|' or '>' the line must end", quoteEnds),
         ("did not find expected ',' or ']'", "a list in [ ] is not closed, or a ',' is missing", nil),
         ("did not find expected ',' or '}'", "a mapping in { } is not closed, or a ',' is missing", nil),
-        ("did not find expected '-'", "a list item is expected here, and this is none", "Start each item with '- '."),
+        ("did not find expected '-'", "a list item is expected here", "Start each item with '- '."),
         (
             "cannot start any token", "a value cannot start with this character",
             "Put the value in quotes, or write it on its own line below 'key: |'."

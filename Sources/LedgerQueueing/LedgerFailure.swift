@@ -14,7 +14,7 @@ package struct LedgerFailure: Error, Equatable, Sendable, CustomStringConvertibl
 
     package var kind: Kind
     package var error: any Error
-    /// The server is there, and takes no writes. Only where it is `away`.
+    /// Whether the server answers but accepts no writes. Only with the kind `away`.
     package var isReadOnly: Bool
 
     package init(_ kind: Kind, _ error: any Error, isReadOnly: Bool = false) {

@@ -27,6 +27,6 @@ public struct PostgresError: Error, Sendable, Equatable, CustomStringConvertible
 
     public var recovery: Recovery { Recovery.of(sqlState: sqlState) }
 
-    /// Whether the server is there but takes no writes, as a standby does not, or one that its operator has stopped writing to.
+    /// Whether the server answers but accepts no writes: a standby, or a server that its operator has made read-only.
     public var isReadOnly: Bool { sqlState == "25006" }
 }

@@ -226,7 +226,7 @@ public enum Preflight {
         if case .compute = target.change, !catalogue.versionsReadable {
             throw PreflightError(
                 .permission,
-                "this role may not SELECT xmin and ctid of \(job.table), by which a change made meanwhile is seen",
+                "this role may not SELECT xmin and ctid of \(job.table), which show a change of the row",
                 mend: "GRANT SELECT (xmin, ctid) ON \(target.table) TO the role")
         }
     }

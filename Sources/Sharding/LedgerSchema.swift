@@ -49,7 +49,7 @@ public struct LedgerSchema: Equatable, Sendable, CustomStringConvertible {
             return "is PostgreSQL's own"
         }
         if name.utf8.contains(bodyQuote.utf8) {
-            return "holds \(bodyQuote), by which the ledger's functions are quoted"
+            return "holds \(bodyQuote), the quote around the ledger's functions"
         }
         return nil
     }

@@ -1,7 +1,7 @@
 import CoordCLI
 import CoordKit
 
-/// coord with two transforms of one's own, as a user of the library would write it.
+/// A custom program: coord with two transforms, as a user of the library would write it.
 @main
 enum OwnTransforms {
     static let shout = RowTransform("shout") { row, writer in
