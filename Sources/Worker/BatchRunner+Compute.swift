@@ -203,6 +203,11 @@ extension BatchRunner {
             last = error
             rows = rows.lowerBound..<middle
         }
+        try bind(fence, batch, rows)
+        // An error that no row has by itself is none of the row that is left.
+        guard let error = try trial(connection) else { return last }
+        guard error.mayConcernValue else { return error }
+        last = error
         let target = statements.target
         let key = target.key.key(of: rows.lowerBound, in: batch.rows)
         var cause = StepError.Cause(last, key: key, effect: .rolledBack)
@@ -228,7 +233,7 @@ extension BatchRunner {
     /// Runs the write that was bound, and takes it back.
     /// - Returns: how it failed; nil where it did not.
     func trial(_ connection: PostgresConnection) throws -> PostgresError? {
-        try connection.execute("BEGIN")
+        try beginTrial(connection)
         do {
             _ = try writeBatch?.run(connection)
             try connection.execute("ROLLBACK")

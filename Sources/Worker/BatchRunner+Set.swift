@@ -79,8 +79,18 @@ extension BatchRunner {
             cursor = outcome.cursor
             rows -= half
         }
+        // An error that no row has by itself, such as that of two rows together, is none of the row that is left.
+        guard let error = try trial(set, fence, behind: cursor, rows: 1, connection).error else {
+            return StepError(last)
+        }
         let key = try set.statements.firstKey(behind: cursor, range, connection)
-        return failure(last, key, set.statements)
+        return failure(error, key, set.statements)
+    }
+
+    /// Begins a transaction that will be rolled back. What its commit would check is checked row by row.
+    func beginTrial(_ connection: PostgresConnection) throws {
+        try connection.execute("BEGIN")
+        try connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
     }
 
     /// Tries some rows behind a cursor, and takes back what that did.
@@ -88,7 +98,7 @@ extension BatchRunner {
     private func trial(
         _ set: SetBatch, _ fence: Fence, behind cursor: Cursor, rows: Int, _ connection: PostgresConnection
     ) throws -> (outcome: BatchOutcome?, error: PostgresError?) {
-        try connection.execute("BEGIN")
+        try beginTrial(connection)
         do {
             let outcome = try set.run(fence, range, behind: cursor, rows: rows, connection)
             try connection.execute("ROLLBACK")
@@ -104,7 +114,7 @@ extension BatchRunner {
     private func trial(
         _ set: SetBatch, _ fence: Fence, _ part: Stretch.Part, rows: Range<Int>, _ connection: PostgresConnection
     ) throws -> PostgresError? {
-        try connection.execute("BEGIN")
+        try beginTrial(connection)
         do {
             _ = try set.run(fence, part, rows: rows, connection)
             try connection.execute("ROLLBACK")

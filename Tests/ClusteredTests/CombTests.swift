@@ -92,22 +92,50 @@ import Testing
 
     // MARK: - Whose fault a failure is
 
-    /// A row that the database refuses, in the middle of a part; a row at which the job's condition fails.
-    @Test(arguments: Items.Kind.allCases, [false, true])
-    func rowThatFailsIsNamed(kind: Items.Kind, inCondition: Bool) async throws {
+    /// How a row's change fails.
+    enum Fault: Sendable, CaseIterable {
+        case constraint, constraintAtCommit, condition
+
+        var statements: [String] {
+            switch self {
+            case .constraint: ["ALTER TABLE items ADD CHECK (id <> 777 OR n = 0)"]
+            case .constraintAtCommit:
+                [
+                    """
+                    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+                        $$ BEGIN IF NEW.id = 777 THEN RAISE 'not this one'; END IF; RETURN NULL; END $$
+                    """,
+                    """
+                    CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON items DEFERRABLE INITIALLY DEFERRED
+                        FOR EACH ROW EXECUTE FUNCTION refuse()
+                    """,
+                ]
+            case .condition: []
+            }
+        }
+    }
+
+    @Test(arguments: [
+        (Items.Kind.setBased, Fault.constraint), (.setBased, .constraintAtCommit), (.setBased, .condition),
+        (.rowBased, .constraint), (.rowBased, .condition),
+    ])
+    func rowThatFailsIsNamed(kind: Items.Kind, fault: Fault) async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 1_000)
-            if !inCondition {
-                try await scenario.session.execute("ALTER TABLE items ADD CHECK (id <> 777 OR n = 0)")
+            try await scenario.session.execute(all: fault.statements)
+            for order in kind == .setBased ? [Items.comb, "order: key\n"] : [Items.comb] {
+                let more = order + (fault == .condition ? "where: 10 / (id - 777) < 100\n" : "where: n = 0\n")
+                let job = try items.job(kind, shards: 4, more: more)
+                let ended = try await scenario.run("start", job, "--workers", "2")
+                #expect(ended.status == 3, "\(ended.errors)")
+                let run = try await scenario.newestRun()
+                let errors = try await scenario.session.execute(
+                    "SELECT error FROM coord.shard WHERE run_id = \(run) AND state <> 'done'")
+                #expect(errors.count == 1)
+                #expect(errors.first?.first??.contains("row id 777: ") == true, "\(order)\(errors)")
+                try await scenario.session.execute(
+                    "UPDATE items SET n = 0 WHERE id <> 777", "DROP SCHEMA coord CASCADE")
             }
-            let more = inCondition ? Items.comb + "where: 10 / (id - 777) < 100\n" : Items.comb
-            let ended = try await scenario.run("start", try items.job(kind, shards: 4, more: more), "--workers", "2")
-            #expect(ended.status == 3, "\(ended.errors)")
-            let run = try await scenario.newestRun()
-            let errors = try await scenario.session.execute(
-                "SELECT error FROM coord.shard WHERE run_id = \(run) AND state <> 'done'")
-            #expect(errors.count == 1)
-            #expect(errors.first?.first??.contains("row id 777: ") == true, "\(errors)")
         }
     }
 
