@@ -107,8 +107,15 @@ package final class BatchReader {
     ) throws -> HeldBatch {
         let request = try prepare(range, position, locking: locking, budget: budget, window: window, connection)
         try connection.enterPipeline()
-        try send(request, connection)
-        let batch = try receive(request, connection)
+        let batch: HeldBatch
+        do {
+            try send(request, connection)
+            batch = try receive(request, connection)
+        } catch {
+            // What looks for the row at fault runs on the same connection.
+            if connection.isAlive { try connection.leavePipeline() }
+            throw error
+        }
         try connection.leavePipeline()
         return batch
     }

@@ -22,21 +22,21 @@ extension CoordinatorLedger {
         }
 
         /// Who keeps old row versions for longest, where this role can see that: a session, a prepared transaction, a slot.
-        /// What coord's own sessions do is over within a batch.
+        /// What coord's own sessions do is over within a batch. A transaction with changes of its own holds up every database of
+        /// the server, since their snapshots see it under way; those of this one come first.
         private static let oldestSnapshot = """
             SELECT h.name FROM (
                 SELECT 'pid ' || a.pid || ' (' || a.usename || ', ' || a.application_name || ', '
                     || round(date_part('epoch', clock_timestamp() - a.xact_start)) || ' s)' AS name,
-                    GREATEST(age(a.backend_xmin), age(a.backend_xid)) AS age
-                FROM pg_stat_activity AS a
-                WHERE a.datid = (SELECT oid FROM pg_database WHERE datname = current_database())
-                    AND (a.backend_xmin IS NOT NULL OR a.backend_xid IS NOT NULL)
+                    GREATEST(age(a.backend_xmin), age(a.backend_xid)) AS age, a.datid IS DISTINCT FROM d.oid AS elsewhere
+                FROM pg_stat_activity AS a, (SELECT oid FROM pg_database WHERE datname = current_database()) AS d
+                WHERE (a.backend_xid IS NOT NULL OR a.backend_xmin IS NOT NULL AND a.datid = d.oid)
                     AND a.application_name NOT LIKE 'coord %' AND clock_timestamp() - a.xact_start > interval '5 s'
-                UNION ALL SELECT 'the prepared transaction ' || gid, age(transaction) FROM pg_prepared_xacts
-                WHERE database = current_database()
-                UNION ALL SELECT 'the replication slot ' || slot_name, age(xmin) FROM pg_replication_slots
+                UNION ALL SELECT 'the prepared transaction ' || gid, age(transaction), database <> current_database()
+                FROM pg_prepared_xacts
+                UNION ALL SELECT 'the replication slot ' || slot_name, age(xmin), false FROM pg_replication_slots
                 WHERE xmin IS NOT NULL
-            ) AS h ORDER BY h.age DESC LIMIT 1
+            ) AS h ORDER BY h.elsewhere, h.age DESC LIMIT 1
             """
 
         var ownership: Ownership

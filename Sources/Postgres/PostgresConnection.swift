@@ -201,14 +201,28 @@ public final class PostgresConnection {
     /// Waits for the end of an implicit transaction that `sync` asked for.
     public func nextSync() throws(PostgresError) {
         if let broken { throw broken }
-        guard let result = try next() else { throw lastError }
-        let status = PQresultStatus(result)
-        guard status == PGRES_PIPELINE_SYNC else {
-            _ = try check(result)
-            return
+        var failure: PostgresError?
+        // An error of the commit, as of a deferred constraint, comes before the mark, and has an end of its own.
+        for _ in 0..<Self.resultsBeforeMark {
+            guard let result = try next() else {
+                if failure == nil { throw lastError }
+                continue
+            }
+            if PQresultStatus(result) == PGRES_PIPELINE_SYNC {
+                PQclear(result)
+                if let failure { throw failure }
+                return
+            }
+            do { _ = try check(result) } catch {
+                failure = failure ?? error
+                if let broken { throw broken }
+            }
         }
-        PQclear(result)
+        throw failure ?? lastError
     }
+
+    /// The most results, ends of results included, that may come before the mark of a transaction's end.
+    private static let resultsBeforeMark = 8
 
     /// Reads the result of the current statement row by row, so that libpq holds one row at most.
     ///

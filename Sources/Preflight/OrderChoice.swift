@@ -122,11 +122,11 @@ extension OrderChoice {
         let result = try connection.execute(
             """
             SELECT a.pid, a.usename, a.application_name, pg_catalog.round(pg_catalog.date_part('epoch', now() - a.xact_start))::int
-            FROM pg_stat_activity AS a
-            WHERE a.pid <> pg_backend_pid() AND (a.backend_xid IS NOT NULL OR a.backend_xmin IS NOT NULL
-                    AND a.datid = (SELECT oid FROM pg_database WHERE datname = current_database())) AND now() - a.xact_start > make_interval(secs => $1::int)
-                AND a.backend_type <> 'autovacuum worker'
-            ORDER BY a.xact_start LIMIT 3
+            FROM pg_stat_activity AS a, (SELECT oid FROM pg_database WHERE datname = current_database()) AS here
+            WHERE a.pid <> pg_backend_pid() AND a.backend_type <> 'autovacuum worker'
+                AND (a.backend_xid IS NOT NULL OR a.backend_xmin IS NOT NULL AND a.datid = here.oid)
+                AND now() - a.xact_start > make_interval(secs => $1::int)
+            ORDER BY a.datid IS DISTINCT FROM here.oid, a.xact_start LIMIT 3
             """, ["\(seconds)"])
         return (0..<result.rows).map { row in
             "pid \(result.text(row, 0) ?? "?") (\(result.text(row, 1) ?? "?"), \(result.text(row, 2) ?? "")) has a "

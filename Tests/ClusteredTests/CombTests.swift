@@ -117,13 +117,13 @@ import Testing
 
     @Test(arguments: [
         (Items.Kind.setBased, Fault.constraint), (.setBased, .constraintAtCommit), (.setBased, .condition),
-        (.rowBased, .constraint), (.rowBased, .condition),
+        (.rowBased, .constraint), (.rowBased, .constraintAtCommit), (.rowBased, .condition),
     ])
     func rowThatFailsIsNamed(kind: Items.Kind, fault: Fault) async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 1_000)
             try await scenario.session.execute(all: fault.statements)
-            for order in kind == .setBased ? [Items.comb, "order: key\n"] : [Items.comb] {
+            for order in [Items.comb, "order: key\n"] {
                 let more = order + (fault == .condition ? "where: 10 / (id - 777) < 100\n" : "where: n = 0\n")
                 let job = try items.job(kind, shards: 4, more: more)
                 let ended = try await scenario.run("start", job, "--workers", "2")
