@@ -99,7 +99,11 @@ package struct LedgerQueueStateMachine: Sendable {
             case .drained, .stopped: .release(cancelled: false)
             case .cancelled: .release(cancelled: true)
             }
+        // Who has left is of the least weight, and many workers may have: the run is given back before that is noted.
+        let departures = waiting.filter(\.isDeparture)
+        waiting.removeAll(where: \.isDeparture)
         if let release { waiting.append(release) }
+        waiting.append(contentsOf: departures)
         return (release == nil ? [.leave] : []) + (isFree ? next() : [])
     }
 

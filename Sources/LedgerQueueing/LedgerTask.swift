@@ -26,6 +26,9 @@ package enum LedgerTask: Equatable, Sendable {
         }
     }
 
+    /// Whether it only notes that a worker has left.
+    var isDeparture: Bool { if case .left = self { true } else { false } }
+
     /// Whether one waiting task stands for all equal ones that come before its turn.
     var isPeriodic: Bool { self == .renew || self == .note }
 }
