@@ -42,6 +42,8 @@ public struct OrderChoice: Sendable, Equatable {
     static let batchesOfStripe = 4
     /// Age of a snapshot from which on it is told, in seconds.
     static let oldSnapshot = 10
+    /// Old snapshots that are told of.
+    static let snapshotLimit = 3
 }
 
 extension OrderChoice {
@@ -49,10 +51,10 @@ extension OrderChoice {
     ///
     /// - Parameters:
     ///   - rows: of the table; `estimated`: those that the job's condition leaves.
-    ///   - seconds: age of a snapshot from which on it is told.
+    ///   - seconds: age of a snapshot from which on it is told; `limit`: of how many.
     static func choose(
         _ target: Target, _ job: Job, rows: Int64, estimated: Int64, snapshotsFrom seconds: Int = oldSnapshot,
-        _ connection: PostgresConnection
+        limit: Int = snapshotLimit, _ connection: PostgresConnection
     ) throws -> OrderChoice {
         let (asked, batch) = (job.order, job.batch)
         let table = try Table(target, rows: rows, connection)
@@ -86,7 +88,7 @@ extension OrderChoice {
                 return inKeyOrder("the rows are so wide that a batch is bounded by their bytes")
             }
         }
-        obstacles += try oldSnapshots(from: seconds, connection)
+        obstacles += try oldSnapshots(from: seconds, limit: limit, connection)
         let stripes = min(max(Int(table.rowsOnPage / 2), Self.stripes.lowerBound), Self.stripes.upperBound)
         let rule: Comb.Rule = table.hasEvenRemainders(stripes) ? .remainder : .hash
         let batchRows = min(batch.rows, Self.limit(for: job.change))
@@ -118,7 +120,8 @@ extension OrderChoice {
     ///
     /// One that writes counts in any database: no snapshot is newer than the oldest transaction that writes, and a page is cleared
     /// under a snapshot.
-    private static func oldSnapshots(from seconds: Int, _ connection: PostgresConnection) throws -> [String] {
+    private static func oldSnapshots(from seconds: Int, limit: Int, _ connection: PostgresConnection) throws -> [String]
+    {
         let result = try connection.execute(
             """
             SELECT a.pid, a.usename, a.application_name, pg_catalog.round(pg_catalog.date_part('epoch', now() - a.xact_start))::int
@@ -126,8 +129,8 @@ extension OrderChoice {
             WHERE a.pid <> pg_backend_pid() AND a.backend_type <> 'autovacuum worker'
                 AND (a.backend_xid IS NOT NULL OR a.backend_xmin IS NOT NULL AND a.datid = here.oid)
                 AND now() - a.xact_start > make_interval(secs => $1::int)
-            ORDER BY a.datid IS DISTINCT FROM here.oid, a.xact_start LIMIT 3
-            """, ["\(seconds)"])
+            ORDER BY a.datid IS DISTINCT FROM here.oid, a.xact_start LIMIT $2::int
+            """, ["\(seconds)", "\(limit)"])
         return (0..<result.rows).map { row in
             "pid \(result.text(row, 0) ?? "?") (\(result.text(row, 1) ?? "?"), \(result.text(row, 2) ?? "")) has a "
                 + "transaction open for \(result.text(row, 3) ?? "?") s: as long as it is, no old row version makes room"

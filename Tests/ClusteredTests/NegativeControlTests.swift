@@ -13,9 +13,9 @@ import Testing
                     try await !zombie.items.violations(run: zombie.run).isEmpty
                 }
             } catch { throw LiveProcess.Stuck(output: zombie.process.errors) }
-            // What it read is compared, so that it writes to the ledger alone.
-            let changed = try await scenario.session.int("SELECT count(*) FROM items WHERE n = 2")
-            #expect((changed > 0) == (kind == .setBased))
+            // What it had read is compared, so that this batch writes to the ledger alone. The next one reads anew.
+            guard kind == .setBased else { return }
+            #expect(try await scenario.session.int("SELECT count(*) FROM items WHERE n = 2") > 0)
         }
     }
 

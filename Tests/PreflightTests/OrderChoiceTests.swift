@@ -161,7 +161,7 @@ import Testing
         let target = try fixture.check(job).target
         return try OrderChoice.choose(
             target, try Job.parse(text: job, file: "job.yaml", directory: "/"), rows: 7_000, estimated: 7_000,
-            snapshotsFrom: seconds, fixture.connection
+            snapshotsFrom: seconds, limit: 1000, fixture.connection
         ).obstacles.filter { $0.hasPrefix("pid \(session.backendPID) (") }
     }
 
