@@ -76,6 +76,12 @@ struct JSONArrayTests {
     @Test(arguments: text + others)
     func anArrayComesBackAsItWas(array: Case) throws {
         let connection = try PostgresConnection(.init(applicationName: "coord test"))
+        var array = array
+        if array.type == "numeric[]", connection.serverVersion < 140_000 {
+            // Before 14 no numeric is infinite.
+            array.sql = array.sql.replacing(",'-Infinity'", with: "")
+            array.json = array.json.replacing(#","-Infinity""#, with: "")
+        }
         let sent = try #require(try connection.execute("SELECT (\(array.sql))::\(array.type)::text").text(0, 0))
         let json = Self.toJSON(sent, array.form)
         #expect(json == array.json)
