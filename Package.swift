@@ -130,7 +130,7 @@ let package = Package(
         .testTarget(
             name: "TidyTests", swiftSettings: settings + [.unsafeFlags(["-O"])]),
         tests("WireTests", ["Wire", "Sharding"]),
-        tests("WorkerTests", ["Ledger", "Postgres", "Sharding", "Worker", "WorkerLoop"]),
+        tests("WorkerTests", ["Batches", "Ledger", "Postgres", "Sharding", "Worker", "WorkerLoop"]),
         tests("ZeroMQTests", ["ZeroMQ"]),
         tests("HostTests", ["Host"]),
         tests(

@@ -46,8 +46,10 @@ package struct BatchOutcome: Sendable, Equatable {
     }
 
     /// An unreadable answer of a batch.
-    struct DamagedAnswer: Error, CustomStringConvertible {
-        var description: String {
+    package struct DamagedAnswer: Error, CustomStringConvertible {
+        package init() {}
+
+        package var description: String {
             "the shard's row in the ledger holds what no batch writes: somebody has changed it by hand"
         }
     }

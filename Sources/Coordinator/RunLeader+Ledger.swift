@@ -48,7 +48,8 @@ extension RunLeader {
         case .renew: LedgerFigures(rowsPerSecond: reports.report(now: now).rowsPerSecond)
         case .note:
             LedgerFigures(
-                workers: reports.report(now: now).workers.map(\.record), measuredTable: configuration.tableOID)
+                workers: reports.report(now: now).workers.map(\.record),
+                measuredTable: now - measuredAt >= Self.measureInterval ? configuration.tableOID : nil)
         case .dispatch, .left, .batchRows, .release: LedgerFigures()
         }
     }
@@ -86,6 +87,7 @@ extension RunLeader {
         case .done, .refused: break
         case .noted(let measure):
             if let measure {
+                measuredAt = now
                 reports.storageMeasured(measure, expectedHotShare: configuration.expectedHotShare, now: now)
             }
         case .renewed(let cancelAsked):

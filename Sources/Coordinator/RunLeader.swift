@@ -39,6 +39,8 @@ struct RunLeader {
 
     static let renewInterval = Duration.seconds(1)
     static let noteInterval = Duration.seconds(2)
+    /// The table's storage is measured more seldom than workers are noted: it sums the rows of all shards.
+    static let measureInterval = Duration.seconds(10)
     static let progressInterval = Duration.milliseconds(200)
 
     let ownership: Ownership
@@ -55,6 +57,7 @@ struct RunLeader {
     private var queue: LedgerQueueStateMachine
     private var renewedAt = Duration.zero
     private var notedAt = Duration.zero
+    var measuredAt = Duration.zero
     private var shownAt = Duration.zero
     /// The time of the event under way.
     private(set) var now = Duration.zero

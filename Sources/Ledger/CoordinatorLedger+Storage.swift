@@ -17,27 +17,13 @@ extension CoordinatorLedger {
             SET storage = jsonb_build_object('begin', COALESCE(r.storage -> 'begin', m.figures), 'last', m.figures)
             FROM (\(StorageColumns.measured(ledger))) AS m
             WHERE r.id = $1::bigint AND r.term = $3::bigint
-            RETURNING \(StorageColumns.list(of: "r.storage")), (\(oldestSnapshot)) AS holder
+            RETURNING \(StorageColumns.list(of: "r.storage")), 
+                (\(HorizonHolders.query(from: "\(oldTransaction)", limit: "1"))) AS holder
             """
         }
 
-        /// Who keeps old row versions for longest, where this role can see that: a session, a prepared transaction, a slot.
-        /// What coord's own sessions do is over within a batch. A transaction with changes of its own holds up every database of
-        /// the server, since their snapshots see it under way; those of this one come first.
-        private static let oldestSnapshot = """
-            SELECT h.name FROM (
-                SELECT 'pid ' || a.pid || ' (' || a.usename || ', ' || a.application_name || ', '
-                    || round(date_part('epoch', clock_timestamp() - a.xact_start)) || ' s)' AS name,
-                    GREATEST(age(a.backend_xmin), age(a.backend_xid)) AS age, a.datid IS DISTINCT FROM d.oid AS elsewhere
-                FROM pg_stat_activity AS a, (SELECT oid FROM pg_database WHERE datname = current_database()) AS d
-                WHERE (a.backend_xid IS NOT NULL OR a.backend_xmin IS NOT NULL AND a.datid = d.oid)
-                    AND a.application_name NOT LIKE 'coord %' AND clock_timestamp() - a.xact_start > interval '5 s'
-                UNION ALL SELECT 'the prepared transaction ' || gid, age(transaction), database <> current_database()
-                FROM pg_prepared_xacts
-                UNION ALL SELECT 'the replication slot ' || slot_name, age(xmin), false FROM pg_replication_slots
-                WHERE xmin IS NOT NULL
-            ) AS h ORDER BY h.elsewhere, h.age DESC LIMIT 1
-            """
+        /// Age of a session's transaction from which on it can be the holder, in seconds: no batch takes longer.
+        private static let oldTransaction = 5
 
         var ownership: Ownership
         var tableOID: UInt32

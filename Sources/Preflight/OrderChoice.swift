@@ -1,5 +1,6 @@
 public import Batches
 import Job
+import Ledger
 import Postgres
 import Sharding
 
@@ -88,7 +89,9 @@ extension OrderChoice {
                 return inKeyOrder("the rows are so wide that a batch is bounded by their bytes")
             }
         }
-        obstacles += try oldSnapshots(from: seconds, limit: limit, connection)
+        obstacles += try HorizonHolders.names(from: seconds, limit: limit, connection).map {
+            "\($0) keeps old row versions: until that ends, none makes room for a new one"
+        }
         let stripes = min(max(Int(table.rowsOnPage / 2), Self.stripes.lowerBound), Self.stripes.upperBound)
         let rule: Comb.Rule = table.hasEvenRemainders(stripes) ? .remainder : .hash
         let batchRows = min(batch.rows, Self.limit(for: job.change))
@@ -113,27 +116,6 @@ extension OrderChoice {
         case .set: batchRows
         case .compute(let compute):
             if case .transform = compute.program { transformRows } else { BatchLimits.rowsRange.upperBound }
-        }
-    }
-
-    /// Sessions whose snapshots keep old row versions, which then leave no room on their pages.
-    ///
-    /// One that writes counts in any database: no snapshot is newer than the oldest transaction that writes, and a page is cleared
-    /// under a snapshot.
-    private static func oldSnapshots(from seconds: Int, limit: Int, _ connection: PostgresConnection) throws -> [String]
-    {
-        let result = try connection.execute(
-            """
-            SELECT a.pid, a.usename, a.application_name, pg_catalog.round(pg_catalog.date_part('epoch', now() - a.xact_start))::int
-            FROM pg_stat_activity AS a, (SELECT oid FROM pg_database WHERE datname = current_database()) AS here
-            WHERE a.pid <> pg_backend_pid() AND a.backend_type <> 'autovacuum worker'
-                AND (a.backend_xid IS NOT NULL OR a.backend_xmin IS NOT NULL AND a.datid = here.oid)
-                AND now() - a.xact_start > make_interval(secs => $1::int)
-            ORDER BY a.datid IS DISTINCT FROM here.oid, a.xact_start LIMIT $2::int
-            """, ["\(seconds)", "\(limit)"])
-        return (0..<result.rows).map { row in
-            "pid \(result.text(row, 0) ?? "?") (\(result.text(row, 1) ?? "?"), \(result.text(row, 2) ?? "")) has a "
-                + "transaction open for \(result.text(row, 3) ?? "?") s: as long as it is, no old row version makes room"
         }
     }
 

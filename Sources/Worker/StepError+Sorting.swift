@@ -1,3 +1,4 @@
+import Batches
 import Ledger
 import Postgres
 import Sharding
@@ -23,6 +24,7 @@ extension StepError {
             }
         // It lies in the ledger, and would meet whoever takes the shard.
         case let error as LedgerError where error.code == .damaged: self.init(.stopsRun, "\(error)")
+        case let error as BatchOutcome.DamagedAnswer: self.init(.stopsRun, "\(error)")
         default: self.init(.permanent, "\(error)")
         }
     }

@@ -174,7 +174,7 @@ import Testing
         try reader.execute("SELECT count(*) FROM items")
         let told = try told(of: reader, from: 0)
         let user = try reader.execute("SELECT current_user").text(0, 0) ?? ""
-        #expect(told.first?.contains(" (\(user), report) has a transaction open for ") == true, "\(told)")
+        #expect(told.first?.contains(" (\(user), report, ") == true, "\(told)")
         // One that has just begun is none of anybody's business.
         #expect(try self.told(of: reader, from: 600).isEmpty)
         try reader.execute("ROLLBACK")

@@ -1,3 +1,4 @@
+import Batches
 import Ledger
 import Postgres
 import Sharding
@@ -40,6 +41,7 @@ import WorkerLoop
         let error = StepError(damage)
         #expect(error.kind == .stopsRun && error.kind.scope == .run)
         #expect(error.message == damage.description)
+        #expect(StepError(BatchOutcome.DamagedAnswer()).kind == .stopsRun)
         #expect(StepError(LedgerError(.unknownRun, "there is no run 3")).kind == .permanent)
     }
 
