@@ -5,7 +5,7 @@ import Sharding
 import Support
 import Testing
 
-/// A computed value is taken, or refused, as `UPDATE t SET v = $1` takes or refuses it.
+/// A batch accepts or refuses a computed value exactly as `UPDATE t SET v = $1` does.
 @Suite(.database) struct AssignmentTests {
     private let store: TestLedger
     private let connection: PostgresConnection
@@ -46,7 +46,7 @@ import Testing
         ("macaddr", ["08:00:2b:01:02:03"]),
     ]
 
-    /// What the table holds after the value went one way, or the error's SQLSTATE.
+    /// The stored value after `body`, or the SQLSTATE of its error.
     private func result(_ body: () throws -> Void) throws -> String {
         do {
             try body()
@@ -72,12 +72,12 @@ import Testing
                 let rows = try batches.read(shard, limit: 10)
                 _ = try batches.write(shard, rows, values: [[value]], through: "1")
             }
-            // Both refuse, though a binary form that cannot hold a value is refused before the server sees it.
+            // The SQLSTATE is the same too where coord refuses the value before the server sees it.
             #expect(found == wanted, "\(type): \(value ?? "NULL")")
         }
     }
 
-    /// The target as the preflight resolves domains.
+    /// A target whose domains are resolved as the preflight resolves them.
     private static func resolved(_ connection: PostgresConnection) throws -> Target {
         var target = try Target.computing(connection, read: ["v"], writes: ["v"])
         guard case .compute(let read, var writes) = target.change else { return target }

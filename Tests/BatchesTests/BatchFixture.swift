@@ -74,7 +74,7 @@ extension Target {
     }
 }
 
-/// Rows of a read, in text form.
+/// The rows of a read, in text form.
 struct ReadRows: Sendable, Equatable {
     var windowEnd: Key?
     var keys: [Key] = []
@@ -88,7 +88,7 @@ struct TestBatches {
     let connection: PostgresConnection
     let statements: BatchStatements
 
-    /// - Parameter connection: set up with `PostgresSession.batches`.
+    /// - Parameter connection: a connection set up with `PostgresSession.batches`.
     init(
         _ connection: PostgresConnection, _ target: Target, ledger: LedgerSchema = .standard,
         mechanisms: Mechanisms = .all
@@ -97,7 +97,7 @@ struct TestBatches {
         statements = BatchStatements(target: target, ledger: ledger.quoted, mechanisms: mechanisms)
     }
 
-    /// - Returns: nil when the fence refused it.
+    /// - Returns: nil when the fence refused the batch.
     func apply(_ shard: LeasedShard, rows: Int, bytes: Int? = nil) throws -> BatchOutcome? {
         var outcome = try SetBatch(statements, bytes: bytes).run(
             shard.fence, shard.range, behind: shard.cursor, rows: rows, connection)
@@ -105,7 +105,7 @@ struct TestBatches {
         return outcome
     }
 
-    /// Applies batches until the shard is done, and gives their outcomes.
+    /// Applies batches until the shard is done, and returns their outcomes.
     func applyAll(_ shard: inout LeasedShard, rows: Int, bytes: Int? = nil, limit: Int = 1000) throws -> [BatchOutcome]
     {
         var outcomes: [BatchOutcome] = []
@@ -139,7 +139,7 @@ struct TestBatches {
     }
 
     /// - Parameter values: an array for each written column.
-    /// - Returns: nil when the fence refused it.
+    /// - Returns: nil when the fence refused the batch.
     func write(
         _ shard: LeasedShard, _ rows: ReadRows, values: [[String?]], through: Key?, cursor moved: Cursor? = nil,
         exhausted: Bool = false, deferredRead: [Key] = [], aroundHeld: Bool = false

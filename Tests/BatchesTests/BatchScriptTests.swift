@@ -14,8 +14,7 @@ import Testing
         connection = try TestDatabase.current.connect(setup: PostgresSession.batches + PostgresSession.byIndex)
     }
 
-    /// A statement with its variables replaced as pgbench does, also within quotes; those that are columns of the last answer
-    /// come from it.
+    /// The statement with each variable replaced by its value, also within quotes, as pgbench does it.
     private func filled(_ script: String, _ variables: [(String, String?)]) -> String {
         variables.reduce(script) { $0.replacing(":\($1.0)", with: $1.1 ?? "") }
     }
@@ -39,7 +38,7 @@ import Testing
                 ])
             let answer = try connection.execute(statement)
             #expect(answer.rows == 1)
-            // The columns whose names are variables of the next batch.
+            // The next batch has these columns of the answer as variables.
             checkpoint = answer.text(0, 0)
             sequence = answer.text(0, 4) ?? ""
             #expect(checkpoint == Key(keys[end]).literal && answer.bool(0, 6) == done)

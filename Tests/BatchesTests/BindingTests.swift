@@ -20,7 +20,7 @@ import Testing
         shard = try LeasedShard(store, of: try store.ownedRun())
     }
 
-    /// What somebody does to the table between two batches, and what is said of it.
+    /// What somebody does to the table between two batches, and words of the reason that is then given.
     static let changes: [(String, [String], String)] = [
         (
             "another table has its name",
@@ -66,7 +66,7 @@ import Testing
         shard.sequence = first.sequence
         #expect(try Binding.fault(binding, table: target.table, connection) == nil)
         for statement in statements { try store.connection.execute(statement) }
-        // Refused by the fence, or by the server, which does not know a name any more.
+        // The fence refuses the batch, or the server does because it no longer knows a name.
         do {
             #expect(try kind.advance(batches, shard) == nil)
         } catch let error as PostgresError {
@@ -79,7 +79,7 @@ import Testing
         #expect(fault.message.contains(reason), "\(fault)")
     }
 
-    /// The negative control.
+    /// The negative control: without the binding, the batch changes the other table.
     @Test(arguments: BatchKind.allCases) func anotherTableWouldBeChangedWithoutTheBinding(kind: BatchKind) throws {
         let batches = TestBatches(
             connection, try kind.target(connection), mechanisms: Mechanisms.all.subtracting(.binding))
@@ -109,7 +109,7 @@ import Testing
         try connection.execute("ALTER TABLE items ENABLE ROW LEVEL SECURITY")
         #expect(try kind.advance(batches, shard) == nil)
         #expect(try Binding.fault(binding, table: target.table, worker)?.kind == .hidden)
-        // Its owner is not concerned.
+        // Row security does not apply to the table's owner.
         #expect(try Binding.fault(binding, table: target.table, connection) == nil)
     }
 

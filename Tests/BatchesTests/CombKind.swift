@@ -21,7 +21,7 @@ struct CombKind: Sendable, CustomTestStringConvertible {
     static let all = [
         CombKind(columns: ["integer"], values: ["i * 3 - 60"], rule: .remainder),
         CombKind(columns: ["bigint"], values: ["i::bigint * 1000000007 - 20000000000"], rule: .hash),
-        // All in one stripe.
+        // All rows are in one stripe.
         CombKind(columns: ["bigint"], values: ["i * 300"], rule: .remainder),
         CombKind(columns: ["uuid"], values: ["md5(i::text)::uuid"], rule: .hash),
         CombKind(columns: ["text COLLATE \"und-x-icu\""], values: ["\(text) || i / 12"], rule: .hash),
@@ -33,10 +33,10 @@ struct CombKind: Sendable, CustomTestStringConvertible {
             rule: .hash),
     ]
 
-    /// Those that differ most, for what takes long.
+    /// The kinds that differ most, for tests that take long.
     static let few = [all[0], all[4], all[8]]
 
-    /// A table `items` of `rows` rows, each with `n` zero.
+    /// Makes a table `items` of `rows` rows, each with `n` zero.
     func makeTable(_ connection: PostgresConnection, rows: Int) throws {
         let columns = zip(names, columns).map { "\($0) \($1)" }.joined(separator: ", ")
         try connection.execute(

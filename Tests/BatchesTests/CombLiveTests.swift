@@ -7,7 +7,7 @@ import Testing
 
 @testable import Batches
 
-/// What others do to the rows of a stretch that is under way.
+/// What other sessions do to the rows of a stretch that is under way.
 @Suite(.database) struct CombLiveTests {
     private let store: TestLedger
     private let connection: PostgresConnection
@@ -38,7 +38,7 @@ import Testing
         let ownership = try store.combRun()
         let worker = try worker(batches, kind.comb(stretchRows: 20), of: ownership)
         _ = try worker.step()
-        // Among them the stretch's end, and whole batches.
+        // The deleted rows include the end of the stretch, and whole batches.
         try connection.execute("DELETE FROM items WHERE n = 0 AND (a BETWEEN 70 AND 200 OR a = 300)")
         try worker.finish()
         #expect(try count("n <> 1") == 0)
@@ -51,14 +51,15 @@ import Testing
         let worker = try worker(batches, kind.comb(batchRows: 5, stretchRows: 20), of: ownership)
         let outcome = try #require(
             try worker.step { try connection.execute("DELETE FROM items WHERE a IN (10, 30, 70, 110)") })
-        // Only a program's answer is missed; it is asked for again, and then known to be gone.
+        // Only a computed batch has answers for the deleted rows: it defers their keys, and the next read finds no
+        // rows.
         #expect(outcome.deferred.isEmpty || batches == .rowBased)
         try worker.finish()
         #expect(try count("n <> 1") == 0)
         #expect(try store.reader.run(ownership.run).rowsDone == 26)
     }
 
-    /// They came after the run had begun: whether it changes them is chance, but none of the others may be lost by them.
+    /// A row that is inserted during the run may be changed or not. It must not cost any other row its change.
     @Test(arguments: BatchKind.allCases) func rowsThatComeMeanwhileChangeNothingForTheOthers(_ batches: BatchKind)
         throws
     {
@@ -84,7 +85,7 @@ import Testing
         let ownership = try store.combRun()
         let worker = try worker(batches, kind.comb(batchRows: 5, stretchRows: 20), of: ownership)
         let first = try #require(try worker.step())
-        // Of the rows that are in the worker's hands, and of all that come later.
+        // The update changes the rows that the worker has read, and all rows after them.
         let second = try #require(try worker.step { try connection.execute("UPDATE items SET n = 100 WHERE n = 0") })
         #expect(second.deferred.isEmpty == (batches == .setBased))
         try worker.finish()
@@ -104,7 +105,7 @@ import Testing
         for _ in 0..<100 where outcome.cursor != Cursor(Key("300")) { outcome = try #require(try worker.step()) }
         #expect(Set(outcome.deferred) == [Key("20"), Key("160"), Key("300")] && !outcome.done)
         #expect(try count("n = 1") == 27)
-        // Another worker reads in the ledger what is left.
+        // The ledger tells another worker which rows are left.
         let second = try self.worker(batches, kind.comb(), of: ownership, worker: .second)
         #expect(Set(second.deferred) == Set(outcome.deferred))
         try holder.execute("ROLLBACK")
@@ -115,7 +116,7 @@ import Testing
 
     // MARK: - The size of batches
 
-    /// Rows that are wider than those before: the batch that they would have been in ends before them.
+    /// Every fourth row is wide: the batch that would have contained it ends before it.
     @Test func computedBatchEndsBeforeTheRowThatWouldExceedItsBytes() throws {
         try connection.execute("ALTER TABLE items ALTER note SET STORAGE EXTERNAL")
         try connection.execute("UPDATE items SET note = repeat('x', CASE WHEN a % 40 = 0 THEN 3000 ELSE 10 END)")
@@ -136,7 +137,7 @@ import Testing
             seen += (0..<batch.rows.rows).map { target.key.key(of: $0, in: batch.rows) }
             #expect(batch.cursor != cursor || batch.summary.exhausted)
             (cursor, isExhausted) = (batch.cursor, batch.summary.exhausted)
-            // A row that was to be the end of the next batch goes.
+            // The row that would have ended the next batch is deleted.
             if number == 2 { try connection.execute("DELETE FROM items WHERE a = 280") }
         }
         #expect(isExhausted)
@@ -177,7 +178,7 @@ import Testing
             target: try kind.target(.setBased, where: "10 / (a - \(row)) < 100", connection))
         let table = try CombTable(kind, comb, connection)
         let index = try #require(table.keys.firstIndex(of: Key("\(row)")))
-        // In the stripe of the row, or in a stretch that nobody has begun.
+        // The stripe of the row. The look begins in this stripe, or in a stretch that nobody has begun.
         let stripe = (0..<3).first { stripe in
             let at = Cursor(nil, stretch: .init(end: Key("300"), stripe: stripe, last: Key("300")))
             return (try? table.isDone(index, at: at)) == true
@@ -195,7 +196,7 @@ import Testing
             try Stretch.failingKey(
                 statements, comb, .everything, behind: cursor, keys: 40, isOfRow: { _ in false }, session)
         }
-        // Meanwhile it was mended.
+        // Somebody has deleted the row meanwhile.
         try connection.execute("DELETE FROM items WHERE a = \(row)")
         let mended = try Stretch.failingKey(
             statements, comb, .everything, behind: cursor, keys: 40, isOfRow: { _ in true }, session)

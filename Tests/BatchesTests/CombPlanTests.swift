@@ -32,7 +32,7 @@ import Testing
         try connection.execute("CREATE TABLE others AS SELECT i AS n FROM generate_series(1, 30000) AS i")
     }
 
-    /// What of a job has the session's settings be milder.
+    /// The property of a job that makes the session choose milder planner settings.
     enum Foreign: CaseIterable, Sendable {
         case nothing, triggers, subquery
     }
@@ -91,17 +91,17 @@ import Testing
         for line in lines {
             #expect(!line.contains("Seq Scan on items"), "\(text)")
             #expect(!(line.contains("Bitmap") && line.contains("items")), "\(text)")
-            // A look walks along the index, and ends.
+            // A look follows the index up to its limit.
             #expect(!line.contains("Sort Key") || !name.hasPrefix("look"), "\(text)")
         }
     }
 
-    /// The most rows that a node of a plan took from the table, its loops together.
+    /// The highest number of rows that a node of a plan took from the table, over all its loops.
     private func rowsTouched(_ plan: [String]) -> Int {
         var touched = 0
         for line in plan where line.contains(" on items") && line.contains("actual rows=") {
             let numbers = line.split(separator: "actual rows=")[1].split { !$0.isNumber && $0 != "." }
-            // With two decimals since PostgreSQL 18.
+            // PostgreSQL 18 and later print the number with two decimals.
             touched = max(touched, Int(((Double(numbers[0]) ?? 0) * (Double(numbers[1]) ?? 1)).rounded()))
         }
         return touched
@@ -144,7 +144,7 @@ import Testing
         let plan = try analyse("keys", statements.applyKeys(), values, session)
         #expect(rowsTouched(plan) == rows, "\(plan.joined(separator: "\n"))")
         #expect(try connection.execute("SELECT sum(rows_done) FROM coord.shard").int(0, 0) == Int64(rows))
-        // And a look no more than a stretch.
+        // A look reads no more rows than a stretch has.
         let look = statements.look(comb, hasLower: false, hasUpper: false, ofStripe: false)
         let walked = try analyse("look", look, ["3000"], session)
         #expect(rowsTouched(walked) == 3000, "\(walked.joined(separator: "\n"))")

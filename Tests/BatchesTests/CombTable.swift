@@ -6,7 +6,7 @@ import Testing
 
 @testable import Batches
 
-/// The rows of `items` in the order of their key, each with its stripe: what says which of them a cursor has done.
+/// The rows of `items` in the order of their key, each with its stripe: the oracle for which rows a cursor has done.
 struct CombTable {
     let keys: [Key]
     private let stripes: [Int]
@@ -15,7 +15,8 @@ struct CombTable {
 
     init(_ kind: CombKind, _ comb: Comb, _ connection: PostgresConnection) throws {
         self.kind = kind
-        // Written here once more, so that it is no part of what is tested where it can be.
+        // The remainder is written here a second time, so that the oracle does not rely on the code under test. The
+        // hash comes from that code.
         let stripe: String
         switch kind.rule {
         case .remainder: stripe = "abs(\(kind.names[kind.names.count - 1])::bigint % \(comb.stripes))"
@@ -30,7 +31,7 @@ struct CombTable {
         #expect(stripes.allSatisfy { (0..<comb.stripes).contains($0) })
     }
 
-    /// Whether a row was done when its shard stood there.
+    /// Whether a row is done when its shard stands at `cursor`.
     func isDone(_ row: Int, at cursor: Cursor) throws -> Bool {
         if let checkpoint = cursor.checkpoint, row <= (try rank(checkpoint)) { return true }
         guard let stretch = cursor.stretch, row <= (try rank(stretch.end)) else { return false }
@@ -48,9 +49,9 @@ struct CombTable {
 }
 
 extension TestLedger {
-    /// A run that `.coordinator` owns, of shards that end at some keys.
+    /// Makes a run that `.coordinator` owns, whose shards end at `keys`.
     ///
-    /// - Parameter through: the end of the last; nil for an open one.
+    /// - Parameter through: the end of the last shard; nil for an open end.
     func combRun(_ name: String = "job", cutAt keys: [Key] = [], through: Key? = nil) throws -> Ownership {
         let ends = [nil] + keys.map { Optional($0) } + [through]
         let parts = zip(ends, ends.dropFirst()).map {

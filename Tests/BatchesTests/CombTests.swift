@@ -16,7 +16,8 @@ import Testing
         connection = try TestDatabase.current.connect()
     }
 
-    /// Checks after a batch that the ledger has the cursor, and that exactly the rows it speaks of are done (I1, I2).
+    /// Checks after a batch that the ledger has the cursor, and that the done rows are exactly those that the cursor
+    /// has passed (I1, I2).
     private func check(
         _ outcome: BatchOutcome, _ worker: CombWorker, _ table: CombTable, rows: Range<Int>, before: [Int],
         where isMeant: (Int) -> Bool = { _ in true }
@@ -41,7 +42,8 @@ import Testing
         let comb = kind.comb()
         let table = try CombTable(kind, comb, connection)
         let target = try kind.target(batches, connection)
-        // Shards with an open lower end, none, and an open upper end; then one that is open on both.
+        // The three shards have an open lower end, no open end, and an open upper end. A later run has one shard open
+        // at both ends.
         let ownership = try store.combRun(cutAt: [table.keys[9], table.keys[29]])
         for (id, rows) in [(Int32(1), 10..<30), (2, 30..<40), (0, 0..<10)] {
             let before = try table.counts(connection)
@@ -52,7 +54,7 @@ import Testing
                 #expect(outcome.sequence == Int64(number))
                 try check(outcome, worker, table, rows: rows, before: before)
                 if let end = outcome.cursor.stretch?.end { stretches.insert(end) }
-                // The same batch once more, as after an answer that was lost.
+                // The same batch is sent once more, as after a lost answer.
                 #expect(try worker.sendAgain() == nil)
                 if outcome.done { break }
             }
@@ -69,7 +71,7 @@ import Testing
         #expect(Set(try table.counts(connection)) == [2])
     }
 
-    /// The next worker knows what the ledger says, and nothing else.
+    /// The next worker knows only what the ledger says.
     @Test(arguments: CombKind.few, BatchKind.allCases)
     func shardGoesOnBehindAnyBatchAtAnotherWorker(_ kind: CombKind, _ batches: BatchKind) throws {
         guard try available(collationOf: kind.columns[0], connection) else { return }
@@ -85,7 +87,7 @@ import Testing
             let ownership = try store.combRun("job \(boundary)", through: table.keys[23])
             let first = try CombWorker(store, batches, target, comb, of: ownership)
             for _ in 0..<boundary { #expect(try first.step()?.done == false) }
-            // Its looks end before the stripe does.
+            // Every second worker has looks that end before the stripe does.
             let short = boundary % 2 == 0 ? kind.comb(stretchRows: 2) : comb
             let second = try CombWorker(store, batches, target, short, of: ownership, worker: .second)
             #expect(second.shard.cursor == first.shard.cursor)
@@ -150,7 +152,7 @@ import Testing
         #expect(try connection.execute("SELECT count(*) FROM items WHERE n = 1").int(0, 0) == 40)
     }
 
-    /// A look that is full of rows which the condition leaves alone gets on, too.
+    /// A look also advances if all the rows that it finds are outside the condition.
     @Test(arguments: BatchKind.allCases)
     func rowsThatComeIntoAStripeAndDoNotMeetTheConditionArePassed(_ batches: BatchKind) throws {
         let kind = CombKind.all[2]
@@ -160,7 +162,7 @@ import Testing
         let ownership = try store.combRun()
         let first = try CombWorker(store, batches, target, comb, of: ownership)
         #expect(try first.step()?.cursor.stretch?.last == Key("300"))
-        // In the same stripe, and more than a look takes.
+        // The new rows are in the same stripe, and are more than one look takes.
         try connection.execute("INSERT INTO items (a, note) SELECT 300 + 3 * i, 'x' FROM generate_series(1, 6) AS i")
         let second = try CombWorker(store, batches, target, comb, of: ownership, worker: .second)
         let outcome = try #require(try second.step())
@@ -185,7 +187,7 @@ import Testing
         }
     }
 
-    /// Also one that is as long as its stretch, which the next look finds out.
+    /// A range may be exactly as long as its stretches: then only the next look finds that nothing is left.
     @Test(arguments: BatchKind.allCases, [1, 2, 12, 13, 14, 26])
     func rangeOfAnyLengthEnds(_ batches: BatchKind, rows: Int) throws {
         for kind in [CombKind.all[0], CombKind.all[2]] {

@@ -7,29 +7,30 @@ import Testing
 
 @testable import Batches
 
-/// A worker that does a shard stripe by stripe. What it knows beside the ledger is in its walk alone.
+/// A worker that does a shard stripe by stripe. Apart from its walk, it knows only what the ledger says.
 final class CombWorker {
     let kind: BatchKind
     let statements: BatchStatements
     private(set) var shard: LeasedShard
     private(set) var deferred: [Key]
-    /// The last batch as it was sent.
+    /// The last batch that was sent.
     private(set) var sent: (fence: Fence, batch: Batch)?
-    /// A set job's deferred rows are tried before others. A real worker leaves those alone that it knows to be held.
+    /// Whether a `set` batch tries deferred rows before other rows. A real worker leaves out deferred rows that it
+    /// knows to be held.
     var triesDeferred = true
     private let connection: PostgresConnection
     private let walk: StretchWalk
     private let reader: BatchReader
     private let limits: BatchLimits
 
-    /// What a batch is made of.
+    /// The content of a batch.
     enum Batch {
         case part(Stretch.Part)
         case computed(HeldBatch, RowBatch)
         case deferred([Key])
     }
 
-    /// - Parameter mechanisms: those that its statements have.
+    /// - Parameter mechanisms: the safety mechanisms of the worker's statements.
     init(
         _ store: TestLedger, _ kind: BatchKind, _ target: Target, _ comb: Comb, shard id: Int32 = 0,
         of ownership: Ownership, worker: WorkerID = .first, limits: BatchLimits = BatchLimits(),
@@ -51,10 +52,10 @@ final class CombWorker {
             statements: statements, limits: limits, columns: target.key.systemColumns + 1, comb: comb)
     }
 
-    /// Carries out the next batch: deferred rows first, where a set job has some.
+    /// Carries out the next batch. In a `set` job, deferred rows come first.
     ///
-    /// - Parameter between: runs when the worker has seen the batch's rows, and before it writes them.
-    /// - Returns: nil where the fence refused it.
+    /// - Parameter between: runs after the worker has seen the batch's rows and before it writes them.
+    /// - Returns: nil when the fence refused the batch.
     func step(rows: Int = .max, between: () throws -> Void = {}) throws -> BatchOutcome? {
         let batch = try next(rows: rows)
         try between()
@@ -66,15 +67,15 @@ final class CombWorker {
         return outcome
     }
 
-    /// Sends the last batch once more, as it was.
+    /// Sends the last batch once more, unchanged.
     func sendAgain() throws -> BatchOutcome? {
         let (fence, batch) = try #require(sent)
         return try send(fence, batch)
     }
 
-    /// Goes on until the shard is done.
+    /// Carries out batches until the shard is done.
     ///
-    /// - Parameter limit: batches, above which it would not end.
+    /// - Parameter limit: the number of batches after which the shard counts as one that never ends.
     @discardableResult
     func finish(limit: Int = 200) throws -> Int {
         for number in 1...limit where try #require(try step(), "the fence refused a batch").done { return number }

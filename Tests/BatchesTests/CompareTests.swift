@@ -25,7 +25,7 @@ import Testing
         shard = try LeasedShard(store, of: try store.ownedRun())
     }
 
-    /// The same table as if it had triggers, which keeps the arrays from being joined by hash.
+    /// The same table with or without triggers: with triggers, the write does not join its arrays by hash.
     private func target(byHash: Bool) throws -> Target {
         var target = target
         target.hasUpdateTriggers = !byHash
@@ -111,7 +111,7 @@ import Testing
         var shard = shard
         (shard.sequence, shard.cursor) = (first.sequence, first.cursor)
 
-        // One of them changes once more.
+        // One of the deferred rows changes once more.
         let again = try batches.readDeferred(first.deferred, locking: false)
         #expect(again.keys == ["2", "4"])
         try user.execute("UPDATE items SET n = 200 WHERE id = 4")

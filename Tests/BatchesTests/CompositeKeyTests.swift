@@ -5,10 +5,10 @@ import Sharding
 import Support
 import Testing
 
-/// Keys of several columns, whose neighbours differ now in the first column and now in the last.
+/// Keys of several columns. Neighbours differ sometimes in the first column and sometimes in the last.
 @Suite(.database) struct CompositeKeyTests {
     struct Kind: Sendable, CustomTestStringConvertible {
-        /// Definitions of the key's columns, `a`, `b` and so on.
+        /// The definitions of the key's columns, which are named `a`, `b` and so on.
         var columns: [String]
         /// The values of row `i` from 0, as SQL.
         var values: [String]
@@ -18,7 +18,7 @@ import Testing
         var list: String { names.joined(separator: ", ") }
     }
 
-    /// Texts that an array's literal has to quote, or must not.
+    /// Texts that an array literal must quote, and texts that it must not quote.
     private static let text = """
         (ARRAY['', 'NULL', 'null', 'a,b', '{', '}', '"', '\\', ' ', 'a b', E'tab\\t', E'line\\n', 'ä', 'Z', '(1,2)'])[i % 15 + 1]
         """
@@ -44,7 +44,7 @@ import Testing
         holder = try TestDatabase.current.connect()
     }
 
-    /// The table's keys in their order.
+    /// Makes the table, and returns its keys in their order.
     private func makeTable(_ kind: Kind, rows: Int = 40) throws -> [Key] {
         let columns = zip(kind.names, kind.columns).map { "\($0) \($1)" }.joined(separator: ", ")
         try connection.execute(
@@ -52,7 +52,8 @@ import Testing
         try connection.execute(
             "INSERT INTO items (\(kind.list)) SELECT \(kind.values.joined(separator: ", ")) FROM generate_series(0, \(rows - 1)) AS i"
         )
-        // The names of a SELECT list come before the table's in ORDER BY: by text, these would be in another order.
+        // In ORDER BY, an output column's name wins over a table column's. So the columns are not cast to text here:
+        // the order would be that of the texts.
         let result = try connection.execute("SELECT \(kind.list) FROM items ORDER BY \(kind.list)")
         return (0..<result.rows).map { row in Key(kind.names.indices.map { result.text(row, $0) ?? "" }) }
     }
@@ -228,7 +229,7 @@ import Testing
         #expect(try !statements.isInRange(Cursor("1"), range, connection), "a key of one column")
     }
 
-    /// By hand, anything can be written where the ledger has a list of keys.
+    /// Somebody may write anything into the ledger's list of deferred keys by hand.
     @Test(arguments: ["17", "{17}", "{1,x,y}"]) func deferredKeyOfOtherColumnsIsNeitherLostNorBound(_ text: String)
         throws
     {
@@ -245,7 +246,7 @@ import Testing
         #expect(throws: (any Error).self) { try batches.readDeferred(opening.position.deferred, locking: false) }
     }
 
-    /// What the server and coord write is compared as text.
+    /// coord's array literals are compared with the server's, as texts.
     @Test func literalsAreTheServersOwn() throws {
         let texts = (1..<128).map { String(UnicodeScalar(UInt8($0))) } + ["\u{A0}", "\u{2028}", "é", "e\u{301}", "日本"]
         for text in texts + ["", "NULL", "nUlL", "NULLS", "a b", "a\\\"b", "{a,b}", "''", "\u{C}x"] {

@@ -5,9 +5,9 @@ import Testing
 
 @testable import SimulatedLedger
 
-/// The simulation's database and PostgreSQL give the same answers to the same calls, and hold the same after each.
+/// The simulation's database and PostgreSQL answer the same calls alike, and hold the same data after each call.
 @Suite(.database) struct ConformanceTests {
-    /// Two stores of one run, which are asked the same.
+    /// Two stores of the same run. Each call goes to both.
     final class Pair {
         let simulated: SimulatedRunStore
         private let real: PostgresRunStore
@@ -15,7 +15,7 @@ import Testing
 
         struct Differ: Error {}
 
-        /// - Parameter isComb: stripe by stripe instead of in key order.
+        /// - Parameter isComb: whether rows are done stripe by stripe instead of in key order.
         init(rows: Int, shards: Int, isComb: Bool = false, using random: inout SeededGenerator) throws {
             let comb = SimulatedComb(stripes: 3, batchRows: 4, stretchRows: 9)
             simulated = SimulatedRunStore(rows: rows, shards: shards, comb: isComb ? comb : nil, using: &random)
@@ -25,7 +25,7 @@ import Testing
                 .current, keys: simulated.keys, plan: simulated.plan, comb: isComb ? same : nil)
         }
 
-        /// - Returns: what both have answered.
+        /// - Returns: the common answer of both stores.
         @discardableResult
         func both<Answer: Equatable>(_ call: String, _ body: (any RunStore) throws -> Answer) throws -> Answer {
             let (left, right) = (try body(simulated), try body(real))
@@ -56,7 +56,7 @@ import Testing
         #expect(try pair.both("take over an owned run") { try $0.takeOver(.rival) } == nil)
         #expect(try pair.both("renew") { try $0.renew(first) })
 
-        // A lease, a batch of each kind, and a batch that is sent twice.
+        // The sequence: a lease, a batch of each kind, and a batch that is sent twice.
         let leased = try pair.both("lease") { try $0.lease(ShardID(0), to: .first, after: Epoch(0), first) }
         let lease = try #require(leased)
         #expect(try pair.both("lease again") { try $0.lease(ShardID(0), to: .second, after: Epoch(0), first) } == nil)
@@ -71,7 +71,7 @@ import Testing
         let written = try #require(try pair.both("write") { try $0.write(lease, at: batch.position) })
         #expect(written.position.deferred == [Key("\(read[0])")])
 
-        // A failure, a second worker, and the first one's late batch.
+        // The first attempt fails, a second worker takes the shard, and the first worker's late batch arrives.
         let ended = try pair.both("failed") { try $0.recordAttempt(lease, permanent: false, attempts: 3, first) }
         #expect(ended == AttemptAnswer(state: .pending, failures: 1))
         let next = try pair.both("lease") { try $0.lease(ShardID(0), to: .second, after: Epoch(1), first) }
@@ -79,7 +79,7 @@ import Testing
         #expect(try pair.both("open by the first") { try $0.open(lease) } == nil)
         #expect(try pair.both("late set") { try $0.apply(lease, at: written.position, rows: 2) } == nil)
 
-        // Another coordinator takes the run over, and the worker goes on.
+        // Another coordinator takes the run over, and the worker continues.
         try pair.both("lose the owner") {
             try $0.loseOwner()
             return true
@@ -97,7 +97,7 @@ import Testing
         #expect(try pair.both("set") { try $0.apply(second, at: position, rows: 100) }?.isDone == true)
         #expect(try pair.both("conclude") { try $0.conclude(taker) } == [1, 1, 0])
 
-        // A pause, a run that goes on, a shard that fails, and a cancel under a batch.
+        // The run pauses and continues, a shard fails, and a cancel arrives under a batch.
         try pair.both("pause") {
             try $0.release(taker, cancelling: false)
             return true
@@ -141,16 +141,16 @@ import Testing
         #expect(last.isDone && last.position.cursor == position.cursor)
     }
 
-    /// What the driver of a random sequence knows.
+    /// What the driver of a random sequence remembers.
     private struct Known {
         var holds: [RunHold] = []
         var leases: [RunLease] = []
-        /// Positions of each lease that were told, in their order.
+        /// The positions that were returned for each lease, in their order.
         var positions: [Lease: [Position]] = [:]
         var reading: (held: RunLease, position: Position)?
     }
 
-    /// Of the seeds above 12 stripe by stripe.
+    /// Seeds above 12 go stripe by stripe.
     @Test(arguments: UInt64(1)...18) func anySequenceOfCallsHasTheSameAnswers(_ seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
         let pair = try Pair(
@@ -162,7 +162,7 @@ import Testing
         } catch is Pair.Differ {}
     }
 
-    /// The last of some, mostly, or one that is older.
+    /// The last item in most calls, otherwise any item.
     private func recent<Item>(_ items: [Item], _ random: inout SeededGenerator) -> Item? {
         Int.random(in: 0..<5, using: &random) > 0 ? items.last : items.randomElement(using: &random)
     }
@@ -211,7 +211,7 @@ import Testing
     ) throws {
         guard let shard = pair.simulated.snapshot().shards.randomElement(using: &random) else { return }
         let worker = Bool.random(using: &random) ? WorkerID.first : .second
-        // Now and then after an epoch that is not the shard's any more.
+        // Sometimes the coordinator's epoch is out of date.
         let epoch = Int.random(in: 0..<8, using: &random) == 0 ? Epoch(0) : shard.record.epoch
         let leased = try pair.both("lease \(shard.record.id) to \(worker) after \(epoch) by \(hold)") {
             try $0.lease(shard.record.id, to: worker, after: epoch, hold)
@@ -254,7 +254,7 @@ import Testing
         }
     }
 
-    /// Does what an application may do meanwhile.
+    /// Does what an application may do between two calls.
     private func meddle(_ pair: Pair, _ roll: Int, _ random: inout SeededGenerator) throws {
         let keys = pair.simulated.snapshot().rows.map(\.key)
         guard let key = keys.randomElement(using: &random) else { return }

@@ -5,11 +5,11 @@ import Sharding
 import Support
 import Testing
 
-/// The two ways in which a batch is written.
+/// The two kinds of job, whose batches are written in different ways.
 enum BatchKind: CaseIterable, Sendable {
     case setBased, rowBased
 
-    /// Adds one to each row's `n`.
+    /// A target of this kind that adds one to each row's `n`.
     func target(_ connection: PostgresConnection) throws -> Target {
         switch self {
         case .setBased: try .setting(connection, ["n": "n + 1"])
@@ -18,7 +18,7 @@ enum BatchKind: CaseIterable, Sendable {
     }
 
     /// Carries out the next batch of at most four rows with the parameters of `shard`.
-    /// - Returns: nil when the fence refused it.
+    /// - Returns: nil when the fence refused the batch.
     func advance(_ batches: TestBatches, _ shard: LeasedShard) throws -> BatchOutcome? {
         switch self {
         case .setBased: return try batches.apply(shard, rows: 4)
@@ -30,7 +30,7 @@ enum BatchKind: CaseIterable, Sendable {
     }
 }
 
-/// I2 and I3: who holds no lease of the shard changes nothing.
+/// I2 and I3: a worker without the shard's lease changes nothing.
 @Suite(.database) struct FenceTests {
     private let store: TestLedger
     private let connection: PostgresConnection
@@ -45,13 +45,13 @@ enum BatchKind: CaseIterable, Sendable {
         shard = try LeasedShard(store, of: ownership)
     }
 
-    /// Everything that a batch may change.
+    /// All data that a batch may change.
     private func everything() throws -> [String] {
         try connection.counts() + connection.counts("xmin")
             + [try store.value("SELECT row(s.*) FROM coord.shard AS s") ?? ""]
     }
 
-    /// What a zombie may have wrong.
+    /// The parts of a fence that may be out of date in a zombie.
     enum Staleness: CaseIterable, Sendable {
         case epochBehind, epochAhead, owner, sequenceBehind, sequenceAhead, run, shard
 
@@ -178,8 +178,8 @@ enum BatchKind: CaseIterable, Sendable {
     @Test(arguments: BatchKind.allCases) func deadlockSurfacesAsRetryableAndLeavesNothing(_ kind: BatchKind)
         async throws
     {
-        // The batch stops at its third row until it is let go on: by then another session holds the fourth and waits
-        // for the first.
+        // The batch waits at its third row until the test lets it continue. By then the other session holds the fourth
+        // row and waits for the first.
         try connection.execute(
             """
             CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -194,7 +194,7 @@ enum BatchKind: CaseIterable, Sendable {
         let worker = TestSession(
             database.settings(
                 setup: PostgresSession.batches + PostgresSession.unhurried + ["SET deadlock_timeout = '10ms'"]))
-        // Only the worker looks for deadlocks in time.
+        // The worker must be the one to find the deadlock, so the other session looks only after an hour.
         let user = TestSession(database.settings(setup: ["SET deadlock_timeout = '1h'"]))
         let (workerPID, userPID) = (try await worker.pid(), try await user.pid())
 

@@ -43,7 +43,7 @@ import Testing
         let left = predicate == nil ? 0 : 1
         #expect(try connection.execute("SELECT count(*) FROM items WHERE n = 1").int(0, 0) == Int64(8 - left))
         shard.sequence = 1
-        // One is free by now, the other is held still.
+        // One row is free now, the other is still held.
         try holder.execute("ROLLBACK")
         try hold("id = 6")
         let second = try set.runDeferred([Key("3"), Key("6")], shard.fence, exhausted: true, connection)
@@ -84,7 +84,7 @@ import Testing
         let shard = try LeasedShard(store, of: ownership)
         let rows = try batches.read(shard, limit: 5)
         try hold("id = 4")
-        // Somebody else's change is no lock.
+        // A committed change defers a row too, but holds no lock.
         try store.connection.execute("UPDATE items SET n = 7 WHERE id = 2")
         let outcome = try batches.write(
             shard, rows, values: [["1", "1", "1", "1", "1"]], through: "5", aroundHeld: true)
@@ -102,7 +102,7 @@ import Testing
         var held = HeldRows()
         held.insert([Key("3"), Key("4")])
         func look() throws -> WorkerWait? { try held.look(statements, waiting: true, now: .zero, connection) }
-        // Row 4 is free, so that there is something to do.
+        // Row 4 is free: the first look finds work, and names no holder.
         #expect(try look() == nil)
         #expect(held.free(of: [Key("3"), Key("4")]) == [Key("4")])
         let wait = try #require(try look())

@@ -3,11 +3,11 @@ import Postgres
 import Sharding
 import Testing
 
-/// A type of key column, with keys to fill a table with.
+/// A type of key column, and the keys to fill a table with.
 struct KeyKind: Sendable, CustomTestStringConvertible {
     /// The column's definition, without its name.
     var column: String
-    /// The key of row `i` from 1, as SQL. Neighbouring rows' keys are not neighbours where the type allows it.
+    /// The key of row `i` from 1, as SQL. Where the type allows it, neighbouring rows do not have neighbouring keys.
     var expression: String
 
     var testDescription: String { column }
@@ -30,7 +30,7 @@ struct KeyKind: Sendable, CustomTestStringConvertible {
             (ARRAY['a', 'B', 'ä', 'Z', '_', '{', '"', '\\', ' ', ''''])[i % 10 + 1] || ' ' || md5(i::text) END
         """
 
-    /// A table `items` of `rows` rows, each with `n` zero, and its keys in their order.
+    /// Makes a table `items` of `rows` rows, each with `n` zero, and returns its keys in their order.
     func makeTable(_ connection: PostgresConnection, rows: Int) throws -> [String] {
         try connection.execute("CREATE TABLE items (id \(column) PRIMARY KEY, n int NOT NULL DEFAULT 0, note text)")
         try connection.execute("INSERT INTO items (id) SELECT \(expression) FROM generate_series(1, \(rows)) AS i")
@@ -42,7 +42,7 @@ struct KeyKind: Sendable, CustomTestStringConvertible {
 }
 
 extension PostgresConnection {
-    /// The keys of `items` in their order, each with its `n`.
+    /// The values of a column of `items`, `n` by default, in the order of the keys.
     func counts(_ column: String = "n") throws -> [String] {
         let result = try execute("SELECT \(column) FROM items ORDER BY id")
         return (0..<result.rows).map { result.text($0, 0) ?? "null" }

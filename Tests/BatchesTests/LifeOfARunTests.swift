@@ -6,7 +6,8 @@ import Testing
 
 @testable import Ledger
 
-/// All that a run's processes do to a ledger, in a schema of another name, beside a schema `coord` that is somebody else's.
+/// All calls that a run's processes make on a ledger, in a schema of another name, beside somebody else's schema
+/// `coord`.
 @Suite(.database) struct LifeOfARunTests {
     private let database = TestDatabase.current
     private let schema: LedgerSchema
@@ -42,7 +43,7 @@ import Testing
         try store.coordinator.note([WorkerRecord(id: .first, host: "a", pid: 1)], of: run)
         #expect(try store.reader.workers(of: run, includeGone: false).count == 1)
 
-        // A failure, a cancel's look at locks, a release and a second coordinator.
+        // A failure, a cancel's look for locks, a conclusion with a failed shard, and a second coordinator.
         let second = try LeasedShard(store, shard: 1, of: ownership)
         try store.coordinator.terminateHolder(of: ShardID(99), run: run)
         _ = try store.coordinator.recordAttempt(
@@ -60,7 +61,7 @@ import Testing
         #expect(try store.reader.run(run).state == .complete && store.reader.run(run).rowsDone == 20)
         #expect(try Set(connection.counts()) == ["1"])
 
-        // The triggers wrote into the same schema.
+        // The triggers wrote into the same schema, too.
         #expect(try store.attempts(of: run) == ["0 1 done true", "1 1 failed true", "1 2 done true"])
         let events = try store.events(of: run)
         #expect(events.contains("shard_leased 1") && events.contains("lease_failed 1") && events.last == "run_complete")

@@ -5,7 +5,7 @@ import Sharding
 import Support
 import Testing
 
-/// Names of the user's that need quotes, or that the statements use themselves.
+/// Names in the user's table that need quotes, or that coord's statements use themselves.
 @Suite(.database) struct NameTests {
     private let store: TestLedger
     private let connection: PostgresConnection
@@ -25,7 +25,7 @@ import Testing
         "coord_key", "coord_deferred", "coord_d",
     ]
 
-    /// A table of 10 rows with a key and a column `v`, which is 0.
+    /// Makes a table of 10 rows with a key and a column `v`, which is 0.
     private func make(table: String, key: String, column: String) throws {
         let quote = connection.quote(identifier:)
         let (table, key, column) = (try quote(table), try quote(key), try quote(column))
@@ -33,7 +33,7 @@ import Testing
         try connection.execute("INSERT INTO \(table) SELECT generate_series(1, 10)")
     }
 
-    /// Walks the table in both ways with a condition on the column; each row must be counted up twice.
+    /// Changes the table by both kinds of job, with a condition on the column. Each row must be counted up twice.
     private func check(table: String, key: String, column: String) throws {
         let quoted = try connection.quote(identifier: column)
         let set = try Target.setting(

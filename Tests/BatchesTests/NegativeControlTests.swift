@@ -5,7 +5,8 @@ import Sharding
 import Support
 import Testing
 
-/// Without a safety mechanism its violation happens: so the tests of the mechanism test something.
+/// Each test switches one safety mechanism off and expects the violation. That proves that the other tests test the
+/// mechanism.
 @Suite(.database) struct NegativeControlTests {
     private let store: TestLedger
     private let connection: PostgresConnection
@@ -45,7 +46,7 @@ import Testing
             connection, try kind.target(connection), mechanisms: Mechanisms.all.subtracting(.checkpoint))
         let sequence = try kind.advance(batches, shard)?.sequence
         #expect(sequence == 0)
-        // The worker dies, and the next one asks the ledger where to go on.
+        // The worker dies, and the next worker reads in the ledger where to continue.
         let next = try LeasedShard(store, of: ownership, worker: .second)
         #expect(next.cursor.checkpoint == nil)
         let again = try kind.advance(batches, next)

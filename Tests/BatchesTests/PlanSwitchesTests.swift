@@ -6,7 +6,7 @@ import Testing
 
 @testable import Batches
 
-/// What coord's own statements need of the planner reaches no query of somebody else's.
+/// The planner settings that coord's own statements need do not reach foreign queries.
 @Suite(.database) struct PlanSwitchesTests {
     private let connection: PostgresConnection
 
@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    /// A role's own settings may have no index be used.
+    /// A role's own settings may keep the planner from every index.
     @Test func planThatWouldScanTheTableIsSwitched() throws {
         try connection.execute("SET random_page_cost = 100000")
         try connection.execute("SET enable_sort = on")

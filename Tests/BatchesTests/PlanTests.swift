@@ -6,7 +6,7 @@ import Testing
 
 @testable import Batches
 
-/// The plans of the prepared statements, as the sessions for batches get them, on a table of 50,000 rows.
+/// The plans of the prepared statements under the settings of a session for batches, on a table of 50,000 rows.
 @Suite(.database) struct PlanTests {
     private let connection: PostgresConnection
 
@@ -24,7 +24,7 @@ import Testing
         try connection.execute("ALTER TABLE others ADD PRIMARY KEY (id)")
     }
 
-    /// Checks that the table is reached by its key's index, or by the rows' places, alone.
+    /// Checks that the plan reaches the table only by its key's index or by the rows' ctids.
     private func check(_ name: String, _ statements: BatchStatements, _ sql: String, join: String? = nil) throws {
         let settings = name.hasPrefix("write") ? ["BEGIN", statements.writeSettings] : PostgresSession.byIndex
         let connection = try TestDatabase.current.connect(setup: PostgresSession.batches + settings)
@@ -36,11 +36,11 @@ import Testing
             #expect(!line.contains("Hash Join") || join == "Hash Join", "\(text)")
             #expect(!line.contains("Merge Join"), "\(text)")
             #expect(!(line.contains("Bitmap") && line.contains("items")), "\(text)")
-            // A sort of the table would be by a plan that walks it whole.
+            // A plan that sorts the table reads all of it.
             #expect(!line.contains("Sort Key: items.id") || name.hasPrefix("deferred"), "\(text)")
         }
         guard let join else { return }
-        // The rows by their places, and in a hash join the values as its table.
+        // The join finds the rows by their ctids. A hash join builds its hash table from the values.
         let node = try #require(lines.firstIndex { $0.contains(join) }, "\(text)")
         let nodes = lines[node...].filter { $0.contains("->") }
         #expect(nodes.contains { $0.contains("Tid Scan on items") }, "\(text)")
@@ -89,12 +89,12 @@ import Testing
         }
     }
 
-    /// Rows that each node of a statement's plan touched in the table.
+    /// The highest number of rows that a node of a statement's plan took from the table.
     private func rowsTouched(_ plan: [String]) -> Int {
         var touched = 0
         for line in plan where line.contains("on items") && line.contains("actual rows=") {
             let parts = line.split(separator: "actual rows=")[1].split { !$0.isNumber && $0 != "." }
-            // With two decimals since PostgreSQL 18.
+            // PostgreSQL 18 and later print the number with two decimals.
             touched = max(touched, Int(Double(parts[0]) ?? 0))
         }
         return touched

@@ -5,22 +5,22 @@ import Sharding
 import Support
 import Testing
 
-/// The run of a test's database, as coordinators and workers treat it.
+/// A run in the test's database, which this class uses as coordinators and workers do.
 final class PostgresRunStore: RunStore {
     private let store: TestLedger
     private let connection: PostgresConnection
     private let run: RunID
     private let plan: ShardPlan
-    /// By their terms.
+    /// The ownerships by their term.
     private var owned: [Int64: Ownership] = [:]
     private let set: TestBatches
     private let compute: TestBatches
     private var rows = ReadRows()
     private var exhausted = false
     private let comb: Comb?
-    /// Of each worker, in the order of a comb.
+    /// The walk of each worker, in a run stripe by stripe.
     private var walks: [WorkerID: StretchWalk] = [:]
-    /// What was read last of a stretch.
+    /// The part of a stretch that was read last.
     private var part: Stretch.Part?
     private var asked: [Key] = []
 
@@ -164,7 +164,7 @@ final class PostgresRunStore: RunStore {
         let deferred = try store.connection.execute("SELECT deferred FROM coord.shard ORDER BY id")
         let shards = try store.reader.shards(of: run).enumerated().map { index, detail in
             var record = detail.record
-            // Not of the simulation.
+            // The simulation does not have these.
             (record.rowsEstimated, record.error) = (0, nil)
             let keys = (PostgresArray.parse(deferred.text(index, 0) ?? "{}") ?? []).compactMap { $0.map { Key($0) } }
             return RunSnapshot.Shard(record: record, cursor: detail.cursor, deferred: Set(keys))

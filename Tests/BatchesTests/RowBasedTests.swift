@@ -16,7 +16,7 @@ import Testing
     }
 
     /// Reads, adds one to each `n` and writes, until the shard is done.
-    /// - Returns: the keys that were read.
+    /// - Returns: the keys of the rows that were read.
     private func walk(_ shard: inout LeasedShard, _ batches: TestBatches, limit: Int) throws -> [Key] {
         var seen: [Key] = []
         for _ in 0..<100 {
@@ -111,7 +111,7 @@ import Testing
         #expect(try other.read(shard, limit: 10).values == [[], [], []])
     }
 
-    /// A type of column, a value to write and how it reads afterwards.
+    /// The type of a column, a value to write, and the text that is read back.
     static let written: [(type: String, value: String?, read: String?)] = [
         ("smallint", "-7", "-7"), ("integer", "8", "8"), ("bigint", "9000000000", "9000000000"),
         ("boolean", "t", "true"),
@@ -137,7 +137,7 @@ import Testing
         #expect(try connection.execute("SELECT v::text FROM items").text(0, 0) == read)
     }
 
-    /// Types whose modifier a value may exceed, and what an UPDATE with a literal says to it.
+    /// Types with a length limit, a value beyond it, and the SQLSTATE of an UPDATE with that literal.
     @Test(arguments: [
         ("varchar(5)", "abcdef", "22001"), ("char(3)", "abcd", "22001"), ("bit(3)", "1010", "22026"),
         ("varbit(3)", "1010", "22001"),

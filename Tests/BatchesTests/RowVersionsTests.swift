@@ -4,14 +4,14 @@ import Sharding
 import Support
 import Testing
 
-/// Rows that a write has left, and what the next read finds of them.
+/// Rows that a write has left unchanged, and what the next read finds of them.
 @Suite struct RowVersionsTests {
     private let schema = KeySchema(
         Target.Column(
             name: "id", quoted: "id", type: 20, typeName: "bigint", value: ValueType(base: 20, name: "pg_catalog.int8")),
         .bigint)
 
-    /// A batch of one row: key 7.
+    /// A batch of one row, whose key is 7.
     private func read(xmin: Int, place: Int) -> RowBatch {
         var batch = RowBatch(columns: schema.systemColumns)
         for value in ["7", "\(xmin)", "(0,\(place))"] { batch.append(value) }
@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    /// Such as by a VACUUM FULL each time: without a limit it would be deferred for ever.
+    /// A VACUUM FULL moves rows, for example. Without a limit, such a row would be deferred for ever.
     @Test func rowThatMovesWithoutAChangeIsTriedAgainUpToTheLimit() {
         var versions = left(read(xmin: 700, place: 1))
         for time in 1...RowVersions.limit {

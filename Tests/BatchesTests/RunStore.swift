@@ -1,35 +1,35 @@
 import Sharding
 
-/// What the processes of a run, and the application beside it, do to its ledger and its table: each method is one transaction.
+/// What a run's processes, and an application, do to the ledger and the table. Each method is one transaction.
 ///
-/// The simulation proves what it proves of the state machines only where its database does what PostgreSQL does.
+/// What the simulation proves of the state machines holds only if its database does what PostgreSQL does.
 protocol RunStore: AnyObject {
     // MARK: - By a coordinator
 
-    /// - Returns: its term, or nil while another owns the run and when the run is over.
+    /// - Returns: the coordinator's term; nil while another coordinator owns the run, and when the run is over.
     func takeOver(_ coordinator: WorkerID) throws -> Int64?
-    /// The coordinator's session is gone, and its time is over.
+    /// The coordinator's session ends, and its ownership runs out.
     func loseOwner() throws
     func renew(_ hold: RunHold) throws -> Bool
     func release(_ hold: RunHold, cancelling: Bool) throws
     func lease(_ shard: ShardID, to worker: WorkerID, after epoch: Epoch, _ hold: RunHold) throws -> RunLease?
     func recordAttempt(_ held: RunLease, permanent: Bool, attempts: Int, _ hold: RunHold) throws -> AttemptAnswer?
-    /// - Returns: numbers of the shards that are open, done and failed; nil when the run is not this coordinator's.
+    /// - Returns: the numbers of open, done and failed shards; nil when this coordinator does not own the run any more.
     func conclude(_ hold: RunHold) throws -> [Int]?
 
     // MARK: - By a worker
 
     func open(_ held: RunLease) throws -> Position?
-    /// A batch of a `set` job.
-    /// - Returns: nil where the fence refused it.
+    /// Applies a batch of a `set` job.
+    /// - Returns: nil when the fence refused the batch.
     func apply(_ held: RunLease, at position: Position, rows: Int) throws -> BatchAnswer?
-    /// Reads a batch of a `compute` job: the next rows, or the deferred ones alone.
+    /// Reads a batch of a `compute` job: the next rows, or only the deferred rows.
     /// - Returns: the keys, in their order.
     func read(_ held: RunLease, at position: Position, rows: Int, deferred: Bool) throws -> [Int]
-    /// Computes and writes what was read last.
+    /// Computes and writes the rows of the last read.
     func write(_ held: RunLease, at position: Position) throws -> BatchAnswer?
 
-    /// A worker process dies, and with it what it knew of its stretch.
+    /// A worker process dies and loses its memory of the stretch.
     func restart(_ worker: WorkerID) throws
 
     // MARK: - By the application
@@ -62,18 +62,18 @@ struct BatchAnswer: Sendable, Equatable {
     var isDone: Bool
 }
 
-/// All that a run has left behind.
+/// Everything that a run leaves behind.
 struct RunSnapshot: Sendable, Equatable {
     struct Shard: Sendable, Equatable {
         var record: ShardRecord
         var cursor: Cursor
-        /// In no order.
+        /// A set, since the ledger keeps the keys in no order.
         var deferred: Set<Key>
     }
 
     struct Row: Sendable, Equatable {
         var key: Int
-        /// Changes of the application and of batches.
+        /// The number of the application's changes in the value; `applied` is the number of the batches' changes.
         var outside: Int
         var applied: Int
     }
@@ -85,7 +85,7 @@ struct RunSnapshot: Sendable, Equatable {
 }
 
 extension Position {
-    /// With the deferred keys, which are numbers, in their order: the ledger has them in none.
+    /// The same position with its deferred keys, which are numbers here, sorted: the ledger keeps them in no order.
     var inOrder: Position {
         var position = self
         position.deferred.sort { Int($0.description) ?? 0 < Int($1.description) ?? 0 }

@@ -22,7 +22,7 @@ struct SetBasedLimitsTests {
         #expect(limits == SetBasedLimits(rows: 1000, bytes: 4 << 20))
     }
 
-    /// The wide column is none that the job names, so only the average row tells of it.
+    /// The job does not name the wide column, so only the table's average row shows it.
     @Test func averageRowBoundsTheNumberOfMeasuredRowsToo() {
         let limits = SetBasedLimits(
             BatchLimits(rows: 100_000, bytes: 4 << 20), averageRow: 2048, hasLongColumns: true, false)

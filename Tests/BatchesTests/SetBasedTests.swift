@@ -19,7 +19,8 @@ import Testing
         let keys = try kind.makeTable(connection, rows: 40)
         let target = try Target.setting(connection, ["n": "n + 1"])
         let batches = TestBatches(connection, target)
-        // Three shards with an open lower end, none, and an open upper end; then one that is open on both.
+        // The three shards have an open lower end, no open end, and an open upper end. A later run has one shard open
+        // at both ends.
         let ownership = try store.ownedRun(cutAt: [keys[9], keys[29]])
         for (id, expected) in [(Int32(1), 10..<30), (2, 30..<40), (0, 0..<10)] {
             var shard = try LeasedShard(store, shard: id, of: ownership)
@@ -40,7 +41,7 @@ import Testing
         #expect(Set(try connection.counts()) == ["2"])
     }
 
-    /// Checks checkpoint, sequence, rows and end of every batch.
+    /// Checks checkpoint, sequence, rows and end of each batch.
     private func check(_ outcomes: [BatchOutcome], keys: [String], range: Range<Int>, batch: Int) {
         #expect(outcomes.count == range.count / batch + 1)
         for (index, outcome) in outcomes.enumerated() {
@@ -77,7 +78,7 @@ import Testing
         #expect(try store.events(of: shard.run).suffix(2) == ["shard_done 0", "lease_done 0"])
     }
 
-    /// Rows 1 to 12 with notes of 100 bytes, but for 5 and 6, which have 2,000, and 12.
+    /// Makes rows 1 to 12 with notes of 100 bytes, except rows 5 and 6 with 2,000 bytes and row 12 with 9,000.
     private func makeUneven() throws {
         try connection.execute("CREATE TABLE items (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0, note text)")
         try connection.execute("ALTER TABLE items ALTER COLUMN note SET STORAGE EXTERNAL")
@@ -90,13 +91,13 @@ import Testing
 
     @Test(
         arguments: [
-            // Four short rows, each wide one alone, short ones, and one that is wider than the limit.
+            // Four short rows; each wide row alone; short rows; the row that is wider than the limit.
             (10, 1000, nil, ["4", "5", "6", "11", "12"]),
-            // The rows' number ends the batches.
+            // The limit in rows ends the batches.
             (3, 100_000, nil, ["3", "6", "9", "12", "12"]),
-            // Nothing does.
+            // No limit ends a batch.
             (100, 100_000, nil, ["12"]),
-            // Rows that the predicate leaves alone do not count.
+            // Rows outside the predicate count no bytes.
             (10, 1000, "id NOT IN (5, 6)", ["10", "11", "12"]),
         ] as [(Int, Int, String?, [String])])
     func batchEndsBeforeTheRowThatWouldExceedItsBytes(rows: Int, bytes: Int, predicate: String?, ends: [String]) throws
@@ -157,7 +158,7 @@ import Testing
             connection, try .setting(connection, ["n": "n + 1"], where: "id % 2 = 0 OR id = 3 -- odd one out"))
         var shard = try LeasedShard(store, of: try store.ownedRun())
         let outcomes = try batches.applyAll(&shard, rows: 6)
-        // A batch is six keys, whether they meet the condition or not.
+        // A batch has six keys, including those outside the condition.
         #expect(outcomes.map(\.cursor.checkpoint) == ["6", "12", "18", "20"].map { Key($0) })
         #expect(outcomes.last?.rowsDone == 11)
         #expect(try connection.counts() == (1...20).map { $0 % 2 == 0 || $0 == 3 ? "1" : "0" })

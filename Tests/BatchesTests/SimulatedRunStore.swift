@@ -2,17 +2,17 @@ import Sharding
 
 @testable import SimulatedLedger
 
-/// The run of the simulation.
+/// A run in the simulation's database.
 final class SimulatedRunStore: RunStore {
     private var database: SimulatedDatabase
     private var now = Duration.zero
     private var batch = SimulatedBatch()
     private let comb: SimulatedComb?
-    /// Of each worker, in the order of a comb.
+    /// The stretch of each worker, in a run stripe by stripe.
     private var stretches: [WorkerID: SimulatedStretch] = [:]
 
     init(rows: Int, shards: Int, comb: SimulatedComb? = nil, using random: inout SeededGenerator) {
-        // What it would call a violation may well be asked for here: the answers are what counts.
+        // Random calls may break invariants on purpose. Here only the answers count.
         let audit = Audit(isTracing: false, tolerated: Invariant.allCases)
         self.comb = comb
         database = SimulatedDatabase(
@@ -63,7 +63,7 @@ final class SimulatedRunStore: RunStore {
         return BatchAnswer(position: advanced.position.inOrder, isDone: advanced.isDone)
     }
 
-    /// As `StretchWalk.next`.
+    /// Mirrors `StretchWalk.next`.
     private func part(_ held: RunLease, _ position: Position, rows: Int, _ comb: SimulatedComb)
         -> SimulatedStretch.Part?
     {
@@ -124,10 +124,10 @@ final class SimulatedRunStore: RunStore {
             })
     }
 
-    /// Of its rows, in their order.
+    /// The keys of the run's rows, in their order.
     var keys: [Int] { database.rows.map(\.key) }
 
-    /// The ranges of its shards.
+    /// The ranges of the run's shards.
     var plan: ShardPlan {
         ShardPlan(
             parts: database.shards.map { shard in

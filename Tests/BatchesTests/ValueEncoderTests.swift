@@ -39,7 +39,7 @@ struct ValueEncoderTests {
         #expect(read("{6F9B2A00112243448566778899AABBCC}") == bytes)
         #expect(read("6f9b2a00-1122-4344-8566-778899aabbc") == nil)
         #expect(read("zf9b2a00-1122-4344-8566-778899aabbcc") == nil)
-        // What PostgreSQL's input function refuses.
+        // PostgreSQL's input function refuses these.
         #expect(read("6-f9b2a0011224344856677889 9aabbcc") == nil)
         #expect(read("6f9b2a001122434485667788 99aabbcc-") == nil)
         #expect(read("{6f9b2a00112243448566778899aabbcc") == nil)

@@ -4,7 +4,7 @@ import Testing
 struct Refused: Sendable, CustomTestStringConvertible {
     var job: String
     var status: Int32
-    /// The message names these.
+    /// Words that the message must contain.
     var names: [String]
     var user: String?
 
@@ -92,7 +92,7 @@ struct Refused: Sendable, CustomTestStringConvertible {
             "CREATE TABLE pairs (a int, b int, n int, PRIMARY KEY (a, b))",
             "CREATE TABLE parts (id bigint PRIMARY KEY, n int) PARTITION BY RANGE (id)",
             "CREATE VIEW shown AS SELECT * FROM items",
-            // Roles belong to the whole server: another test may make them at the same moment.
+            // Roles belong to the whole server, and another test may create them at the same moment.
             """
             DO $$ BEGIN CREATE ROLE coord_test_reader LOGIN;
             EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$

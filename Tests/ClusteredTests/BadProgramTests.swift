@@ -1,11 +1,12 @@
 import Glibc
 import Testing
 
-/// A program that does something wrong, and what the run's summary says of it.
+/// A program that does something wrong, and words of the run's summary about it.
 struct Misbehaviour: Sendable, CustomTestStringConvertible {
     var how: String
     var message: String
-    /// It is known at which row: then the same error once more is no accident.
+    /// Whether the error names its row. Then the same error at the same row is no accident, and the shard is not tried
+    /// again.
     var namesRow: Bool
 
     init(_ how: String, _ message: String, namesRow: Bool = true) {
@@ -38,7 +39,8 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
             Misbehaviour("dies", "exit status 7"), keys: 250...250, failed: [2])
     }
 
-    /// PostgreSQL's own words name neither. A regclass is refused with the code of a wrong statement, and still is the row's affair.
+    /// PostgreSQL's message names neither the row nor the column. An invalid regclass has the SQLSTATE of a wrong
+    /// statement, but it is the row's fault all the same.
     @Test func valueThatItsColumnDoesNotTakeIsNamedWithItsRowAndColumn() async throws {
         try await Scenario.run { scenario in
             try await scenario.session.execute(
@@ -73,13 +75,13 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
                     failure["error"].string?.contains("refused.py: an answer was refused: \(words)") == true,
                     "\(failure)")
             }
-            // One of the two, whichever PostgreSQL meets first.
+            // The row has two wrong values. PostgreSQL reports the one that it meets first.
             #expect(failures.last?["error"].string?.contains("row id 55: column ") == true)
             #expect(try await scenario.session.int("SELECT count(*) FROM orders WHERE amount = 1.5") == 10)
         }
     }
 
-    /// A fault of the statement meets every shard: it stops the run, and is no value's.
+    /// A wrong statement fails in every shard, so it stops the run, and the error names no value.
     @Test func triggerThatMissesATableStopsTheRun() async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 40)
@@ -100,7 +102,7 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
         }
     }
 
-    /// It is no shard's fault: none has failed, and no attempt is used up.
+    /// The fault is no shard's: no shard has failed, and no attempt is used up.
     @Test func programThatFailsOnEveryRowStopsTheRun() async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 400)
@@ -121,11 +123,11 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
         }
     }
 
-    /// One worker on which the program does not start, beside a good one.
+    /// The program does not start on one worker, and works on the other.
     @Test func misfitSpoilsNoShard() async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 400)
-            // Whichever worker is first to take the lock is the misfit, for all its tries.
+            // The worker that takes the lock first is the misfit, at all its tries.
             try scenario.write(
                 """
                 mkdir misfit 2>/dev/null && echo $PPID > misfit/pid
@@ -150,7 +152,7 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
     func programThatCannotBeStartedIsRefusedBeforeAnythingIsWritten(program: String) async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 10)
-            // Not executable.
+            // The file is not executable.
             try scenario.program("plus_one.py")
             let ended = try await scenario.run("start", try items.programJob(program), "--workers", "1")
             #expect(ended.status == 2)
@@ -174,7 +176,7 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
         }
     }
 
-    /// A program that waits for something else than its input does not notice that its worker is gone.
+    /// A program that does not read its input does not notice that its worker is gone.
     @Test(arguments: [true, false])
     func programThatHangsDoesNotOutliveItsRun(coordinatorIsKilled: Bool) async throws {
         try await Scenario.run { scenario in
@@ -196,13 +198,13 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
         }
     }
 
-    /// Four shards of 100 rows; the program fails in some of them, then is mended.
+    /// Makes four shards of 100 rows. The program fails in some of them, then is mended.
     private static func failThenMend(_ case: Misbehaviour, keys: ClosedRange<Int>, failed: [Int]) async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 400)
             let file = try scenario.program("misbehave.py")
-            // The time limit is for the batches of the other shards as well, on a machine of any speed: so it is long, and
-            // waited for only once.
+            // The time limit also holds for the batches of the other shards, on a machine of any speed. So it is long,
+            // and the test waits for it only once.
             let hangs = `case`.how == "hangs"
             let tries = hangs ? 1 : 2
             let attempts = `case`.namesRow ? 1 : tries
@@ -225,7 +227,7 @@ struct Misbehaviour: Sendable, CustomTestStringConvertible {
                     "SELECT count(*) FROM coord.attempt WHERE shard_id = \(shard)")
                 #expect(made == (failed.contains(shard) ? attempts : 1), "shard \(shard)")
             }
-            // Rows are changed up to the batch that failed, and nothing of that batch.
+            // The failed batch has changed nothing, and no row is changed twice.
             #expect(try await scenario.session.int("SELECT count(*) FROM items WHERE n NOT IN (0, 1)") == 0)
             let changed = try await scenario.session.int(
                 "SELECT count(*) FROM items WHERE id BETWEEN \(keys.lowerBound) AND \(keys.upperBound) AND n <> 0")

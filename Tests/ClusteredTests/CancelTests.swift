@@ -18,7 +18,7 @@ import Testing
             #expect(ended.output.contains("run \(run) of job: cancelled"))
             #expect(try await scenario.state(of: run) == "cancelled")
             #expect(scenario.pids.isEmpty)
-            // Batches that have committed stay.
+            // Committed batches stay.
             let done = try await scenario.rowsDone(run)
             #expect(done > 0 && done < rows)
             #expect(try await scenario.session.int("SELECT count(*) FROM items WHERE n = 1") == done)
@@ -34,7 +34,7 @@ import Testing
 
     @Test func runWithoutCoordinatorIsCancelledOnTheSpot() async throws {
         try await Scenario.run { scenario in
-            // So many that the run is not over before the signal comes, however busy the machine.
+            // So many rows that the run is not over before the signal arrives, even on a busy machine.
             let items = try await Items.make(scenario, rows: 50_000, pace: 0.05)
             let job = try items.setJob()
             let coordinator = try scenario.coord("start", job, "--workers", "1")
@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    /// The coordinator connects again at once and would go on.
+    /// The coordinator connects again at once, and would continue the run.
     @Test(arguments: 1...3) func cancelIsFinalAlsoWhenTheCoordinatorsSessionHasJustEnded(round: Int) async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 20_000, pace: 0.01)
@@ -80,7 +80,8 @@ import Testing
         }
     }
 
-    /// On a server of its own: a DROP DATABASE on it waits for every session, also for one that is frozen.
+    /// This test needs a server of its own: a DROP DATABASE waits for every session of the server, even for a frozen
+    /// one.
     @Test func cancelNamesASessionThatIsFrozenWithAShardsRow() async throws {
         try await TestServer.own { _, scenario in
             let items = try await Items.make(scenario, rows: 2_000)
@@ -102,7 +103,8 @@ import Testing
             ] {
                 #expect(refused.errors.contains(part), "\(refused.errors)")
             }
-            // The coordinator may wait for the shard's row in turn, with the run's in its hand.
+            // The coordinator may hold the run's row while it waits for the shard's row. Then the cancel names two
+            // holders.
             let holders = try JSON(refused.output)["holders"].elements
             #expect(holders.contains { $0["pid"].int == Int(frozen) })
             #expect(try await scenario.state(of: run) == "running")

@@ -4,13 +4,13 @@ import Testing
 
 /// A run is bound to its table, not to a name.
 @Suite struct ChangedTableTests {
-    /// What somebody does to the table while a run is under way, what stops it, and how that is undone.
+    /// What somebody does to the table during a run, words of the reason to stop, and how the change is undone.
     struct Change: Sendable, CustomTestStringConvertible {
         var name: String
         var statements: [String]
         var says: String
         var undo: [String]
-        /// It needs a lock that a batch's does not go with.
+        /// Whether the change needs a lock that conflicts with the lock of a batch.
         var waitsForBatches = true
         var testDescription: String { name }
     }
@@ -44,7 +44,8 @@ import Testing
             says: "the rule nothing on public.items", undo: ["DROP RULE nothing ON items"]),
     ]
 
-    /// The job names no key. The ranges that are left are of the old one, and would mean other rows under another.
+    /// The job names no key, so it takes the table's primary key. The ranges that are left belong to the old key, and
+    /// would mean other rows under a new one.
     @Test(arguments: [
         "ALTER TABLE items DROP CONSTRAINT items_pkey, ADD m int NOT NULL DEFAULT 0, ADD PRIMARY KEY (id, m)",
         "ALTER TABLE items DROP CONSTRAINT items_pkey, ADD other bigint GENERATED ALWAYS AS (1000 - id) STORED PRIMARY KEY",
@@ -82,7 +83,8 @@ import Testing
             let coordinator = try scenario.coord(
                 "start", try items.job(kind, batch: 20, shards: 4), "--workers", "2", "--json")
             try await gate.reached(by: 1)
-            // In one transaction, as a migration does: it waits for the batches under way, and the next ones for it.
+            // The change is one transaction, as in a migration: it waits for the batches under way, and the next
+            // batches wait for it.
             let migration = scenario.connect()
             async let migrated = migration.execute(all: ["BEGIN"] + change.statements + ["COMMIT"])
             if change.waitsForBatches {
@@ -106,7 +108,7 @@ import Testing
             #expect(try await scenario.session.int("SELECT count(*) FROM coord.shard WHERE state = 'failed'") == 0)
             let refused = try await scenario.run("resume", "\(run)", "--workers", "2")
             if change.undo.isEmpty {
-                // What a new look at the columns cures.
+                // A resume reads the columns anew, which is enough here.
                 #expect(refused.status == 0, "\(refused.errors)")
             } else {
                 #expect(refused.status == 2 && refused.errors.contains(change.says), "\(refused.errors)")
@@ -118,7 +120,7 @@ import Testing
         }
     }
 
-    /// What changes the plans and not what they mean is no reason to stop.
+    /// A change that only makes the server plan anew is no reason to stop.
     @Test(arguments: Items.Kind.allCases) func runGoesOnWhenAColumnIsWidenedOrAdded(kind: Items.Kind) async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 400)

@@ -8,7 +8,7 @@ import Testing
         case workerKilled, workerSessionEnded, ledgerSessionEnded, coordinatorKilled, coordinatorInterrupted
     }
 
-    /// COORD_TEST_CHAOS=50 tries so many seeds.
+    /// Seeds 1 to 3, or 1 to N with COORD_TEST_CHAOS=N.
     private static let seeds: ClosedRange<UInt64> =
         1...max(getenv("COORD_TEST_CHAOS").flatMap { UInt64(String(cString: $0)) } ?? 3, 1)
 
@@ -23,7 +23,7 @@ import Testing
             let run = try await scenario.newestRun()
             for moment in moments {
                 try await eventually("\(moment) rows are done") {
-                    // A coordinator that gave up would leave nothing to wait for.
+                    // The wait must end if the coordinator has ended.
                     if coordinator.exitStatus != nil {
                         let ended = try await coordinator.ended()
                         #expect(ended.status == 0, "\(ended.errors)")
@@ -31,7 +31,7 @@ import Testing
                     }
                     return try await scenario.rowsDone(run) >= moment
                 }
-                // Before it coordinates, a signal or a lost session ends it like any other command.
+                // Before the run begins, a signal or a lost session ends the coordinator as it ends any other command.
                 try await eventually("it coordinates") { coordinator.exitStatus != nil || !scenario.workers.isEmpty }
                 switch Fault.allCases.randomElement(using: &random) ?? .workerKilled {
                 case .workerKilled:

@@ -3,7 +3,7 @@ import Sharding
 import Support
 import Testing
 
-/// Runs that do their shards stripe by stripe, whatever fails.
+/// Runs stripe by stripe, under faults.
 @Suite struct CombTests {
     private static let rows = 20_000
 
@@ -24,7 +24,7 @@ import Testing
                     kill(victim, SIGKILL)
                     continue
                 }
-                // A stretch is under way in the ledger whoever dies.
+                // Workers and coordinators die while the ledger has a stretch under way.
                 let under = try await scenario.session.int(
                     "SELECT count(*) FROM coord.shard WHERE run_id = \(run) AND stretch_end IS NOT NULL")
                 #expect(under > 0)
@@ -83,7 +83,7 @@ import Testing
                 #expect(try await coordinator.ended().status == 0)
                 return #expect(try await items.violations(run: try await scenario.newestRun()) == [])
             }
-            // This run would never end.
+            // Without the mechanism the run would never end.
             try await eventually("rows are changed twice") {
                 try await scenario.session.int("SELECT count(*) FROM items WHERE n > 1") > 0
             }
@@ -92,7 +92,7 @@ import Testing
 
     // MARK: - Whose fault a failure is
 
-    /// How a row's change fails.
+    /// The way in which a row's change fails.
     enum Fault: Sendable, CaseIterable {
         case constraint, constraintAtCommit, condition
 
@@ -139,7 +139,7 @@ import Testing
         }
     }
 
-    /// The condition takes 2 ms a row, so that a look at all keys would take longer than the limit.
+    /// The condition takes 2 ms for each row, so that a look at all keys would exceed the time limit.
     @Test(arguments: Items.Kind.allCases) func lookThatTakesTooLongIsTriedSmaller(kind: Items.Kind) async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 200)

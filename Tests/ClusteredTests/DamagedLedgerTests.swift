@@ -6,17 +6,17 @@ import Testing
     struct Damage: Sendable, CustomTestStringConvertible {
         var sql: String
         var told: [String]
-        /// Of the run afterwards; nil when it is gone.
+        /// The run's state after the damage; nil when the run is gone.
         var state: String?
         var testDescription: String { sql }
     }
 
     static let damages = [
-        // Found when it would be leased.
+        // The coordinator finds the damage when it wants to lease the shard.
         Damage(
             sql: "DELETE FROM coord.shard WHERE id = 7",
             told: ["the last shard to end at 800", "found shard 6", "7 of 8"], state: "paused"),
-        // Found by nobody before the end.
+        // Nobody looks at the shard again before the end.
         Damage(
             sql: "DELETE FROM coord.shard WHERE id = 0 AND state = 'done'", told: ["from -∞ on", "7 of 8"],
             state: "paused"),
@@ -39,8 +39,8 @@ import Testing
                     FROM coord.shard
                     """)
             }
-            // A statement that waits for the row of a shard can lose it to one batch after another, so the worker stands
-            // still meanwhile; and it may just have ended a shard, and not have begun the next.
+            // The worker stands still during the damage: otherwise one batch after another could take the row from a
+            // statement that waits for it. The attempt repeats, since the worker may be between two shards.
             try await eventually("the damage is done") {
                 let workers = scenario.workers
                 for worker in workers { kill(worker, SIGSTOP) }

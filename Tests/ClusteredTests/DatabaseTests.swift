@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import Testing
 
-/// Where the database is found, by the coordinator and by the workers that it spawns.
+/// How the coordinator and the workers that it spawns find the database.
 @Suite struct DatabaseTests {
     enum Way: CaseIterable {
         case job, flag, service
@@ -34,7 +34,7 @@ import Testing
         case right, wrong, ofAnotherHost
     }
 
-    /// By TCP, since by the socket the test's server asks for no password.
+    /// The test connects by TCP, since the test's server asks for no password on its socket.
     @Test(arguments: Passfile.allCases) func passwordComesFromThePassfile(_ passfile: Passfile) async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 1_000)
@@ -46,7 +46,7 @@ import Testing
             case .wrong: file = try scenario.write("127.0.0.1:*:*:*:wrong\n", to: "pgpass")
             case .ofAnotherHost: file = try scenario.write("db.example.com:*:*:*:wrong\n", to: "pgpass")
             }
-            // libpq does not read one that others may read.
+            // libpq ignores a password file that other users may read.
             #expect(chmod(file, 0o600) == 0)
             let started = try await scenario.run(
                 "start", job, "--workers", "2", environment: ["PGHOST": "127.0.0.1", "PGPASSFILE": file])

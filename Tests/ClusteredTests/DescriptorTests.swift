@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-/// A coordinator that may have few open files, and connections from elsewhere that would take them all.
+/// A coordinator with a low limit of open files, and foreign connections that would use them all up.
 @Suite struct DescriptorTests {
     @Test(arguments: ["ipc", "tcp"])
     func floodOfConnectionsLeavesTheCoordinatorAndItsWorkersAlive(kind: String) async throws {
@@ -15,7 +15,7 @@ import Testing
             try await gate.reached(by: 2)
             let flood = Flood(kind == "ipc" ? .path("\(scenario.folder)/join") : .port(port), connections: 300)
             try await eventually("connections are refused") { coordinator.errors.contains("connections were refused") }
-            // Its successor connects in the middle of the flood.
+            // The replacement of the killed worker connects during the flood.
             let victim = try await first("there is a worker") { scenario.workers.first }
             kill(victim, SIGKILL)
             try await eventually("it was replaced") { scenario.workers.filter { $0 != victim }.count == 2 }
@@ -63,7 +63,7 @@ import Testing
     }
 }
 
-/// Connections that say nothing, held open, and made anew as often as they are cut.
+/// Holds connections open that say nothing, and replaces each that the coordinator cuts.
 private final class Flood: Sendable {
     enum Target: Sendable {
         case path(String)
@@ -76,7 +76,7 @@ private final class Flood: Sendable {
         task = Task {
             var held: [Int32] = []
             while !Task.isCancelled {
-                // The oldest ones have been cut, or are when these come.
+                // The coordinator has cut the oldest connections, or cuts them when the next ones come.
                 if held.count >= connections { for descriptor in held.prefix(100) { close(descriptor) } }
                 if held.count >= connections { held.removeFirst(100) }
                 for _ in 0..<100 {

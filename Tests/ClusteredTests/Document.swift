@@ -1,17 +1,17 @@
 import Foundation
 
-/// What a page of the documentation tells its reader to do, so that tests can do just that.
+/// The commands and files in a page of the documentation, so that tests can do what a reader would do.
 struct Document {
     enum Step: Equatable {
-        /// Lines for a shell, without their indent.
+        /// Lines for a shell, without their indentation.
         case commands(String)
-        /// A fenced block: its language, its text, and the last name in backticks before it.
+        /// A fenced block with its language, its text, and the last name in backticks before it.
         case block(language: String, text: String, name: String?)
     }
 
     let steps: [Step]
 
-    /// - Parameter page: from the checkout's top, such as `docs/testing.md`.
+    /// - Parameter page: the path from the top of the checkout, such as `docs/testing.md`.
     init(_ page: String) throws {
         let text = try String(contentsOfFile: "\(TestServer.sources)/../../\(page)", encoding: .utf8)
         var steps: [Step] = []

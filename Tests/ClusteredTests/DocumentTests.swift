@@ -2,9 +2,10 @@ import Glibc
 import Support
 import Testing
 
-/// What the documentation tells a reader to do is done.
+/// Does what the documentation tells a reader to do.
 @Suite struct DocumentTests {
-    /// What a test has already: the build, the server, and a folder that is removed for it.
+    /// The beginnings of commands that a test leaves out: the build and the server exist already, and the scenario
+    /// removes the folder.
     static let given = [
         "make ", "export PATH", "Cluster/local/postgres.sh ", "eval ", "coord --version", "cd -",
         "rm -r /tmp/first-run",
@@ -29,11 +30,11 @@ import Testing
                 case .block(_, let text, let name):
                     try scenario.write(text, to: "first-run/\(try #require(name))")
                 case .commands(let commands) where commands.hasPrefix("run 1 of "):
-                    // What the command before it says, with other numbers.
+                    // The output of the command before this step. The tutorial shows other numbers.
                     #expect(said.contains("run 1 of email-key: paused"))
                     #expect(said.contains("coord resume 1   goes on where it stopped"))
                 case .commands("coord start email-key.yaml --workers 2"):
-                    // A row that somebody holds: the run cannot be over before it is interrupted.
+                    // Somebody holds a row, so that the run cannot be over before the interrupt.
                     let holder = scenario.connect()
                     try await holder.execute("BEGIN", "SELECT FROM customers WHERE id = 250000 FOR UPDATE")
                     let start = try Self.shell(scenario, "exec coord start email-key.yaml --workers 2")
@@ -61,7 +62,7 @@ import Testing
         }
     }
 
-    /// The rights that the page grants are enough, and its queries run.
+    /// The rights that the pages grant are enough for a run, and the pages' queries run.
     @Test func theStatementsForOperatorsRun() async throws {
         try await Scenario.run { scenario in
             let roles = ["app_coord", "app_worker"].map { "\($0)_\(scenario.name)" }
@@ -89,7 +90,7 @@ import Testing
         }
     }
 
-    /// A whole job in the page on its keys is a job that does what it says.
+    /// A complete job file in the documentation of job files runs and does what it says.
     @Test func theJobsOfThePageOnItsKeysRun() async throws {
         let whole = try Document("docs/job-file.md").steps.compactMap { step in
             if case .block("yaml", let text, _) = step, text.hasPrefix("table: ") { text } else { nil }
@@ -110,7 +111,7 @@ import Testing
                 let wrong = try await scenario.session.int(
                     "SELECT count(*) FROM customers WHERE email_key IS DISTINCT FROM lower(email)")
                 #expect(wrong == 0)
-                // Left to itself, a run over so small a table goes by the key.
+                // The job asks for the comb. By its own choice, a run over such a small table would go in key order.
                 let rule = try await scenario.session.text("SELECT specification #>> '{comb,rule}' FROM coord.run")
                 #expect(rule == "remainder")
             }

@@ -5,7 +5,7 @@ struct TimedOut: Error, CustomStringConvertible {
     var description: String { "not within \(limit): \(what)" }
 }
 
-/// Between two looks at a condition. Tests wait for signals, never for a time.
+/// The time between two looks at a condition. Tests wait for signals, never for a fixed time.
 private let pollInterval = Duration.milliseconds(10)
 
 /// Waits until the condition holds.
@@ -15,7 +15,7 @@ func eventually(_ what: String, within limit: Duration = .seconds(60), _ conditi
     _ = try await first(what, within: limit) { try await condition() ? true : nil }
 }
 
-/// Waits until there is a value, and gives it.
+/// Waits until there is a value, and returns it.
 func first<Value>(_ what: String, within limit: Duration = .seconds(60), _ body: () async throws -> Value?)
     async throws -> Value
 {
@@ -27,7 +27,7 @@ func first<Value>(_ what: String, within limit: Duration = .seconds(60), _ body:
     }
 }
 
-/// How many scenarios run at once: most of their time they wait, and the machine may have two cores.
+/// The places for scenarios that run at the same time. Scenarios mostly wait, and the machine may have only two cores.
 actor Slots {
     static let shared = Slots(6)
 

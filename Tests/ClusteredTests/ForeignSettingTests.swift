@@ -1,9 +1,9 @@
 import Support
 import Testing
 
-/// What others have set on a role, a database or a server changes no value and stops no run.
+/// Foreign settings of a role, a database or a server change no value and stop no run.
 @Suite struct ForeignSettingTests {
-    /// Settings that a role may have, each of which changes what values look like or when a session ends.
+    /// Settings of a role, each of which changes the text form of values or the end of a session.
     static let settings = [
         "datestyle = 'SQL, DMY'", "intervalstyle = 'sql_standard'", "timezone = 'Asia/Kolkata'",
         "extra_float_digits = -15",
@@ -56,7 +56,7 @@ import Testing
         }
     }
 
-    /// A program that is slower than the role's idle timeout.
+    /// The program is slower than the role's idle timeout allows.
     @Test func idleTimeoutOfTheRoleEndsNoSession() async throws {
         try await Scenario.run { scenario in
             guard try await scenario.session.int("SHOW server_version_num") >= 140_000 else { return }
@@ -74,7 +74,8 @@ import Testing
         }
     }
 
-    /// By the server's own programs, since those of an older version refuse it; a pipe would not tell that the first has failed.
+    /// Copies the database by the server's own programs, since older versions refuse a newer server. It uses a file,
+    /// since a pipe would hide a failure of the first program.
     private static func copying(_ database: String, to copy: String, in folder: String) -> String {
         """
         programs=${COORD_TEST_PGBIN:+$COORD_TEST_PGBIN/}
@@ -82,7 +83,7 @@ import Testing
         """
     }
 
-    /// After a reconnect, the same name leads to a copy of the database: nothing is written there.
+    /// After a reconnect the same name leads to a copy of the database. The worker must write nothing there.
     @Test(arguments: Items.Kind.allCases) func workerWritesNothingInACopyOfTheDatabase(kind: Items.Kind) async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 400)
@@ -95,7 +96,7 @@ import Testing
                 environment: ["PGSERVICEFILE": "\(scenario.folder)/services", "PGSERVICE": "app", "PGDATABASE": ""])
             try await gate.reached(by: 1)
             try point(to: copy)
-            // A copy as it comes of a backup: with its ledger, and leases that are out.
+            // The copy has the ledger with its leases, like a database that was restored from a backup.
             let maker = scenario.connect(to: "postgres")
             try await maker.execute("CREATE DATABASE \(copy)")
             let copied = try await scenario.start(

@@ -22,7 +22,7 @@ import Testing
             let gate = try await items.closeGate()
             let coordinator = try scenario.coord("start", try items.setJob(), "--workers", "2")
             let run = try await scenario.newestRun()
-            // Both workers have joined, and hold a lease: whichever is frozen has one to lose.
+            // Both workers have joined and hold a lease, so that either of them has one to lose.
             try await gate.reached(by: 2)
             let victim = try await first("there is a worker") { scenario.workers.first }
             kill(victim, SIGSTOP)
@@ -41,15 +41,15 @@ import Testing
     }
 }
 
-/// A worker that was frozen in the middle of its shard, and wakes when others have finished the shard and the run.
+/// A worker that was frozen in the middle of its shard. It wakes after others have finished the shard and the run.
 struct Zombie {
     var items: Items
     var run: Int
     var process: LiveProcess
 
     /// - Parameters:
-    ///   - without: mechanisms to take from the worker that is frozen.
-    ///   - more: further lines of the job.
+    ///   - without: safety mechanisms to switch off in the frozen worker.
+    ///   - more: further lines of the job file.
     static func wake(
         in scenario: Scenario, _ kind: Items.Kind, without: String? = nil, more: String = ""
     ) async throws -> Zombie {
@@ -67,7 +67,8 @@ struct Zombie {
         zombie.send(SIGSTOP)
         try await eventually("the worker is frozen") { LiveProcess.state(of: zombie.pid) == "T" }
         await gate.open()
-        // The batch commits without its worker; the rest of its shard goes to the other when the lease has expired.
+        // The batch commits while its worker is frozen. After the lease has expired, the other worker does the rest of
+        // the shard.
         let ended = try await coordinator.ended()
         #expect(ended.status == 0, "\(ended.errors)")
         #expect(ended.errors.contains("pid \(zombie.pid) is silent"))

@@ -1,16 +1,16 @@
 import Support
 import Testing
 
-/// What a run stripe by stripe is for: new row versions stay on their pages.
+/// The purpose of a run stripe by stripe: new row versions stay on their pages.
 @Suite struct HotUpdateTests {
-    /// Rows of a table, and bytes of each.
+    /// The number of rows of a table, and the bytes of each row.
     struct Shape: Sendable, CustomTestStringConvertible {
         var rows: Int
         var bytes: Int
         var testDescription: String { "\(rows) rows of \(bytes) bytes" }
     }
 
-    /// A table whose pages are full, with one index.
+    /// Makes a table with full pages and one index.
     private static func make(_ scenario: Scenario, _ shape: Shape) async throws {
         try await scenario.session.execute(
             """
@@ -26,9 +26,9 @@ import Testing
     }
 
     private struct Figures {
-        /// Share of the updates that were HOT.
+        /// The share of the updates that were HOT.
         var share: Double
-        /// Sizes afterwards, as multiples of before.
+        /// The sizes after the run, as multiples of the sizes before it.
         var heap: Double
         var index: Double
     }
@@ -51,7 +51,7 @@ import Testing
         #expect(ended.status == 0, "\(ended.errors)")
         #expect(try await session.int("SELECT count(*) FROM things WHERE n <> 1") == 0)
         let rows = try await session.int("SELECT count(*) FROM things")
-        // Sessions count what they did at their end, and before 15 a process of its own writes it down.
+        // A session reports its counts at its end. Before PostgreSQL 15 a separate process then writes them down.
         let counted = try await first("the server has counted the updates") {
             let counts = try await scenario.connect().execute(
                 "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'things'")
@@ -63,11 +63,13 @@ import Testing
             share: Double(counted[1]) / Double(counted[0]), heap: after.0 / before.0, index: after.1 / before.1)
     }
 
-    /// On a server of its own: no page is cleared while a transaction of any database has written and is open.
+    /// This test needs a server of its own: no page is cleared while any database has an open transaction that has
+    /// written.
     @Test func newVersionsStayOnTheirPagesUnlessASnapshotIsOpen() async throws {
         try await TestServer.own { _, scenario in
-            // Of each row's least share. A page has no places for more of the narrow ones, and one row in four moves of the
-            // widest but one. Of three on a page only every other finds what the one before has left.
+            // Each shape has the least share of HOT updates that it must reach. A page has too few places for more
+            // versions of the narrow rows. Of the rows of 1,900 bytes, one in four moves. Of three rows on a page, only
+            // every other one finds the room of the row before it.
             let shapes = [
                 (Items.Kind.setBased, Shape(rows: 60_000, bytes: 60), 0.6),
                 (.rowBased, Shape(rows: 60_000, bytes: 60), 0.6),
@@ -81,7 +83,7 @@ import Testing
                 if least == 0.6 { #expect(figures.index < 1.5 && figures.heap < 1.5, "\(shape): \(figures)") }
                 try await scenario.session.execute("DROP TABLE things", "DROP SCHEMA coord CASCADE")
             }
-            // As long as one is open, no old version makes room. The run takes no harm.
+            // While the snapshot is open, no old version makes room. The run still ends well.
             try await Self.make(scenario, shapes[0].1)
             let reader = scenario.connect()
             try await reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT count(*) FROM things")

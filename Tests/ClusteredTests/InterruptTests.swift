@@ -18,7 +18,7 @@ import Testing
             #expect(scenario.pids.isEmpty)
             #expect(try await scenario.state(of: run) == "paused")
             #expect(try await scenario.rowsDone(run) < rows)
-            // What is counted is what was changed: no batch was torn.
+            // The counted rows are the changed rows: no batch was torn.
             let changed = try await scenario.session.int("SELECT count(*) FROM history")
             #expect(try await scenario.rowsDone(run) == changed)
             let running = try await scenario.session.int("SELECT count(*) FROM coord.shard WHERE state = 'running'")

@@ -1,16 +1,16 @@
 import Support
 
-/// The table that shows whether every row was changed exactly once: each update adds one to `n` and leaves a row, with
-/// its transaction, in `history`.
+/// The table that shows whether every row was changed exactly once. Each update adds one to `n`, and writes a row with
+/// its transaction into `history`.
 struct Items: Sendable {
     let scenario: Scenario
     private var session: TestSession { scenario.session }
 
-    /// The gate's advisory lock.
+    /// The number of the gate's advisory lock.
     private static let gate = 4711
 
-    /// - Parameter pace: seconds that every statement which changes rows takes longer, so that a run lasts without
-    ///   keeping the machine busy.
+    /// - Parameter pace: extra seconds of each statement that changes rows, so that a run lasts without keeping the
+    ///   machine busy.
     static func make(_ scenario: Scenario, rows: Int, pace: Double = 0) async throws -> Items {
         try await scenario.session.execute(
             "CREATE TABLE items (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0)",
@@ -35,12 +35,12 @@ struct Items: Sendable {
 
     // MARK: - Jobs
 
-    /// Tries shards again soon and often: the tests kill more than a run meets in its life.
+    /// Tries shards again soon and often: a test kills more processes than a usual run loses.
     static let patient = "retry: { attempts: 50, backoff: 10ms, max_backoff: 200ms }\n"
-    /// As long as a batch may wait at the gate before it gives up and comes again.
+    /// A batch may wait this long at the gate before it gives up and is tried again.
     static let atTheGate = "lock_patience: 30s\n"
 
-    /// - Parameter more: further lines.
+    /// - Parameter more: further lines of the job file.
     func setJob(batch: Int = 50, shards: Int = 8, retry: String = patient, more: String = "") throws -> String {
         try scenario.job(
             "table: items\nset: { n: n + 1 }\nbatch: { rows: \(batch) }\nshards: \(shards)\n"
@@ -62,10 +62,10 @@ struct Items: Sendable {
             """ + Self.atTheGate + retry + more)
     }
 
-    /// Stripe by stripe, though the table is small.
+    /// Asks for the order stripe by stripe, which coord would not choose for such a small table.
     static let comb = "order: comb\n"
 
-    /// Both ways to add one.
+    /// The two kinds of job that add one to `n`.
     enum Kind: String, Sendable, CaseIterable {
         case setBased, rowBased
     }
@@ -81,8 +81,8 @@ struct Items: Sendable {
 
     // MARK: - The gate
 
-    /// From now on every statement that changes rows waits before its transaction can commit, for up to
-    /// the job's patience.
+    /// From now on every statement that changes rows waits before its transaction can commit, at most for the job's
+    /// `lock_patience`.
     func closeGate() async throws -> Gate {
         let holder = scenario.connect()
         try await holder.execute("SELECT pg_advisory_lock(\(Self.gate))")
@@ -93,7 +93,7 @@ struct Items: Sendable {
         fileprivate let holder: TestSession
         fileprivate let items: Items
 
-        /// Waits until so many statements wait at the gate.
+        /// Waits until this number of statements waits at the gate.
         func reached(by count: Int = 1) async throws {
             try await eventually("\(count) batches wait at the gate") {
                 try await items.session.int(
@@ -110,8 +110,8 @@ struct Items: Sendable {
 
     // MARK: - The oracle
 
-    /// What is wrong after a run that claims to be complete; empty when every row was changed exactly once, each
-    /// transaction belongs to one shard, and the ledger agrees.
+    /// The violations in a run that claims to be complete. The list is empty when every row was changed exactly once,
+    /// each transaction belongs to one shard, and the ledger agrees.
     func violations(run: Int) async throws -> [String] {
         var found: [String] = []
         func count(_ what: String, _ query: String) async throws {
@@ -129,7 +129,7 @@ struct Items: Sendable {
         try await count(
             "transactions across shards",
             "SELECT FROM history AS h JOIN \(shard) GROUP BY h.xid HAVING count(DISTINCT s.id) <> 1")
-        // A batch can be empty, where a shard's rows are a multiple of the batch.
+        // A batch can be empty if a shard's number of rows is a multiple of the batch.
         try await count(
             "shards with fewer checkpoints than transactions",
             """

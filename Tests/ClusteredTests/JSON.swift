@@ -1,6 +1,6 @@
 import Foundation
 
-/// A value of a JSON text, for looking at its members.
+/// A value of a JSON text, with access to its members.
 struct JSON {
     private let value: Any?
 
@@ -9,16 +9,16 @@ struct JSON {
 
     subscript(_ member: String) -> JSON { JSON(value: (value as? [String: Any])?[member]) }
 
-    /// Names of an object's members, sorted; empty when it is none.
+    /// The names of an object's members, sorted; empty for any other value.
     var members: [String] { (value as? [String: Any]).map { $0.keys.sorted() } ?? [] }
-    /// Elements of an array; empty when it is none.
+    /// The elements of an array; empty for any other value.
     var elements: [JSON] { (value as? [Any] ?? []).map { JSON(value: $0) } }
     var string: String? { value as? String }
     var int: Int? { (value as? NSNumber)?.intValue }
     var double: Double? { (value as? NSNumber)?.doubleValue }
     var isNull: Bool { value == nil }
 
-    /// Every line of a text that has one JSON value a line.
+    /// The values of a text that has one JSON value a line.
     static func lines(_ text: String) throws -> [JSON] {
         try text.split(separator: "\n").map { try JSON(String($0)) }
     }

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-/// What programs may rely on.
+/// The members of JSON output that programs may rely on.
 @Suite struct JSONContractTests {
     private static let counts = ["done", "failed", "pending", "running"]
     private static let worker = [
@@ -66,7 +66,7 @@ import Testing
             #expect(status["job"].string == "job")
             #expect(status["state"].string == "running")
             #expect((status["rows_done"].int ?? 0) > 0)
-            // The estimates of the shards are rounded.
+            // The estimates of the shards are rounded, so their sum may differ a little.
             #expect((3_992...4_008).contains(status["rows_estimated"].int ?? 0))
             #expect(status["shards"].members == Self.counts)
             let total = Self.counts.reduce(0) { $0 + (status["shards"][$1].int ?? 0) }
@@ -116,7 +116,7 @@ import Testing
     @Test func planAndLedgerAnswerWithTheirMembers() async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 100)
-            // Of a kind that a person should know about: it fires for every row.
+            // The plan warns of a trigger that fires for every row.
             try await scenario.session.execute(
                 """
                 CREATE TRIGGER each_row AFTER UPDATE ON items FOR EACH ROW

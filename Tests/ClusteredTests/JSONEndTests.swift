@@ -1,9 +1,9 @@
 import Glibc
 import Testing
 
-/// However a command ends, a program that reads its JSON gets an object that says so, and as the last.
+/// However a command ends, its last JSON object says how it ended.
 @Suite struct JSONEndTests {
-    /// The last line, after checking that every line has a type and that no other line is a summary.
+    /// Returns the last line, and checks that every line has a type and that no other line is a summary.
     private static func last(of ended: LiveProcess.Ended) throws -> JSON {
         let lines = try JSON.lines(ended.output)
         #expect(lines.allSatisfy { $0["message_type"].string != nil }, "\(ended.output)")
@@ -23,7 +23,7 @@ import Testing
             let coordinator = try scenario.coord("start", try items.setJob(), "--workers", "2", "--json")
             let run = try await scenario.newestRun()
             try await eventually("some rows are done") { try await scenario.rowsDone(run) > 0 }
-            // As another coordinator does that takes the run over.
+            // Another coordinator that takes the run over raises the term, too.
             try await scenario.session.execute("UPDATE coord.run SET term = term + 1 WHERE id = \(run)")
             let ended = try await coordinator.ended()
             #expect(ended.status == 5)
@@ -45,7 +45,7 @@ import Testing
             let items = try await Items.make(scenario, rows: 4_000, pace: 0.2)
             let coordinator = try scenario.coord("start", try items.setJob(), "--workers", "2", "--json")
             let known = try await first("it knows of rows that are done") {
-                // The last line may not be there as a whole.
+                // The last line may be incomplete.
                 let lines = coordinator.output.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
                 return try lines.compactMap { try JSON(String($0))["rows_done"].int }.first { $0 > 0 }
             }

@@ -8,7 +8,7 @@ import Testing
             let rows = 4_000
             let items = try await Items.make(scenario, rows: rows, pace: 0.02)
             let endpoint = "ipc://\(scenario.folder)/join"
-            // One worker is there before its coordinator.
+            // One worker starts before its coordinator.
             let early = try scenario.coord("worker", "--connect", endpoint)
             let coordinator = try scenario.coord("start", try items.setJob(), "--workers", "0", "--listen", endpoint)
             try await eventually("it says where to join") {
@@ -58,7 +58,7 @@ import Testing
                 "start", try items.setJob(shards: 1), "--workers", "0", "--listen", endpoint)
             let run = try await scenario.newestRun()
             try await gate.reached()
-            // There is no second shard, so this one is idle.
+            // The run has no second shard, so this worker is idle.
             let idle = try scenario.coord("worker", "--connect", endpoint, "--json")
             try await eventually("it has joined") { idle.output.contains("joined") }
             idle.send(SIGSTOP)

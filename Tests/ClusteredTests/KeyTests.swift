@@ -2,10 +2,10 @@ import Glibc
 import Support
 import Testing
 
-/// A key column and values that are hard to get right.
+/// A type of key column, and keys of that type that are hard to get right.
 struct KeyCase: Sendable, CustomTestStringConvertible {
     var type: String
-    /// A query of one column.
+    /// A query for the keys, with one column.
     var values: String
     init(_ type: String, _ values: String) {
         self.type = type
@@ -47,7 +47,7 @@ struct KeyCase: Sendable, CustomTestStringConvertible {
     @Test(arguments: cases, Items.Kind.allCases)
     func everyRowIsChangedOnceWhateverItsKey(_ case: KeyCase, kind: Items.Kind) async throws {
         try await Scenario.run { scenario in
-            // A server that was built without ICU has none of its collations.
+            // A server that was built without ICU has no ICU collation.
             if let collation = `case`.type.split(separator: "\"").dropFirst().first {
                 let found = "SELECT EXISTS (SELECT FROM pg_collation WHERE collname = '\(collation)')"
                 guard try await scenario.session.bool(found) == true else { return }
@@ -126,7 +126,7 @@ struct KeyCase: Sendable, CustomTestStringConvertible {
                 try await scenario.session.execute(
                     "CREATE TABLE \(table) (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0)",
                     "INSERT INTO \(table) SELECT generate_series(1, 5000)")
-                // Few rows in the middle, so that whole batches hold none.
+                // Few rows in the middle meet the condition, so that whole batches hold none.
                 let job = try scenario.job(
                     "table: \(table)\nwhere: id % 7 = 0 AND id BETWEEN 2000 AND 3000\n\(change)\nbatch: { rows: 10 }\n",
                     file: "\(table).yaml")
@@ -143,7 +143,7 @@ struct KeyCase: Sendable, CustomTestStringConvertible {
     }
 }
 
-/// A key of several columns, from the plan to the last row, whatever dies.
+/// Keys of several columns, from the plan to the last row, under faults.
 @Suite struct CompositeKeyTests {
     static let keys = [
         (
@@ -156,13 +156,13 @@ struct KeyCase: Sendable, CustomTestStringConvertible {
         ),
     ]
 
-    /// The table, its history of changes and its job; 400 rows.
+    /// Makes the table with 400 rows, the history of its changes, and the job.
     private static func make(_ scenario: Scenario, _ key: (columns: String, values: String), _ change: String)
         async throws -> (job: String, names: [String])
     {
         let names = key.columns.split(separator: ",").map { String($0.split(separator: " ")[0]) }
         let list = names.joined(separator: ", ")
-        // It sends the row back whole, as the key's columns have whatever names.
+        // The program returns each row whole, so it need not know the names of the key's columns.
         let program = """
             import json, sys
             for line in sys.stdin:
@@ -204,7 +204,7 @@ struct KeyCase: Sendable, CustomTestStringConvertible {
             var coordinator = try scenario.coord("start", job, "--workers", "2")
             let run = try await scenario.newestRun()
             try await eventually("some rows are done") { try await scenario.rowsDone(run) >= 50 }
-            // Meanwhile somebody holds a row in one place and changes another elsewhere.
+            // Meanwhile somebody holds one row and changes another.
             let user = scenario.connect()
             let order = names.map { "\($0) DESC" }.joined(separator: ", ")
             let list = names.joined(separator: ", ")

@@ -14,7 +14,7 @@ import Testing
             let rows = 6_000
             let items = try await Items.make(scenario, rows: rows, pace: 0.02)
             let job = try items.job(kind)
-            // A row that somebody holds: the run cannot be over before its coordinator is killed.
+            // Somebody holds a row, so that the run cannot be over before its coordinator is killed.
             let holder = scenario.connect()
             try await holder.execute("BEGIN", "SELECT FROM items WHERE id = \(rows) FOR UPDATE")
             var coordinator = try scenario.coord("start", job, "--workers", "2")
@@ -25,7 +25,7 @@ import Testing
                 }
                 coordinator.send(SIGKILL)
                 #expect(try await coordinator.ended().status == 128 + SIGKILL)
-                // Their standard input comes to its end.
+                // The workers see the end of their standard input.
                 try await eventually("the workers have ended by themselves", within: .seconds(5)) {
                     scenario.pids.isEmpty
                 }
@@ -46,7 +46,7 @@ import Testing
         }
     }
 
-    /// Workers are spawned while the job is planned, and wait to be admitted.
+    /// A coordinator spawns its workers while it plans the job. They wait until it admits them.
     @Test(arguments: [SIGKILL, SIGTERM])
     func workersOfACoordinatorThatEndsWhileItPlansEndToo(signal: Int32) async throws {
         try await Scenario.run { scenario in
@@ -79,7 +79,7 @@ import Testing
             let items = try await Items.make(scenario, rows: 100)
             let copy = "\(scenario.folder)/coord"
             try FileManager.default.copyItem(atPath: TestServer.coord(), toPath: copy)
-            // Its own file is gone, as after an upgrade in the wrong moment.
+            // The coordinator's own program file is gone, as after an upgrade at the wrong moment.
             let script = """
                 import errno, os, sys, time
                 program = os.open(sys.argv[1], os.O_RDONLY)

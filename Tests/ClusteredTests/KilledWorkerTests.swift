@@ -25,7 +25,7 @@ import Testing
         }
     }
 
-    /// Of workers and of the coordinator: as an administrator or a failing network does.
+    /// The test ends sessions of workers and of the coordinator, as an administrator or a failing network does.
     @Test(arguments: [(Items.Kind.setBased, UInt64(5)), (.rowBased, 6)])
     func everyRowIsChangedOnceThoughSessionsAreEndedAtRandomMoments(kind: Items.Kind, seed: UInt64) async throws {
         try await Scenario.run { scenario in

@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import Testing
 
-/// A ledger in a schema that a person chose, where `coord` is somebody else's.
+/// A ledger in a schema that a person chose, in a database where `coord` is somebody else's schema.
 @Suite struct LedgerSchemaTests {
     private static let schema = "\"My \"\"Ledger\""
 
@@ -18,7 +18,7 @@ import Testing
         return tables == 1 && points == 7
     }
 
-    /// Rows that were not changed exactly once.
+    /// The number of rows that were not changed exactly once.
     private func wrongRows(_ scenario: Scenario) async throws -> Int {
         try await scenario.session.int(
             """
@@ -51,7 +51,7 @@ import Testing
             #expect(lost.status == 2 && lost.errors.contains("is not this program's"), "\(lost.errors)")
             let shown = try await scenario.run("status", "1", "--ledger-schema", Self.schema)
             #expect(shown.status == 0 && shown.output.contains("paused"), "\(shown.output)\(shown.errors)")
-            // By the environment, as a service would.
+            // The environment names the schema, as it may for a service.
             let environment = ["COORD_LEDGER_SCHEMA": Self.schema]
             let resumed = try await scenario.run("resume", "1", "--workers", "2", environment: environment)
             #expect(resumed.status == 0, "\(resumed.errors)")
@@ -65,15 +65,15 @@ import Testing
         }
     }
 
-    /// How earlier versions of the ledger left a run.
+    /// Statements that turn the ledger back into an earlier version, by version.
     static let earlier: [Int: [String]] = [
-        // Every shard went by the key alone.
+        // Before version 5 every shard went in key order.
         4: [
             "ALTER TABLE coord.shard DROP COLUMN stretch_end, DROP COLUMN stripe, DROP COLUMN stripe_key",
             "ALTER TABLE coord.run DROP COLUMN storage", "DELETE FROM coord.migration WHERE version > 4",
             "UPDATE coord.run SET specification = jsonb_set(specification, '{version}', '1')",
         ],
-        // No worker was told what the job means, and each found out for itself.
+        // Before version 4 the ledger had no specification, and each worker resolved the job itself.
         3: [
             "ALTER TABLE coord.shard DROP COLUMN stretch_end, DROP COLUMN stripe, DROP COLUMN stripe_key",
             "ALTER TABLE coord.run DROP COLUMN storage, DROP COLUMN specification",
@@ -105,12 +105,12 @@ import Testing
     @Test func workerOfAnotherLedgerIsTurnedAwayBeforeItReadsAJobThere() async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 500)
-            // A run of the same number, in the ledger where the stray worker looks.
+            // The stray worker's ledger has a run with the same number.
             let stray = try scenario.job("table: items\nset: { n: n + 100 }\nwhere: n < 0\n", file: "stray.yaml")
             #expect(try await scenario.run("start", stray, "--workers", "1").status == 0)
             try await scenario.session.execute("TRUNCATE history")
             let endpoint = "ipc://\(scenario.folder)/join"
-            // The job's key is before the environment's.
+            // The key in the job file overrides the environment.
             let text = try items.setJob()
             let job = try scenario.job("\(try String(contentsOfFile: text, encoding: .utf8))ledger_schema: ops\n")
             let coordinator = try scenario.coord(

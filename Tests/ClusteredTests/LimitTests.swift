@@ -14,7 +14,7 @@ import Testing
 
     @Test func wideRowsEndABatchThatPostgreSQLComputes() async throws {
         try await Scenario.run { scenario in
-            // 100 short rows, 3 of 100,000 bytes that do not compress, 100 short ones.
+            // 100 short rows; 3 rows of 100,000 bytes that do not compress; 100 short rows.
             try await Self.makeWide(scenario, rows: 203, bytes: 10)
             try await scenario.session.execute(
                 "ALTER TABLE wide ALTER COLUMN pad SET STORAGE EXTERNAL",
@@ -36,10 +36,10 @@ import Testing
                 "INSERT INTO wide SELECT i, repeat(md5(i::text), 625) FROM generate_series(2, 2001) AS i",
                 "TRUNCATE history")
             let large = try await Self.peak(scenario)
-            // 40 MB of rows in one shard; twice the batch's limit is in hand at most, in a few copies.
+            // The shard has 40 MB of rows. The worker holds at most twice the batch's limit, in a few copies.
             #expect(large - small < 8 << 20, "\(small) bytes with one small row, \(large) with 2,000 wide ones")
             #expect(try await scenario.session.int("SELECT sum(rows) FROM history") == 2001)
-            // Three wide rows, and the narrow one in front of them.
+            // A batch has at most three wide rows, and the narrow row in front of them.
             #expect(try await scenario.session.int("SELECT max(rows) FROM history") <= 64 * 1024 / 20_000 + 1)
         }
     }
@@ -80,7 +80,8 @@ import Testing
             """)
     }
 
-    /// A trigger takes 10 ms a row: a batch of 100 rows takes longer than the limit, which is half a second here.
+    /// A trigger takes 10 ms for each row, so a batch of 100 rows takes longer than the time limit, which is half a
+    /// second here.
     @Test(arguments: Items.Kind.allCases) func batchThatTakesTooLongIsTriedSmaller(kind: Items.Kind) async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 300)

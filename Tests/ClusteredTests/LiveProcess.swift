@@ -3,18 +3,18 @@ import Glibc
 import Host
 import Synchronization
 
-/// A program that a test started, with its output in files, so that no pipe can fill up.
+/// A program that a test started. Its output goes to files, so that no pipe can fill up.
 final class LiveProcess: Sendable {
     /// How a program ended.
     struct Ended: Sendable {
-        /// The exit status, or 128 and the signal.
+        /// The exit status, or 128 plus the signal's number.
         var status: Int32
         var output: String
         var errors: String
     }
 
-    /// A program has the terminal's end as its signal, also where the tests were started with nohup: what is handled here, unlike
-    /// what is ignored, is not inherited.
+    /// Makes programs receive SIGHUP even if the tests were started with nohup: a child inherits an ignored signal, but
+    /// not a handled one.
     private static let handlesHangup: Void = { signal(SIGHUP) { _ in } }()
 
     let pid: pid_t
@@ -36,7 +36,7 @@ final class LiveProcess: Sendable {
             program, arguments: arguments, environment: environment, streams: (nothing, out, err))
     }
 
-    /// On a terminal, which has its output.
+    /// Starts a program on a terminal, which gets its output.
     init(
         _ program: String, _ arguments: [String], environment: [String: String] = [:], terminal: PseudoTerminal
     ) throws {
@@ -67,7 +67,7 @@ final class LiveProcess: Sendable {
         }
     }
 
-    /// Sends a signal, unless the program has ended and its number may be another's.
+    /// Sends a signal, unless the program has ended: its pid may then belong to another process.
     func send(_ signal: Int32) {
         if exitStatus == nil { kill(pid, signal) }
     }
@@ -91,11 +91,11 @@ final class LiveProcess: Sendable {
 // MARK: - Processes of this machine
 
 extension LiveProcess {
-    /// Processes whose environment holds `entry`, such as `NAME=value`.
+    /// The processes whose environment contains `entry`, such as `NAME=value`.
     static func pids(withEnvironment entry: String) -> [pid_t] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         return names.compactMap { pid_t($0) }.filter { pid in
-            // A process that has ended meanwhile has no such file.
+            // A process that has ended in the meantime has no such file.
             guard let environment = FileManager.default.contents(atPath: "/proc/\(pid)/environ") else { return false }
             return environment.split(separator: 0).contains { $0.elementsEqual(entry.utf8) }
         }.sorted()
@@ -107,10 +107,10 @@ extension LiveProcess {
         }
     }
 
-    /// One letter: R, S, T for stopped, Z for a zombie; nil when there is no such process.
+    /// The state as one letter, such as R, S, T for stopped or Z for zombie; nil when there is no such process.
     static func state(of pid: pid_t) -> Character? {
         let text = contents("/proc/\(pid)/stat")
-        // The program's name stands in parentheses, and may hold any character.
+        // The program's name stands in parentheses, and may contain any character.
         guard let end = text.lastIndex(of: ")") else { return nil }
         return text[text.index(after: end)...].first { $0 != " " }
     }

@@ -3,13 +3,13 @@ import Glibc
 import Sharding
 import Testing
 
-/// A change that somebody else commits during the run is never overwritten (I6).
+/// Another session's change that is committed during the run is never overwritten (I6).
 @Suite struct LiveTableTests {
-    /// pgbench's size: COORD_TEST_SCALE, or 300,000 accounts.
+    /// pgbench's scale: COORD_TEST_SCALE, or 3, which means 300,000 accounts.
     private static let scale = getenv("COORD_TEST_SCALE").flatMap { Int(String(cString: $0)) } ?? 3
 
-    /// Does something while pgbench is at work on accounts of its own.
-    /// - Returns: the sums of its accounts, branches, tellers and history after it.
+    /// Runs `body` while pgbench changes accounts.
+    /// - Returns: the sums of accounts, branches, tellers and history afterwards.
     private func whilePgbenchWorks(
         _ scenario: Scenario, scale: Int, _ body: () async throws -> Void
     ) async throws -> [String?] {
@@ -40,7 +40,8 @@ import Testing
         return try #require(sums.first)
     }
 
-    /// Writes every balance as it was read: a change that comes between the two would be undone.
+    /// Writes every balance back as it was read. A change between the read and the write would be undone without the
+    /// compare.
     private func hold(_ scenario: Scenario, without: String? = nil) async throws {
         let job = try scenario.job(
             """
@@ -90,7 +91,7 @@ import Testing
         }
     }
 
-    /// The negative control: without the compare, balances are put back to what they were.
+    /// The negative control: without the compare, the run overwrites pgbench's changes with old balances.
     @Test func pgbenchLosesUpdatesWithoutTheCompare() async throws {
         try await Scenario.run { scenario in
             let sums = try await whilePgbenchWorks(scenario, scale: 1) {
@@ -101,8 +102,8 @@ import Testing
         }
     }
 
-    /// The test changes `hits` of some rows without a pause, while a slow program computes `copy` from `hits`. A trigger
-    /// notes, for every write of `copy`, the `hits` of the row version that it was written to.
+    /// The test changes `hits` of some rows without a pause, while a slow program computes `copy` from `hits`. For
+    /// every write of `copy`, a trigger notes `hits` of the row version that was written.
     @Test(arguments: [nil, "compare"])
     func computedValueBelongsToTheRowVersionThatItReplaces(without: String?) async throws {
         try await Scenario.run { scenario in
@@ -131,7 +132,7 @@ import Testing
             var random = SeededGenerator(seed: 7)
             var made: [Int: Int] = [:]
             while coordinator.exitStatus == nil {
-                // Every tenth row is hot.
+                // Every tenth row is changed.
                 let id = Int.random(in: 0..<600, using: &random) * 10 + 1
                 try await user.execute("UPDATE hot SET hits = hits + 1 WHERE id = \(id)")
                 made[id, default: 0] += 1
@@ -155,7 +156,7 @@ import Testing
         }
     }
 
-    /// A row that changes more often than a batch takes is read under a lock in the end.
+    /// A row that changes more often than a batch takes is read under a lock at last.
     @Test func rowThatNeverRestsIsDoneAllTheSame() async throws {
         try await Scenario.run { scenario in
             try scenario.program("copy_hits.py")
@@ -203,7 +204,7 @@ import Testing
                 "CREATE TABLE items (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0)",
                 "INSERT INTO items SELECT generate_series(1, 20)")
             let user = scenario.connect()
-            // So that the server ends the batch, and not the application, which waits second.
+            // The batch looks for deadlocks first, so that the server ends the batch and not the application.
             try await user.execute("SET deadlock_timeout = '20s'", "BEGIN", "UPDATE items SET n = n + 10 WHERE id = 10")
             let change =
                 kind == .setBased

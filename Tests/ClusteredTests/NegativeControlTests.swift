@@ -2,7 +2,7 @@ import Glibc
 import Support
 import Testing
 
-/// Each safety mechanism is taken away from a worker, and the oracle must notice. Needs a debug build of coord.
+/// Each test switches one safety mechanism off in a worker, and the oracle must notice. Needs a debug build of coord.
 @Suite struct NegativeControlTests {
     @Test(arguments: Items.Kind.allCases)
     func withoutTheFenceAWorkerThatWakesGoesOn(_ kind: Items.Kind) async throws {
@@ -13,7 +13,8 @@ import Testing
                     try await !zombie.items.violations(run: zombie.run).isEmpty
                 }
             } catch { throw LiveProcess.Stuck(output: zombie.process.errors) }
-            // What it had read is compared, so that this batch writes to the ledger alone. The next one reads anew.
+            // With `compute`, the rows of this batch are still compared, so the batch changes only the ledger. A `set`
+            // batch changes rows again.
             guard kind == .setBased else { return }
             #expect(try await scenario.session.int("SELECT count(*) FROM items WHERE n = 2") > 0)
         }
@@ -24,7 +25,7 @@ import Testing
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 100)
             let blocker = scenario.connect()
-            // The second batch waits for this row; the first has committed.
+            // The first batch commits; the second waits for this row.
             try await blocker.execute("BEGIN", "SELECT FROM items WHERE id = 75 FOR UPDATE")
             let environment = without.map { ["COORD_TEST_WITHOUT": $0] } ?? [:]
             let coordinator = try scenario.coord(
@@ -40,7 +41,7 @@ import Testing
                 #expect(try await coordinator.ended().status == 0)
                 return #expect(try await items.violations(run: run) == [])
             }
-            // This run would never end.
+            // Without the mechanism the run would never end.
             try await eventually("rows are changed twice") {
                 try await scenario.session.int("SELECT count(*) FROM items WHERE n > 1") > 0
             }

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-/// What becomes of a run whose output nobody takes.
+/// Runs whose output nobody reads.
 @Suite struct OutputTests {
     @Test(arguments: [
         ("> /dev/full", "No space left on device"), ("| head -n 1 > /dev/null", "Broken pipe"),
@@ -9,7 +9,7 @@ import Testing
     ])
     func runGoesOnToItsEndAndTheStatusSaysThatOutputIsMissing(redirection: String, reason: String) async throws {
         try await Scenario.run { scenario in
-            // Long enough for more than one line.
+            // The run lasts for more than one line of output.
             let items = try await Items.make(scenario, rows: 1_600, pace: 0.2)
             let ended = try await scenario.start(
                 "/bin/bash",
@@ -49,7 +49,7 @@ import Testing
                 environment: ["TERM": "xterm"])
             let run = try await scenario.newestRun()
             try await eventually("there is a picture") { try terminal.read().lines.contains { $0.contains("░") } }
-            // Ctrl-S.
+            // Ctrl-S
             terminal.type("\u{13}")
             try await eventually("it is complete") { try await scenario.state(of: run) == "complete" }
             try await eventually("it has ended, though its last words were not taken") {
@@ -70,7 +70,8 @@ import Testing
             let run = try await scenario.newestRun()
             try await eventually("some rows are done") { try await scenario.rowsDone(run) > 0 }
             terminal.hangUp()
-            // A shell sends it, and the kernel when the shell has gone: twice is not a second wish.
+            // The shell sends a SIGHUP, and after the shell's end the kernel sends another. The second must not stop
+            // the run at once.
             coordinator.send(SIGHUP)
             coordinator.send(SIGHUP)
             try await eventually("it has ended") { coordinator.exitStatus != nil }

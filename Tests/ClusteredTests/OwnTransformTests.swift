@@ -1,6 +1,6 @@
 import Testing
 
-/// A program of a user's own: coord with transforms that are compiled into it.
+/// A custom program: coord with a user's own transforms compiled in.
 @Suite struct OwnTransformTests {
     private static func prices(_ scenario: Scenario, transform: String, read: String, writes: String) async throws
         -> String

@@ -26,7 +26,7 @@ import Testing
         }
     }
 
-    /// The ledger does not exist yet either.
+    /// The ledger does not exist yet, so the coordinators also install it at the same moment.
     @Test func ofCoordinatorsThatStartAtTheSameMomentOneRunsTheJob() async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 1_000, pace: 0.05)
@@ -69,7 +69,7 @@ import Testing
             #expect(new.status == 0, "\(new.errors)")
             #expect(try await scenario.newestRun() > run)
             #expect(try await scenario.state(of: run) == "cancelled")
-            // Rows of the cancelled run were changed by both.
+            // The new run also changed the rows that the cancelled run had changed.
             let wrong = try await scenario.session.int(
                 "SELECT count(*) FROM items WHERE n <> 2 + (SELECT count(*) - 1 FROM history WHERE id = items.id)")
             #expect(wrong == 0)
@@ -117,7 +117,7 @@ import Testing
         }
     }
 
-    /// Longer than the ownership lasts, and than a worker's lease.
+    /// The coordinator stays frozen for longer than its ownership and its workers' leases last.
     @Test func coordinatorThatWakesAfterAnotherTookOverStopsAndWritesNothing() async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 2_000, pace: 0.02)

@@ -18,7 +18,7 @@ import Testing
             let ranges = object["ranges"].elements
             #expect(ranges.count == 16)
             #expect(ranges.first?["after"].isNull == true)
-            // The highest key that there is.
+            // The last range ends at the table's highest key.
             #expect(ranges.last?["through"].string == "1000000020000")
             for (range, next) in zip(ranges, ranges.dropFirst()) {
                 #expect(range["through"].string != nil)

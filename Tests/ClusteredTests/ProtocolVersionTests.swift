@@ -5,7 +5,7 @@ import Testing
 import Wire
 import ZeroMQ
 
-/// A worker and a coordinator of different versions do not work together.
+/// A worker and a coordinator with different protocol versions do not work together.
 @Suite struct ProtocolVersionTests {
     @Test(arguments: [protocolVersion - 1, protocolVersion + 1])
     func helloOfAnotherVersionIsRefusedWithBothNamed(version: UInt32) async throws {
@@ -20,7 +20,7 @@ import ZeroMQ
             let hello = Hello(version: version, host: "elsewhere", pid: 1)
             let greeting = try WorkerMessage.hello(hello).encoded(by: WorkerID(UUID().uuidString.lowercased()))
             let answer = try await first("the coordinator answers") {
-                // Nothing leaves before the connection stands.
+                // A send fails until the connection exists.
                 try? await stranger.send([greeting])
                 return try await stranger.receive()
             }
@@ -32,7 +32,7 @@ import ZeroMQ
             #expect(refusal.mend.contains("same version of coord"))
             await stranger.close()
 
-            // It goes on for workers of its own version.
+            // The coordinator still takes workers of its own version.
             let worker = try scenario.coord("worker", "--connect", endpoint)
             #expect(try await coordinator.ended().status == 0)
             #expect(try await worker.ended(within: .seconds(10)).status == 0)
@@ -69,7 +69,7 @@ import ZeroMQ
     }
 }
 
-/// One end of the protocol in the test's hands.
+/// One end of the protocol, which the test plays itself.
 private actor Peer {
     private nonisolated let loop = SocketLoop(name: "peer")
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -84,7 +84,7 @@ private actor Peer {
 
     func send(_ frames: [[UInt8]]) throws { try socket?.send(frames) }
 
-    /// The next message, or nil when none waits.
+    /// The next message; nil when none has come.
     func receive() throws -> [[UInt8]]? { try socket?.receive() }
 
     func close() {

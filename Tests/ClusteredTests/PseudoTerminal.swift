@@ -1,9 +1,9 @@
 import Glibc
 import Synchronization
 
-/// A terminal without a person: what programs write to it is kept as a screen would show it.
+/// A terminal without a person. It keeps what programs write as a screen would show it.
 final class PseudoTerminal: Sendable {
-    /// The program's side.
+    /// The end of the terminal that the program gets.
     let slave: Int32
     private let master: Int32
     private let isOpen = Mutex(true)
@@ -24,7 +24,7 @@ final class PseudoTerminal: Sendable {
 
     deinit { hangUp() }
 
-    /// As when its window is closed.
+    /// Ends the terminal, as when its window is closed.
     func hangUp() {
         isOpen.withLock { isOpen in
             guard isOpen else { return }
@@ -34,12 +34,12 @@ final class PseudoTerminal: Sendable {
         }
     }
 
-    /// As a person at its keyboard does.
+    /// Types a text, as a person at the keyboard does.
     func type(_ text: String) {
         _ = text.withCString { write(master, $0, strlen($0)) }
     }
 
-    /// Takes what has been written meanwhile. A program that writes much waits for it.
+    /// Reads what programs have written since the last call. A program that writes much waits for this call.
     func read() throws -> Screen {
         try screen.withLock { screen in
             var buffer = [UInt8](repeating: 0, count: 1 << 16)
@@ -57,19 +57,19 @@ final class PseudoTerminal: Sendable {
     }
 }
 
-/// What a terminal shows, as far as coord makes use of it. It is as high as it must be.
+/// What a terminal shows, for the escapes that coord uses. It has as many lines as were written.
 struct Screen: Sendable {
     let columns: Int
-    /// Times that a line did not fit.
+    /// The number of lines that did not fit.
     private(set) var wraps = 0
-    /// Escapes that set a color or a style.
+    /// The number of escapes that set a color or a style.
     private(set) var colors = 0
-    /// Escapes that this screen does not know.
+    /// The number of escapes that this screen does not know.
     private(set) var strangers = 0
     private var cells: [[Unicode.Scalar]] = [[]]
     private var row = 0
     private var column = 0
-    /// Bytes of a character or an escape whose end has not come yet.
+    /// The bytes of a character or an escape that is not complete yet.
     private var rest: [UInt8] = []
 
     init(columns: Int) { self.columns = columns }
@@ -91,11 +91,11 @@ struct Screen: Sendable {
         }
     }
 
-    /// The next character, or escape where there is no scalar; nil when it is not there as a whole.
+    /// The length of the next character or escape, and the character; nil while it is incomplete.
     private func next() -> (length: Int, scalar: Unicode.Scalar?)? {
         guard let first = rest.first else { return nil }
         if first == 0x1B {
-            // ESC [ numbers, and a letter.
+            // An escape is ESC [, numbers, and a letter.
             guard let end = rest.dropFirst(2).firstIndex(where: { $0 >= 0x40 }) else { return nil }
             return (end + 1, nil)
         }

@@ -53,14 +53,14 @@ import Testing
         }
     }
 
-    /// One session for the coordinator, so that a single worker finds a place.
+    /// The role may have two sessions. The coordinator needs one, so only one worker gets a session.
     @Test func workersBeyondTheRolesConnectionLimitSayWhyTheyWait() async throws {
         try await Scenario.run { scenario in
             let role = "role_\(scenario.name)"
             try await Self.make(scenario, role)
             try await scenario.session.execute(
                 "GRANT CREATE ON DATABASE \(scenario.name) TO \(role)", "ALTER ROLE \(role) CONNECTION LIMIT 2",
-                // It lasts until the others have been heard.
+                // This function makes the run last until the other workers have been heard.
                 """
                 CREATE FUNCTION slow(n int) RETURNS int LANGUAGE plpgsql AS
                 $$ BEGIN PERFORM pg_sleep(0.05); RETURN n + 1; END $$
@@ -78,7 +78,7 @@ import Testing
         try await scenario.session.execute(
             "CREATE TABLE items (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0)",
             "INSERT INTO items SELECT generate_series(1, 100)",
-            // Roles belong to the whole server: another test may make it at the same moment.
+            // Roles belong to the whole server, and another test may create this one at the same moment.
             """
             DO $$ BEGIN CREATE ROLE \(role) LOGIN;
             EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$

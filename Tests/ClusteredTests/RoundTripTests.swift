@@ -1,25 +1,25 @@
 import Foundation
 import Testing
 
-/// How often a worker waits for the server, seen by a program that stands between them.
+/// How often a worker waits for the server, counted by a program between the two.
 @Suite struct RoundTripTests {
-    /// With `set` one for each batch. With `compute` two at most: the read of the next batch goes out with the write,
-    /// and may come as a turn of its own when the server is faster than the worker's second message.
+    /// With `set`, a batch takes one round trip. With `compute` it takes at most two: the read of the next batch goes
+    /// out with the write, but counts as a turn of its own when the server answers before the worker's second message.
     @Test(arguments: [(Items.Kind.setBased, 1), (.rowBased, 2)])
     func batchTakesNoMoreRoundTripsThanItMay(_ kind: Items.Kind, limit: Int) async throws {
         try await Scenario.run { scenario in
             _ = try await Items.make(scenario, rows: 2_000)
-            // With triggers a worker tries settings of the planner at its start, and how many hangs on the statistics.
+            // With triggers a worker tries planner settings at its start. How many it tries depends on the statistics.
             try await scenario.session.execute("DROP TRIGGER remember ON items")
             let few = try await Self.roundTrips(scenario, kind, batch: 100, place: "few")
             let many = try await Self.roundTrips(scenario, kind, batch: 20, place: "many")
-            // 20 batches and 100: whatever a worker does once, for its session or its shard, is in both.
+            // 20 batches against 100. The difference leaves out what a worker does once for its session or its shard.
             #expect(many - few >= 70, "only \(many - few) round trips of 80 batches were seen")
             #expect(many - few <= 80 * limit, "80 batches took \(many - few) round trips")
         }
     }
 
-    /// Round trips of a run's one worker, which has one shard.
+    /// The number of round trips of a run with one worker and one shard.
     private static func roundTrips(_ scenario: Scenario, _ kind: Items.Kind, batch: Int, place: String) async throws
         -> Int
     {

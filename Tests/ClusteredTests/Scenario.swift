@@ -5,10 +5,10 @@ import Support
 import Synchronization
 import Testing
 
-/// One test's world: a database of its own, a folder for its files, and every process that it starts.
+/// The world of one test: a database, a folder for its files, and every process that it starts.
 ///
-/// All processes, also those that coord starts, carry the scenario's name in their environment. At the end whatever is
-/// left of them is killed by its pid, also after a failure.
+/// All processes, including those that coord starts, carry the scenario's name in their environment. At the end the
+/// scenario kills the remaining ones by pid, also after a failure.
 final class Scenario: Sendable {
     let server: TestServer
     let name: String
@@ -27,11 +27,12 @@ final class Scenario: Sendable {
         session = TestSession(server.settings(database: name))
     }
 
-    /// Makes a scenario, runs the test in it, and takes it away again.
+    /// Makes a scenario, runs the test in it, and removes it.
     static func run(on server: TestServer? = nil, _ body: (Scenario) async throws -> Void) async throws {
         await Slots.shared.take()
         let started = ContinuousClock.now
-        // What the test library reports includes the wait for a slot. Cluster/local/test.sh lists the slowest by this.
+        // The time that the test library reports includes the wait for a slot. So the scenario prints its own time,
+        // from which Cluster/local/test.sh lists the slowest.
         defer {
             let milliseconds = Int((ContinuousClock.now - started) / .milliseconds(1))
             print("own time: \(Double(milliseconds) / 1000) s, \(Test.current?.name ?? "?")")
@@ -52,14 +53,14 @@ final class Scenario: Sendable {
         var failure: (any Error)?
         do {
             try await maker.execute("CREATE DATABASE \(scenario.name)")
-            // The test may restart the server.
+            // The connection is closed now, since the test may restart the server.
             await maker.close()
             try await body(scenario)
         } catch {
             failure = error
         }
         await scenario.end()
-        // The test's own failure says more than one while cleaning up.
+        // The test's own failure matters more than a failure to clean up.
         do {
             try await maker.execute("DROP DATABASE IF EXISTS \(scenario.name) WITH (FORCE)")
         } catch { failure = failure ?? error }
@@ -70,11 +71,11 @@ final class Scenario: Sendable {
     private func end() async {
         for pid in pids { kill(pid, SIGKILL) }
         for process in started.withLock({ $0 }) {
-            // Killed above: the wait is for the kernel to say so.
+            // The process was killed above. This waits only until the kernel reports its end.
             _ = try? await process.ended(within: .seconds(10))
         }
         for session in sessions.withLock({ $0 }) + [session] { await session.close() }
-        // Files of a test in /tmp do no harm.
+        // Files that stay in /tmp do no harm.
         try? FileManager.default.removeItem(atPath: folder)
     }
 
@@ -94,7 +95,7 @@ final class Scenario: Sendable {
         return session
     }
 
-    /// Number of the newest run, once there is one.
+    /// The number of the newest run. Waits until there is one.
     func newestRun() async throws -> Int {
         try await first("there is a run") {
             guard try await self.session.bool("SELECT to_regclass('coord.run') IS NOT NULL") else { return nil }
@@ -120,10 +121,10 @@ final class Scenario: Sendable {
         return path
     }
 
-    /// Writes a job file; its name is the job's.
+    /// Writes a job file. The file's name is the job's name.
     func job(_ text: String, file: String = "job.yaml") throws -> String { try write(text, to: file) }
 
-    /// Copies a compute program of this target into the scenario's folder.
+    /// Copies a compute program of this test target into the scenario's folder.
     @discardableResult
     func program(_ name: String, as file: String? = nil) throws -> String {
         let text = try String(contentsOfFile: "\(TestServer.sources)/Programs/\(name)", encoding: .utf8)
@@ -160,17 +161,17 @@ final class Scenario: Sendable {
         try start(TestServer.coord(), arguments, environment: environment)
     }
 
-    /// Runs coord to its end.
+    /// Runs coord and waits for its end.
     func run(_ arguments: String..., environment: [String: String] = [:]) async throws -> LiveProcess.Ended {
         try await start(TestServer.coord(), arguments, environment: environment).ended(within: .seconds(90))
     }
 
-    /// Every process of this scenario that is alive.
+    /// All living processes of this scenario.
     var pids: [pid_t] {
         LiveProcess.pids(withEnvironment: "\(Self.variable)=\(name)").filter { !LiveProcess.isZombie($0) }
     }
 
-    /// Worker processes that are alive.
+    /// The living worker processes.
     var workers: [pid_t] {
         pids.filter { LiveProcess.commandLine(of: $0).dropFirst().first == "worker" }
     }

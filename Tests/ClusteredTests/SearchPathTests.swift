@@ -1,7 +1,8 @@
 import Testing
 
 @Suite struct SearchPathTests {
-    /// In a schema where many may create functions, some that fit coord's own calls better than PostgreSQL's.
+    /// The role's path leads to a schema where others may create functions. Some of these fit coord's own calls better
+    /// than PostgreSQL's functions.
     @Test func functionsOfOthersAreNotCalledByAnyCommand() async throws {
         try await Scenario.run { scenario in
             try await scenario.session.execute(
@@ -22,7 +23,7 @@ import Testing
             try await scenario.session.execute(
                 "CREATE OPERATOR public.|| (LEFTARG = text, RIGHTARG = int, FUNCTION = public.join_text)")
 
-            // The job's own names are found in the role's path.
+            // The job's own names are looked up in the role's path.
             let job = try scenario.job("table: items\nset: { n: n + one() }\nshards: 2\n")
             for arguments in [["plan", job], ["start", job, "--workers", "1"], ["status"], ["shards", "1"]] {
                 let ended = try await scenario.start(TestServer.coord(), arguments).ended()
@@ -31,7 +32,7 @@ import Testing
             #expect(try await items.violations(run: 1) == [])
             #expect(try await scenario.session.text("SELECT search_path FROM coord.run") == "app, public")
 
-            // A run goes on in its own path, whatever the role's is now.
+            // A run keeps its own path, even if the role's path changes.
             try await scenario.session.execute(
                 "UPDATE coord.run SET state = 'paused'",
                 "UPDATE coord.shard SET state = 'failed', checkpoint = NULL WHERE id = 1",

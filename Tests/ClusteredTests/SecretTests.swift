@@ -7,7 +7,7 @@ import Testing
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 1_000, pace: 0.05)
             let file = try scenario.program("misbehave.py")
-            // A shard fails, so that errors are written too.
+            // One shard fails, so that error texts are written too.
             let job = try items.programJob(
                 "python3, \(file), dies, '1', '10'", retry: "retry: { attempts: 2, backoff: 10ms }\n")
             let coordinator = try scenario.coord(

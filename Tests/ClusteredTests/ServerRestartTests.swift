@@ -9,7 +9,7 @@ import Testing
         try await TestServer.own { try await Self.restart($0, $1, kind) }
     }
 
-    /// A run that waits through it, as through any outage, and says what it waits for.
+    /// The run waits for the server's refusals to end, as it waits through any outage, and says what it waits for.
     @Test func runGoesOnByItselfWhenItsRoleWasLockedOutForAWhile() async throws {
         try await TestServer.own { _, scenario in
             let items = try await Items.make(scenario, rows: 4_000, pace: 0.02)

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-/// What a person sees: a picture on a terminal, lines elsewhere.
+/// What a person sees: a picture on a terminal, lines of text elsewhere.
 @Suite struct TerminalTests {
     @Test(arguments: [false, true]) func terminalShowsABarAndALineForEachWorker(noColor: Bool) async throws {
         try await Scenario.run { scenario in
@@ -30,7 +30,7 @@ import Testing
             }
             #expect(coordinator.exitStatus == 0)
             let screen = try terminal.read()
-            // Every picture has taken the place of the one before, which needs that no line was wider than the terminal.
+            // Each picture replaces the picture before it. That works only if no line was wider than the terminal.
             #expect(screen.wraps == 0)
             #expect(screen.strangers == 0)
             let lines = screen.lines
@@ -45,7 +45,7 @@ import Testing
 
     @Test func withoutATerminalThereAreLinesAndNothingButTheSummaryOnStandardOutput() async throws {
         try await Scenario.run { scenario in
-            // 48 batches by two workers: more than 7 s.
+            // Two workers do 48 batches, which takes more than 7 s.
             let items = try await Items.make(scenario, rows: 2_400, pace: 0.3)
             let begun = ContinuousClock.now
             let coordinator = try scenario.coord("start", try items.setJob(), "--workers", "2")
@@ -55,7 +55,7 @@ import Testing
             #expect(ended.status == 0)
             #expect(!ended.errors.contains("\u{1B}") && !ended.errors.contains("\r"))
             let progress = ended.errors.split(separator: "\n").filter { $0.hasPrefix("job run \(run): ") }
-            // The first after a second, then one every 5 s.
+            // The first line comes after a second, then one every 5 s.
             #expect(progress.count >= 2 && progress.count <= seconds / 5 + 1, "\(seconds) s: \(ended.errors)")
             for line in progress {
                 let form =

@@ -8,9 +8,9 @@ struct TestServer: Sendable {
     var host: String
     var port: String
     var user: String
-    /// A database to connect to while making others.
+    /// The database to connect to while a test's database is made.
     var database: String
-    /// Of the server's files; only the server that a test made for itself may be stopped.
+    /// The folder of the server's files; nil for the shared server, which no test may stop.
     var folder: String?
 
     /// The server that Cluster/local/test.sh started.
@@ -27,13 +27,13 @@ struct TestServer: Sendable {
         return path
     }
 
-    /// Another program that was built beside it.
+    /// Another program from the same build.
     static func program(_ name: String) throws -> String {
         let path = try coord().split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
         return "\(path)/\(name)"
     }
 
-    /// Holds the passwords for 127.0.0.1, where the server that Cluster/local/test.sh started listens too.
+    /// The file with the passwords for 127.0.0.1. The server of Cluster/local/test.sh listens there, too.
     static func passfile() throws -> String { try variable("PGPASSFILE") }
 
     static func variable(_ name: String) throws -> String {
@@ -48,7 +48,7 @@ struct TestServer: Sendable {
         var description: String { what }
     }
 
-    /// What programs need in their environment to reach a database of this server.
+    /// The environment in which programs reach a database of this server.
     func environment(database: String) -> [String: String] {
         ["PGHOST": host, "PGPORT": port, "PGUSER": user, "PGDATABASE": database]
     }
@@ -63,7 +63,7 @@ struct TestServer: Sendable {
 // MARK: - A server of a test's own
 
 extension TestServer {
-    /// The checkout's folder of this target, also when it was built through a symbolic link.
+    /// The folder of this test target in the checkout, even if the build used a symbolic link.
     static let sources: String = {
         let folder = URL(filePath: #filePath).deletingLastPathComponent().path
         guard let resolved = realpath(folder, nil) else { return folder }
@@ -73,7 +73,7 @@ extension TestServer {
 
     private static let script = "\(sources)/../../Cluster/local/postgres.sh"
 
-    /// Runs a test with a scenario on a server of its own, which it may stop, start and freeze sessions of.
+    /// Runs a test with a scenario on its own server. The test may stop and start that server, and freeze its sessions.
     static func own(_ body: (TestServer, Scenario) async throws -> Void) async throws {
         let server = try await make(in: "/tmp/coord-server-\(UUID().uuidString.prefix(8))")
         do {
@@ -95,13 +95,13 @@ extension TestServer {
     private func remove() async throws { try await Self.run("remove", owned()) }
 
     enum Shutdown: Sendable, CaseIterable {
-        /// Sessions are ended, then everything is written out: SIGINT.
+        /// Ends the sessions, then writes everything to disk: SIGINT.
         case fast
-        /// Like a crash, with recovery at the next start: SIGQUIT.
+        /// Acts like a crash, so that the next start needs recovery: SIGQUIT.
         case immediate
     }
 
-    /// What `pg_ctl -m … stop` does, and waits until the server is gone.
+    /// Stops the server as `pg_ctl -m … stop` does, and waits until it is gone.
     func stop(_ mode: Shutdown) async throws {
         let folder = try owned()
         let data = try Self.recalled("data-dir", folder)

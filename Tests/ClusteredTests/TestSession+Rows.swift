@@ -2,7 +2,7 @@ import Postgres
 import Support
 
 extension TestSession {
-    /// Runs statements one after another, and gives the rows of the last one.
+    /// Runs statements one after another, and returns the rows of the last one.
     @discardableResult
     func execute(_ statements: String...) throws -> [[String?]] { try execute(all: statements) }
 

@@ -2,9 +2,9 @@ import Foundation
 import Support
 import Testing
 
-/// Rows that the database will not change, and rows that somebody holds.
+/// Rows that the database does not change, and rows that somebody holds.
 @Suite struct UnchangeableRowTests {
-    /// Ways in which a table suppresses an update.
+    /// A trigger that suppresses the update of every tenth row.
     static let triggers = [
         """
         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
@@ -24,7 +24,7 @@ import Testing
             #expect(summary["rows_done"].int == 360)
             if kind == .rowBased { #expect(summary["rows_unchanged"].int == 40) }
             #expect(try await scenario.session.int("SELECT count(*) FROM items WHERE n = (id % 10 <> 0)::int") == 400)
-            // Not more than a few batches more than the rows need.
+            // The run takes only a few batches more than the rows need.
             #expect(try await scenario.session.int("SELECT sum(sequence) FROM coord.shard") < 40)
         }
     }
@@ -47,11 +47,11 @@ import Testing
         }
     }
 
-    /// The end is fixed when the plan is made.
+    /// The plan fixes the run's end key.
     @Test(arguments: Items.Kind.allCases) func runEndsThoughRowsComeFasterThanItWorks(kind: Items.Kind) async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 200)
-            // Whoever changes a row adds three behind the last one.
+            // Each change of rows adds three rows behind the last one.
             try await scenario.session.execute(
                 """
                 CREATE FUNCTION grow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -66,7 +66,7 @@ import Testing
         }
     }
 
-    /// While somebody holds a row, the others are done, and the application waits for none of them for long.
+    /// While somebody holds a row, the run does all other rows, and the application never waits long for any of them.
     @Test(arguments: Items.Kind.allCases) func heldRowHoldsUpNeitherTheRunNorTheApplication(kind: Items.Kind)
         async throws
     {
@@ -77,7 +77,7 @@ import Testing
             try await holder.execute("BEGIN", "SELECT FROM items WHERE id = 1234 FOR UPDATE")
             let job = try items.job(kind, batch: 500, shards: 2).withPatience(scenario)
             let coordinator = try scenario.coord("start", job, "--workers", "2", "--json")
-            // All rows but that one.
+            // The application changes rows beside the held one.
             let application = scenario.connect()
             var waits: [Duration] = []
             var id = 1
@@ -93,7 +93,7 @@ import Testing
             waits.sort()
             let p99 = waits[waits.count * 99 / 100]
             #expect(p99 < .milliseconds(300), "p99 \(p99), longest \(waits.last ?? .zero) of \(waits.count)")
-            // It says what it waits for.
+            // The run says what it waits for.
             let line = try await first("it says what it waits for") {
                 coordinator.output.split(separator: "\n").last { $0.contains("at id 1234") }
             }
@@ -108,7 +108,7 @@ import Testing
 }
 
 extension String {
-    /// A copy of a job file with the default patience at locks.
+    /// Writes a copy of the job file with the default `lock_patience`.
     fileprivate func withPatience(_ scenario: Scenario) throws -> String {
         let text = try String(contentsOfFile: self, encoding: .utf8)
         return try scenario.write(text.replacing(Items.atTheGate, with: ""), to: "held.yaml")

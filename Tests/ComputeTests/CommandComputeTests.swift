@@ -7,7 +7,7 @@ import Testing
 
 @testable import Compute
 
-/// Real programs, fed by real pipes.
+/// Real programs, fed through real pipes.
 struct CommandComputeTests {
     static let id = Target.Column(
         name: "id", quoted: "id", type: 20, typeName: "bigint", value: ValueType(base: 20, name: "pg_catalog.int8"))
@@ -46,7 +46,8 @@ struct CommandComputeTests {
             print(json.dumps({"id": r["id"], "v": r["a"].upper()}))
         """
 
-    /// The samples in Config do the same, in different ways; texts of 5,000 characters do not fit into the pipes.
+    /// Both samples in Config compute the same values in different ways. Texts of 5,000 characters do not fit into the
+    /// pipes.
     @Test(arguments: ["compute.py", "compute_chunks.py"], [0, 5_000])
     func theSamplesComputeEveryRow(sample: String, width: Int) throws {
         let read = [
@@ -109,7 +110,7 @@ struct CommandComputeTests {
     }
 
     @Test func aProgramThatForgetsToFlushDoesNotHang() throws {
-        // print() of a Python whose standard output is a pipe is buffered, but for PYTHONUNBUFFERED.
+        // Python buffers print() to a pipe. The environment variable PYTHONUNBUFFERED switches that off.
         let values = try Self.compute(Self.echo).compute(Self.batch(2))
         #expect(values.text(row: 1, column: 0) == "X1")
     }
@@ -165,7 +166,7 @@ struct CommandComputeTests {
 
     // MARK: - Errors
 
-    /// Of some errors of the same row each has the same reason and key, so that nobody tries a third time.
+    /// An error that occurs twice at the same row has the same reason and key, so that no worker tries a third time.
     @Test(
         arguments: [
             ("if r['a'] == 'x1': r['v'] = [1]", "2", "v"), ("if r['a'] == 'x1': del r['v']", "2", "v"),
@@ -274,7 +275,7 @@ struct CommandComputeTests {
         (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? -1
     }
 
-    /// Other tests open descriptors at the same time, but not 60 of them that stay.
+    /// Other tests open descriptors at the same time, but fewer than 60 that stay open.
     @Test func programsThatDieByThemselvesLeaveNoDescriptors() {
         let before = Self.descriptors
         for _ in 0..<40 {

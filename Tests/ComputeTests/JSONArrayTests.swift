@@ -8,10 +8,10 @@ import Testing
 /// Arrays as PostgreSQL itself writes and reads them.
 struct JSONArrayTests {
     struct Case: Sendable, CustomTestStringConvertible {
-        /// As SQL.
+        /// The type, as SQL.
         var type: String
         var element: UInt32
-        /// The array as SQL.
+        /// The array, as SQL.
         var sql: String
         var json: String
         var delimiter: UInt8 = 44
@@ -78,14 +78,14 @@ struct JSONArrayTests {
         let connection = try PostgresConnection(.init(applicationName: "coord test"))
         var array = array
         if array.type == "numeric[]", connection.serverVersion < 140_000 {
-            // Before 14 no numeric is infinite.
+            // Before PostgreSQL 14 no numeric is infinite.
             array.sql = array.sql.replacing(",'-Infinity'", with: "")
             array.json = array.json.replacing(#","-Infinity""#, with: "")
         }
         let sent = try #require(try connection.execute("SELECT (\(array.sql))::\(array.type)::text").text(0, 0))
         let json = Self.toJSON(sent, array.form)
         #expect(json == array.json)
-        // A string is taken as it is.
+        // An array that goes as a string comes back unchanged.
         guard json.hasPrefix("[") else { return }
         let literal = try Self.toLiteral(json, array.form)
         let same = try connection.execute("SELECT $1::\(array.type)::text = $2", [literal, sent])
@@ -137,7 +137,7 @@ struct JSONArrayTests {
         #expect(Self.toJSON("{1.50,NULL}", form) == #"["1.50",null]"#)
     }
 
-    /// Whatever a server would never write goes as a string, and nothing traps.
+    /// A text that no server would write goes as a string, and nothing traps.
     @Test(arguments: ["", "{", "{\"", "{\"\\", "{a", "}", "{}}", "{{}", "1 2 3", "{\"a\\\"}"])
     func whatIsNoArrayIsAString(text: String) {
         let form = JSONLine.Form(scalar: .text, delimiter: 44)

@@ -11,7 +11,7 @@ struct LostDigitsTests {
         JSONLine.Form(scalar: scalar, delimiter: array ? 44 : nil, quotesNumbers: quotes)
     }
 
-    /// What the answer `answer` has lost of the values sent, or nil.
+    /// The sent column whose digits `answer` has lost; nil for none.
     static func lost(_ sent: [(String, JSONLine.Form)], _ answer: String, _ form: JSONLine.Form) -> String? {
         var batch = RowBatch(columns: sent.count)
         for (value, _) in sent { batch.append(value) }
@@ -25,7 +25,7 @@ struct LostDigitsTests {
         }
     }
 
-    /// Written by Python, Node.js, jq 1.6 and C's printf, each of which had read the number as a double.
+    /// The answers come from Python, Node.js, jq 1.6 and C's printf, which had each read the number as a double.
     @Test(arguments: [
         ("1234567890123456789", "1.2345678901234568e+18", Scalar.bigint),
         ("1234567890123456789", "1234567890123456800", .bigint),
@@ -41,20 +41,20 @@ struct LostDigitsTests {
     }
 
     @Test(arguments: [
-        // The number itself, however it is spelt.
+        // The same number, whatever its spelling.
         ("1234567890123456789", "1234567890123456789", Scalar.bigint), ("1.5000000000000000000", "1.5", .numeric),
         ("1000000000000000000000", "1e21", .numeric), ("0.12345678901234567890", "12345678901234567890e-20", .numeric),
-        // What was sent is a double.
+        // The number sent is exactly a double.
         ("9007199254740992", "9007199254740992", .bigint), ("0.5000000000000000", "0.5", .numeric),
         ("9007199254740994", "9007199254740994", .bigint),
-        // A neighbour, counted exactly; a rounding to more digits than a double is written with.
+        // A neighbour that only exact arithmetic gives; a rounding to more digits than a double is written with.
         ("1234567890123456789", "1234567890123456790", .bigint),
         ("1234567890123456789", "1234567890123456788", .bigint),
         ("0.12345678901234567891", "0.123456789012345679", .numeric),
-        // Another number altogether, or none.
+        // A different number, or no number.
         ("1234567890123456789", "7", .bigint), ("1234567890123456789", "NaN", .numeric),
         ("1234567890123456789", "key 1.2345678901234568e+18", .text),
-        // Rounded to a whole number, or written where a double is all that there is.
+        // A rounding to a whole number, or a column that is itself a double.
         ("5.00000000000000000001", "5", .bigint), ("5.00000000000000000001", "5", .integer),
         ("0.1000000000000000000001", "0.1", .float),
         // Few digits.

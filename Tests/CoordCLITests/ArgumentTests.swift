@@ -6,9 +6,9 @@ import Testing
 @Suite struct CommandNameTests {
     @Test(arguments: [
         ("sttaus", "coord has no command 'sttaus'; did you mean coord status?"),
-        // One letter from start, and two from status.
+        // 'stat' differs from 'start' by one letter, and from 'status' by two. It is a beginning of 'status'.
         ("stat", "coord has no command 'stat'; did you mean coord status?"),
-        // Both begin so.
+        // Two commands begin with 'sta'.
         ("sta", "coord has no command 'sta'\n"),
         ("can", "coord has no command 'can'; did you mean coord cancel?"),
         ("help nonsense", "coord has no command 'nonsense'\n"),

@@ -4,7 +4,7 @@ import Testing
 
 @testable import CoordCLI
 
-/// What holds, in words and as members of an object.
+/// Conditions, as sentences and as members of an object.
 @Suite struct ConditionWordsTests {
     private static let (alpha, beta) = (ProcessName(host: "alpha", pid: 1), ProcessName(host: "beta", pid: 2))
     private static let lock = WorkerWait(

@@ -4,7 +4,7 @@ import Testing
 
 @testable import CoordCLI
 
-/// A command line in the documentation is one that coord takes.
+/// coord accepts each command line in the documentation.
 struct DocumentedCommandTests {
     struct Shown: Sendable, CustomTestStringConvertible {
         var page: String
@@ -19,7 +19,7 @@ struct DocumentedCommandTests {
         return pages.sorted { $0.path < $1.path }.flatMap { page -> [Shown] in
             let text = (try? String(contentsOf: page, encoding: .utf8)) ?? ""
             return text.split(separator: "\n").compactMap { line in
-                // A block of commands is indented by four; messages that name a command by more.
+                // A block of commands is indented by four spaces. Messages that name a command are indented by more.
                 guard let match = line.firstMatch(of: /^    (?:\$ )?coord (.*)$/) else { return nil }
                 return Shown(page: page.lastPathComponent, line: String(match.1))
             }
@@ -34,7 +34,7 @@ struct DocumentedCommandTests {
 
     @Test(arguments: shown)
     func coordTakesIt(shown: Shown) throws {
-        // What follows two spaces, a hash or a pipe is not the command's.
+        // What follows two spaces, a hash or a pipe does not belong to the command.
         let command = shown.line.prefix(
             upTo: shown.line.firstRange(of: #/\s{2}|\s\||\##/#)?.lowerBound ?? shown.line.endIndex)
         let words = command.split(separator: " ").map { word in

@@ -23,7 +23,7 @@ private func example(workers: [WorkerProgress] = [worker(41)]) -> RunReport {
         shards: ShardCounts(pending: 44, running: 8, done: 12), workers: workers)
 }
 
-/// Display cells of the characters used in these tests, counted apart from the code under test.
+/// The display cells of the characters in these tests, counted without the code under test.
 private func cells(_ line: String) -> Int {
     line.unicodeScalars.reduce(0) { sum, scalar in
         switch scalar.value {
@@ -161,7 +161,7 @@ private func withoutColor(_ line: String) -> String {
         #expect(lines(0, 9).isEmpty)
     }
 
-    /// 80 columns, and a bounded number of lines: each condition has a line, and what has none is counted.
+    /// At 80 columns and a limited height, each condition has its own line, and the rest are counted.
     @Test func everyConditionHasALineAndThoseBeyondTheirNumberAreCounted() {
         var report = example()
         report.conditions = [
@@ -196,7 +196,7 @@ private func withoutColor(_ line: String) -> String {
         let lines = ReportView.bars(report, width: 80, height: 9, color: false)
         #expect(lines.count == 3)
         #expect(lines[1] == "  db1:41  shard 12  19,204 rows/s  14.2 MiB (peak 15.0)  waits for pid 7")
-        // A log has no lines of workers.
+        // The one line of a log shows no workers, so it needs their conditions.
         #expect(
             ReportView.line(report).hasSuffix(
                 "; worker db1 pid 41 has been silent for 0:06; worker db1 pid 41 waits for pid 7"))

@@ -4,7 +4,7 @@ import Testing
 
 @testable import CoordCLI
 
-/// A pipe that holds 4096 bytes, and nobody reads until the test does.
+/// A pipe that holds 4096 bytes. Nobody reads from it until the test does.
 private final class Reader {
     let read: Int32
     let write: Int32
@@ -18,7 +18,7 @@ private final class Reader {
         precondition(fcntl(write, 1031, Int32(Self.capacity)) >= 0)
     }
 
-    /// All that is written until the writing end is closed.
+    /// Everything that is written until the writing end is closed.
     func rest() -> String {
         close(write)
         var (text, buffer) = ([UInt8](), [UInt8](repeating: 0, count: 1 << 16))
@@ -27,8 +27,8 @@ private final class Reader {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// Waits until the pipe takes no more, and what is in it has not changed for a while: how much that is hangs on how the
-    /// lines came together, since the kernel counts pages.
+    /// Waits until the pipe is full and its content has stayed the same for a while. How many bytes that takes depends
+    /// on how the lines were grouped, since the kernel counts pages.
     func isFull() async -> Bool {
         var (before, unchanged): (Int32, Int) = (0, 0)
         for _ in 0..<3000 {
@@ -39,7 +39,7 @@ private final class Reader {
             unchanged = isStuck ? unchanged + 1 : 0
             if unchanged >= 20 { return true }
             before = pending
-            // Not a sleep of the thread, which other tests need.
+            // The task sleeps and not its thread, which other tests need.
             try? await Task.sleep(for: .milliseconds(10))
         }
         return false
@@ -67,7 +67,7 @@ private final class Reader {
         let writer = Self.writer(reader.write)
         writer.detach()
         for _ in 0..<50 { writer.post(Self.line) }
-        // The thread waits with some of them; the queue takes its limit and no more.
+        // The writer's thread holds some lines. The queue then takes its limit and no more.
         #expect(await reader.isFull())
         for _ in 0..<3 * StreamWriter.entryLimit { writer.post(Self.line) }
         writer.postProgress("old progress\n")
@@ -130,7 +130,7 @@ private final class Reader {
         writer.postLast("c\n")
         #expect(writer.fault == .failed(EPIPE))
         #expect(writer.fault?.description == "Broken pipe")
-        // It is told once the fault can be seen.
+        // A detached writer reports the fault from its own thread, so the test waits for it.
         let deadline = ContinuousClock.now + .seconds(20)
         while detached, told.withLock({ $0 }) == 0, ContinuousClock.now < deadline { usleep(1000) }
         #expect(told.withLock { $0 } == (detached ? 1 : 0))

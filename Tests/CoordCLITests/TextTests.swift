@@ -5,7 +5,7 @@ import Testing
 @testable import CoordCLI
 @testable import Ledger
 
-/// Text of others never steers the terminal.
+/// Foreign text never controls the terminal.
 @Suite struct VisibleTextTests {
     @Test(arguments: [
         ("plain ä 再 👩‍💻", "plain ä 再 👩‍💻"), ("\u{1B}[2J", "\\e[2J"), ("a\u{7}b\u{8}", "a\\x07b\\x08"),

@@ -8,11 +8,11 @@ import Wire
 @testable import Coordinator
 @testable import Ledger
 
-/// That a term's leader tells the report what begins and what ends each condition.
+/// A term's leader tells the report when each condition begins and when it ends.
 @Suite struct ConditionTests {
     private static let process = ProcessName(host: "north", pid: 7)
 
-    /// A leader that has begun, and whose run has one shard.
+    /// A leader that has begun, whose run has one shard.
     private static func leader(hasLocalWorkers: Bool = false) -> RunLeader {
         var configuration = RunLeader.Configuration(job: "j")
         configuration.hasLocalWorkers = hasLocalWorkers
@@ -40,7 +40,7 @@ import Wire
             ])
         _ = leader.heard(event(joined), now: .seconds(2))
         #expect(conditions(leader, at: 2) == [.databaseAway(reason: "no route", since: .seconds(1))])
-        // By now it is another reason.
+        // The reason is a different one now.
         _ = leader.failed(failure(.away, "refused"), now: .seconds(3))
         #expect(conditions(leader, at: 3) == [.databaseAway(reason: "refused", since: .seconds(2))])
         _ = leader.pauseEnded(now: .seconds(4))
@@ -81,7 +81,7 @@ import Wire
         _ = leader.workersSpawned(fault: "too many processes", now: .seconds(1))
         #expect(conditions(leader, at: 1) == [ended, .cannotSpawn(reason: "too many processes")])
         _ = leader.workersSpawned(fault: nil, now: .seconds(1))
-        // A worker of another host says nothing of ours.
+        // A foreign worker that joins says nothing about the local ones.
         _ = leader.heard(event(joined, of: bob), now: .seconds(1))
         #expect(conditions(leader, at: 1) == [ended])
         _ = leader.heard(event(joined, isLocal: true), now: .seconds(1))
@@ -99,7 +99,7 @@ import Wire
         let failure = ShardFailure(lease: lease(0), error: "no such table", scope: .run)
         _ = leader.heard(event(.shardFailed(failure)), now: .seconds(2))
         #expect(conditions(leader, at: 2).first == .windingDown(.stopping(reason: "no such table")))
-        // Asked to drain meanwhile, it still says why it stops.
+        // A drain does not replace the reason to stop.
         _ = leader.drainRequested(now: .seconds(3))
         #expect(conditions(leader, at: 3).first == .windingDown(.stopping(reason: "no such table")))
         _ = leader.heard(event(.left(reason: "")), now: .seconds(3))

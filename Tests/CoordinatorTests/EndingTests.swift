@@ -5,7 +5,7 @@ import Testing
 @Suite struct EndingTests {
     private static let reason = CoordinatorError.cannotGoOn("its table is another one")
 
-    /// A run that has ended at second 1 and is written in the ledger.
+    /// The end of a run that ended at second 1 and is written in the ledger.
     private static func parting(_ error: CoordinatorError? = nil) -> Ending {
         var ending = Ending.ahead
         #expect(ending.begun(error, now: .seconds(1)) == true)
@@ -21,7 +21,7 @@ import Testing
         #expect(ending == first)
     }
 
-    /// The database may be away for minutes.
+    /// The database may be away for minutes before it takes the run back.
     @Test func nobodyLeavesBeforeTheRunIsGivenBack() {
         var ending = Ending.ahead
         _ = ending.begun(now: .seconds(1))

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Coordinator
 
-/// What may be at the place where a coordinator is to listen.
+/// What may already be at the place where a coordinator wants to listen.
 @Suite struct EndpointCheckTests {
     private let folder: String
 
@@ -13,7 +13,7 @@ import Testing
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
     }
 
-    /// Why the endpoint is refused; nil when it is not.
+    /// The reason why the endpoint is refused; nil when it is accepted.
     private func refusal(_ endpoint: String) -> String? {
         do { try Endpoint.check(endpoint) } catch { return "\(error)" }
         return nil
@@ -48,7 +48,7 @@ import Testing
         try "years of work".write(toFile: path, atomically: true, encoding: .utf8)
         #expect(refusal("ipc://\(path)")?.contains("a file that is no socket") == true)
         #expect(refusal("ipc://\(folder)")?.contains("a file that is no socket") == true)
-        // Also not behind a link.
+        // A link to the file does not help.
         try FileManager.default.createSymbolicLink(atPath: "\(folder)/link", withDestinationPath: path)
         #expect(refusal("ipc://\(folder)/link") != nil)
         try FileManager.default.removeItem(atPath: folder)

@@ -12,7 +12,7 @@ struct EndpointTests {
         "tcp://*:5555", "tcp://0.0.0.0:5555", "tcp://10.0.0.1:5555", "tcp://[::]:1", "tcp://127.evil.example:1",
         "tcp://localhost.example:1", "tcp://eth0:5555", "tcp://127.0.0.1", "pgm://127.0.0.1:1", "", "127.0.0.1:5",
         "tcp://127.0.0.1.example:1",
-        // libzmq cannot listen on a name, nor on IPv6 as it is set up here.
+        // libzmq cannot listen on a host name, nor on IPv6 in this set-up.
         "tcp://localhost:1", "tcp://[::1]:7000",
     ])
     func endpointsThatOtherHostsCouldReachAreRefused(endpoint: String) { #expect(!Endpoint.isLocal(endpoint)) }

@@ -4,27 +4,27 @@ import Testing
 
 @testable import Coordinator
 
-/// Processes that are no workers: what matters is who ends them, and that it is noticed.
+/// Processes that are no workers. The tests check who ends the processes, and that their ends are noticed.
 @Suite struct LocalWorkersTests {
     private static func workers(_ program: String, count: Int = 2) throws -> LocalWorkers {
         try LocalWorkers(executable: program, environment: [:], count: count, verbose: false)
     }
 
-    /// Waits for the descriptor's end of a process, as the socket loop does.
+    /// Waits until a process's descriptor reports its end, as the socket loop does.
     private static func awaitEnd(_ descriptor: Int32) {
         var item = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         #expect(poll(&item, 1, 60_000) == 1)
     }
 
     @Test func processThatEndsIsAskedForAsSoonAsItsDescriptorSaysSo() throws {
-        // It ends at once, since it knows none of its arguments.
+        // The program ends at once, since it does not know the arguments.
         let workers = try Self.workers("/bin/false", count: 1)
         defer { workers.abandon() }
         let descriptors = workers.takeUnwatched()
         try #require(descriptors.count == 1)
         #expect(workers.takeUnwatched() == [])
         Self.awaitEnd(descriptors[0])
-        // Nobody has said so, and it is not time to ask for all.
+        // Nobody has reported the descriptor yet, and the look at all processes is not due.
         #expect(workers.reap(now: .milliseconds(100)).isEmpty)
         workers.exitSeen(descriptors[0])
         let exits = workers.reap(now: .milliseconds(200))
@@ -34,7 +34,7 @@ import Testing
         #expect(workers.failures == 1)
     }
 
-    /// Where the kernel has no such descriptors.
+    /// The kernel may have no such descriptors.
     @Test func allAreAskedForOnceInAWhile() throws {
         let workers = try Self.workers("/bin/false")
         defer { workers.abandon() }

@@ -28,7 +28,7 @@ import Testing
         var peers = PeerDirectory()
         #expect(peers.heard(Self.alice, at: [1]) == false)
         #expect(peers.isEmpty)
-        // Nor by getting ready.
+        // Getting ready does not make a worker known either.
         peers.joined(Self.alice, as: Self.process)
         #expect(peers.isEmpty)
     }
@@ -64,7 +64,7 @@ import Testing
         #expect(peers[Self.bob] != nil)
     }
 
-    /// Processes of another host may have the same number.
+    /// A process of another host may have the same pid.
     @Test func onlyALocalWorkerIsFoundByItsProcess() {
         var peers = Self.greeted()
         peers.joined(Self.alice, as: Self.process)

@@ -14,7 +14,7 @@ import Wire
 
     private static func leader() -> RunLeader { RunLeader(ownership, RunLeader.Configuration(job: "j"), seed: 1) }
 
-    /// A leader whose run has these shards, all of them pending, and which asks nothing of the ledger.
+    /// A leader whose run has these shards, all pending. It asks nothing of the ledger.
     private static func loaded(_ shards: Int32) -> RunLeader {
         var leader = leader()
         #expect(leader.began(now: .zero) == [.ask(.dispatch(.reload))])
@@ -24,7 +24,7 @@ import Wire
 
     private static let request = LedgerTask.dispatch(.recordLease(ShardID(0), worker: alice, after: Epoch(0)))
 
-    /// A leader whose worker alice has the first shard.
+    /// A leader whose worker alice holds the first shard.
     private static func leased(_ shards: Int32 = 1, isLocal: Bool = false) -> RunLeader {
         var leader = loaded(shards)
         #expect(leader.heard(event(joined, isLocal: isLocal), now: .zero).deeds == [.ask(request)])
@@ -71,7 +71,7 @@ import Wire
         #expect(leader.heard(event(.leaseReleased(lease(0))), now: .seconds(2)) == [.ask(attempt)])
         let recorded = LedgerAnswer.attemptRecorded(lease(0), release, state: .pending, failures: 0)
         #expect(leader.answered(recorded, now: .seconds(2)) == [.dismissAll, .ask(.release(cancelled: false))])
-        // The workers may have left by now; the run's state is not written yet.
+        // The workers may have left already, but the run's state is not written yet.
         #expect(leader.workersLookedAfter(haveSaidGoodbye: true, areGone: true, now: .seconds(2)) == [])
         #expect(leader.answered(.released(.paused), now: .seconds(3)) == [])
         #expect(leader.written == .paused)
@@ -140,7 +140,7 @@ import Wire
         #expect(leader.answered(.shardsLoaded(records), now: .seconds(3)) == [.ask(Self.failed(lease(0), end))])
         let recorded = LedgerAnswer.attemptRecorded(lease(0), end, state: .pending, failures: 1)
         let told = leader.answered(recorded, now: .seconds(3))
-        // Not leased again before its backoff has passed.
+        // The shard is not leased again before its backoff has passed.
         let event = RunEvent.attemptEnded(ShardID(0), error: "division by zero", cause: cause, failed: false)
         #expect(told == [.announce(event)])
         #expect(leader.reports.cause(of: ShardID(0)) == cause)
@@ -199,13 +199,13 @@ import Wire
 
     // MARK: - The clock
 
-    /// A message that came in the meantime is taken before the next tick. The time that it sees must not be the one of the
-    /// freeze: the worker would count as heard in the future.
+    /// A message that came during the freeze is handled before the next tick. It must not get the time of the freeze:
+    /// the worker would count as heard in the future.
     @Test func workerThatDiesAfterAFreezeLivesNoLongerByIt() {
         var clock = PausingClock(at: .zero)
         var leader = Self.leased()
         _ = leader.timePassed(now: clock.read(at: .seconds(1)))
-        // Frozen for a minute; the heartbeat waited in the socket, and it was the worker's last.
+        // The process was frozen for a minute. The worker's last heartbeat waited in the socket.
         _ = leader.heard(event(.reported(Heartbeat())), now: clock.read(at: .seconds(61)))
         for second in 62...71 {
             let deeds = leader.timePassed(now: clock.read(at: .seconds(second))).deeds

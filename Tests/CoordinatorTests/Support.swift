@@ -7,7 +7,7 @@ import Wire
 
 @testable import Coordinator
 
-// Messages take UUIDs alone.
+// Messages accept only UUIDs.
 let alice = WorkerID("00000000-0000-0000-0000-00000000000a")
 let bob = WorkerID("00000000-0000-0000-0000-00000000000b")
 
@@ -17,7 +17,7 @@ func record(_ shard: Int32, _ state: ShardState = .pending, epoch: Int64 = 0, ow
     ShardRecord(id: ShardID(shard), state: state, epoch: Epoch(epoch), owner: owner)
 }
 
-/// What came from a worker that has joined from this or another host.
+/// An event of a worker that has joined, from this host or from another.
 func event(_ kind: LinkEvent.Kind, of worker: WorkerID = alice, isLocal: Bool = false) -> LinkEvent {
     LinkEvent(worker: worker, process: ProcessName(host: "north", pid: 7), isLocal: isLocal, kind: kind)
 }
@@ -33,7 +33,7 @@ func failure(_ kind: LedgerFailure.Kind, _ text: String = "it failed") -> Ledger
 }
 
 extension LeaderAction {
-    /// Whether a test is about it: not what is only said.
+    /// Whether the action does something, and is not only a message for people.
     var isDeed: Bool {
         switch self {
         case .announce, .log: false

@@ -8,11 +8,11 @@ import Wire
 @testable import Coordinator
 @testable import ZeroMQ
 
-/// A socket that has received what a test says, and keeps what is sent.
+/// A socket that receives what a test puts in, and keeps what is sent.
 private final class FakeSocket: FrameSocket {
     var received: [[[UInt8]]] = []
     var sent: [(address: [UInt8], message: CoordinatorMessage)] = []
-    /// Addresses that nobody is at any more.
+    /// Addresses that nobody can be reached at any more.
     var unreachable: Set<[UInt8]> = []
 
     func receive() throws(ZeroMQError) -> [[UInt8]]? { received.isEmpty ? nil : received.removeFirst() }
@@ -40,7 +40,7 @@ private final class FakeSocket: FrameSocket {
         link.open(socket)
     }
 
-    /// The events that follow when the worker says this.
+    /// The events that follow when the worker sends this message.
     private func says(
         _ message: WorkerMessage, _ worker: WorkerID = alice, at address: [UInt8] = [1], now: Duration = .zero
     ) throws -> [LinkEvent] {
@@ -89,7 +89,7 @@ private final class FakeSocket: FrameSocket {
         #expect(sent == [.rejoin])
     }
 
-    /// What follows from a message may be that the next one's sender is a stranger.
+    /// A message may lead to its worker being forgotten: then the next message comes from a stranger.
     @Test func messagesAreTakenOneAfterAnother() throws {
         _ = try says(.hello(Self.ready))
         socket.received = [
@@ -119,7 +119,7 @@ private final class FakeSocket: FrameSocket {
     }
 
     @Test func processOfThisHostIsLocalAndFoundByItsNumber() throws {
-        // The same number on another host is somebody else.
+        // A process of another host with the same pid is a different one.
         _ = try says(.hello(Self.ready), bob)
         #expect(link.processEnded(7) == nil)
         var hello = Self.ready

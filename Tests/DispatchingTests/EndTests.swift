@@ -4,7 +4,7 @@ import Testing
 @testable import Dispatching
 
 @Suite struct ConclusionTests {
-    /// Both shards done in the machine's eyes, and the ledger asked.
+    /// A machine for which both shards are done, and which has asked the ledger.
     static func concluding() -> Bench {
         var bench = Bench.dispatching(1, [alice])
         _ = bench.machine.shardReportedDone(lease(0), worker: alice, now: .zero)
@@ -61,7 +61,7 @@ import Testing
     @Test func finishedMachineSendsEveryWorkerAwayAndDoesNothingElse() {
         var bench = Self.concluding()
         _ = bench.machine.runConcluded(done: 1, failed: 0, open: 0, now: .zero)
-        // The drain was lost.
+        // The drain message was lost.
         #expect(bench.machine.workerReported(alice, held: [], now: .zero) == [.tell(alice, .drain)])
         #expect(bench.machine.workerReported(bob, held: [], now: .zero) == [.tell(bob, .rejoin)])
         #expect(bench.machine.workerJoined(bob, credit: 1, now: .zero) == [.tell(bob, .drain)])

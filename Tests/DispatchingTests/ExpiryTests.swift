@@ -16,7 +16,7 @@ import Testing
         #expect(end.outcome == .expired)
         #expect(end.error?.contains("silent") == true)
         #expect(!end.permanent)
-        // It must not be granted before the ledger has closed the attempt.
+        // The shard must not be granted before the ledger has closed the attempt.
         #expect(bench.machine.workerJoined(bob, credit: 1, now: .seconds(11)) == [])
         #expect(bench.machine.attemptRecorded(lease(0), state: .pending, failures: 1, now: .seconds(11)) == [])
         #expect(
@@ -62,7 +62,7 @@ import Testing
         }
         let records = [record(0, .running, epoch: 1, owner: alice)]
         #expect(bench.machine.shardsLoaded(records, now: .seconds(600)) == [])
-        // From now on the limit counts anew.
+        // The limit starts again from here.
         for second in stride(from: 605, through: 660, by: 5) {
             #expect(bench.machine.workerReported(alice, held: [held(lease(0))], now: .seconds(second)) == [])
             #expect(bench.machine.timePassed(now: .seconds(second)) == [])
@@ -85,7 +85,7 @@ import Testing
         var bench = Bench.dispatching(1, [alice])
         #expect(bench.machine.workerReported(alice, held: [], now: .seconds(2)) == [])
         #expect(bench.machine.workerReported(alice, held: [], now: .seconds(4)) == [.ledger(.confirm(shard(0)))])
-        // Once a grace period, not once a heartbeat.
+        // The machine asks once in each grace period, not at each heartbeat.
         #expect(bench.machine.workerReported(alice, held: [], now: .seconds(5)) == [])
         #expect(
             bench.machine.shardRead(record(0, .running, epoch: 1, owner: alice), now: .seconds(5))
@@ -128,7 +128,7 @@ import Testing
         #expect(bench.machine.workerLeft(alice, as: end, now: .zero) == [])
     }
 
-    /// Which leases that a worker lists but should not have are revoked.
+    /// The leases that a worker lists but should not have are revoked.
     @Test func leaseThatIsOverIsRevokedFromAWorkerThatListsIt() {
         var bench = Bench()
         _ = bench.machine.shardsLoaded(

@@ -68,7 +68,8 @@ import Testing
                 == [.ledger(.recordAttempt(lease(0), worker: alice, AttemptEnd(.released), attempts: 0))])
     }
 
-    /// Found by the simulator: the lease was nobody's, and was lost for good with the message that assigned it.
+    /// The simulator found this fault: the lease belonged to nobody, and was lost for good with the message that
+    /// assigned it.
     @Test func aLeaseRecordedForAWorkerThatWasDismissedAndJoinedAgainIsGivenBack() {
         var bench = Bench.dispatching(2)
         _ = bench.machine.workerJoined(alice, credit: 1, now: .zero)
@@ -103,7 +104,7 @@ import Testing
                 #expect(bench.machine.leaseRefused(old.shard, worker: worker, now: now) == [])
             }
         }
-        // The right lease, but from a worker that does not have it.
+        // The lease is current, but another worker holds it.
         #expect(bench.machine.shardReportedDone(lease(0, 5), worker: bob, now: now) == [])
         #expect(bench.phase(of: 0) == before)
     }

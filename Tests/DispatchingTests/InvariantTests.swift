@@ -12,7 +12,8 @@ import Testing
         let damage: @Sendable (inout DispatchStateMachine) -> Void
     }
 
-    /// What can come only from a mistake in the machine. Shard 0 is leased to alice, shard 1 to bob, shard 2 is pending.
+    /// States that only a mistake in the machine can cause. Shard 0 is leased to alice, shard 1 to bob, shard 2 is
+    /// pending.
     static let damages = [
         Damage(testDescription: "a conclusion too early", words: "a run with open shards is concluded") {
             $0.phase = .concluding
@@ -59,7 +60,7 @@ import Testing
         let event: @Sendable (inout DispatchStateMachine) -> [DispatchAction]
     }
 
-    /// What the shell's own contract rules out, since neither the network nor a reload is the reason.
+    /// Events that the shell must not report: neither the network nor a reload can cause them.
     static let mistakes = [
         Mistake(testDescription: "a lease of no shard", words: "about shard 9") {
             $0.leaseRecorded(lease(9, 5), worker: alice, sequence: 3, now: .zero)
@@ -97,7 +98,7 @@ import Testing
         #expect(machine.checkInvariants()?.hasPrefix("\(records.count) rows of the ledger are 1 shards") == true)
     }
 
-    /// It would take as long as the run.
+    /// The check of so many shards after each event would take as long as the run.
     @Test func runWithVeryManyShardsIsNotWalkedThrough() {
         var machine = Bench.dispatching(Int32(DispatchStateMachine.walkLimit) + 1).machine
         machine.ready.removeAll()

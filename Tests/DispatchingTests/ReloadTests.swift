@@ -3,7 +3,7 @@ import Testing
 
 @testable import Dispatching
 
-/// What the machine knew before it has lost the ledger, and still holds.
+/// What the machine knew before it lost the ledger, and still holds after the reload.
 @Suite struct ReloadTests {
     private static func failed() -> (bench: Bench, actions: [DispatchAction]) {
         var bench = Bench.dispatching(1, [alice, bob])
@@ -12,7 +12,7 @@ import Testing
         return (bench, actions)
     }
 
-    /// A shard that fails at once would else fail as often as the connection breaks.
+    /// Without the backoff, a shard that fails at once would fail as often as the connection breaks.
     @Test func backoffOutlivesAReload() {
         var bench = Self.failed().bench
         #expect(bench.machine.attemptRecorded(lease(0), state: .pending, failures: 1, now: .seconds(1)) == [])
@@ -27,7 +27,7 @@ import Testing
         #expect(!bench.machine.timePassed(now: notBefore).isEmpty)
     }
 
-    /// Whose epoch has grown somebody else has had since.
+    /// A higher epoch means that another worker has had the shard since.
     @Test func backoffOfAnEarlierLeaseIsForgotten() {
         var bench = Self.failed().bench
         _ = bench.machine.attemptRecorded(lease(0), state: .pending, failures: 1, now: .seconds(1))
@@ -36,7 +36,7 @@ import Testing
         #expect(actions == [.ledger(.recordLease(shard(0), worker: alice, after: Epoch(2)))])
     }
 
-    /// The end is still to be written, and only then is it known when the shard may be tried again.
+    /// The attempt's end is not written yet. Only the ledger's answer to it says when the shard may be tried again.
     @Test func shardWhoseAttemptsEndIsNotWrittenYetIsNotGranted() {
         var (bench, actions) = Self.failed()
         let end = AttemptEnd(.failed, error: "it fails")
@@ -49,7 +49,7 @@ import Testing
         #expect(actions == [.ledger(.conclude)])
     }
 
-    /// Its answer was lost, not itself.
+    /// The attempt's end was written, and only the answer was lost.
     @Test func shardWhoseAttemptsEndIsWrittenIsWhatTheLedgerSays() {
         var bench = Self.failed().bench
         bench.machine.ledgerLost()

@@ -81,7 +81,7 @@ import Testing
         var testDescription: String { name }
     }
 
-    /// What the ledger may say of a shard that the machine thinks leased to alice under epoch 1.
+    /// What the ledger may say of a shard that the machine counts as leased to alice under epoch 1.
     static let reloads = [
         Reloaded(
             name: "a failover lost the lease", record: record(0),
@@ -128,7 +128,7 @@ import Testing
         #expect(bench.machine.timePassed(now: .seconds(11)).first == .dismiss(alice))
         #expect(
             bench.machine.shardsLoaded([record(0, .running, epoch: 1, owner: alice)], now: .seconds(12)) == [])
-        // The end of alice's attempt is written first, and counts.
+        // The end of alice's attempt is written first, and counts as a failure.
         #expect(bench.machine.workerJoined(bob, credit: 1, now: .seconds(12)) == [])
         #expect(bench.machine.attemptRecorded(lease(0), state: .pending, failures: 1, now: .seconds(12)) == [])
         #expect(

@@ -7,7 +7,7 @@ import Testing
     private static let holding = DispatchStateMachine.Holding(
         worker: alice, lease: lease(0), sequence: 0, advancedAt: .zero, listedAt: .zero)
 
-    /// With what each counts as, and whether a drain waits for it.
+    /// Each phase with its place in the counts, and whether a drain waits for it.
     private static let phases: [(phase: DispatchStateMachine.ShardPhase, counts: ShardCounts, isBusy: Bool)] = [
         (.pending(notBefore: .zero), ShardCounts(pending: 1), false),
         (.granting(alice), ShardCounts(pending: 1), true),

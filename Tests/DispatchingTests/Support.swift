@@ -18,8 +18,8 @@ func record(
 
 func held(_ lease: Lease, sequence: Int64 = 0) -> HeldLease { HeldLease(lease: lease, sequence: sequence, rowsDone: 0) }
 
-/// A machine with what tests need to say about it, and whose invariants must hold after each event. Its limits are the shell's
-/// defaults but for short ones.
+/// A machine for tests, whose invariants must hold after each event. Its limits are the shell's defaults, except for
+/// some shorter ones.
 struct Bench {
     static let configuration = DispatchStateMachine.Configuration(
         leaseDuration: .seconds(10), stallAfter: .seconds(60), assignGrace: .seconds(3),
@@ -31,7 +31,7 @@ struct Bench {
         }
     }
 
-    /// Loads `shards` pending shards, lets `workers` join, and records the leases that follow.
+    /// Makes a machine with `shards` pending shards, lets `workers` join, and records the leases that follow.
     static func dispatching(_ shards: Int32, _ workers: [WorkerID] = []) -> Bench {
         var bench = Bench()
         _ = bench.machine.shardsLoaded((0..<shards).map { record($0) }, now: .zero)

@@ -10,8 +10,8 @@ import Testing
         #expect(clock.read(at: .seconds(103)) == .seconds(3))
     }
 
-    /// Whoever reads it first after the pause, be it a message that came meanwhile or a tick, sees no leap: a later reading
-    /// would else be before it.
+    /// A message that came during the pause or a tick may read the clock first. That reading must not include the
+    /// pause: a later reading would be before it.
     @Test func pauseDoesNotCountForTheFirstReadingAfterIt() {
         var clock = PausingClock(at: .zero)
         _ = clock.read(at: .seconds(1))

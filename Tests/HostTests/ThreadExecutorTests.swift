@@ -21,7 +21,7 @@ import Testing
 
         func thread() -> UInt { UInt(pthread_self()) }
 
-        /// As the kernel has it, in at most 15 characters.
+        /// The thread's name as the kernel keeps it, in at most 15 characters.
         func name() -> String {
             guard let file = fopen("/proc/thread-self/comm", "r") else { return "" }
             defer { fclose(file) }
@@ -63,7 +63,7 @@ import Testing
         var ends: [Int32] = [0, 0]
         #expect(pipe(&ends) == 0)
         let reader = ends[0]
-        // More blocked threads than the cooperative pool has: it must still run this test.
+        // There are more blocked threads than the cooperative pool has, and the pool must still run this test.
         let blockers = (0..<8).map { _ in Blocker() }
         await withTaskGroup { group in
             for blocker in blockers { group.addTask { await blocker.read(reader) } }

@@ -102,7 +102,7 @@ import Testing
         #expect(TableName(schema: "public", name: "Order Items").description == "public.\"Order Items\"")
         #expect(TableName(name: "a_1").description == "a_1")
         #expect(TableName(name: "1a\"").description == "\"1a\"\"\"")
-        // With what combines with it a quote is one character of Swift's, and none of SQL's.
+        // In Swift a quote and a combining accent are one character. In SQL the quote stands alone.
         #expect(
             TableName(name: "a\"\u{301}").description.unicodeScalars.elementsEqual("\"a\"\"\u{301}\"".unicodeScalars))
     }
@@ -168,7 +168,8 @@ import Testing
         "table: T\nname: n\nset: { b: 2, a: 1 }\nwhere: |\n  x\n",
         "name: n # note\ntable: t\nwhere: x\nset: { a: 1, b: 2 }\nbatch: { rows: 5 }\nshards: 7\nretry: { attempts: 2 }\n"
             + "database: app\nledger_schema: ops\norder: comb\n",
-        // So that a run which was begun in one order is found, and goes on, whatever the file says by now.
+        // The order is not part of the fingerprint: a run that began in one order continues in it, whatever the file
+        // says now.
         "name: n\ntable: t\nwhere: x\nset: { a: 1, b: 2 }\norder: key\n",
     ])
     func limitsOrderAndLayoutDoNotChangeTheDefinition(text: String) throws {
@@ -198,7 +199,8 @@ import Testing
         #expect(try Set(texts.map { try parse($0).fingerprint }).count == texts.count)
         let timed = "name: n\ntable: t\nread: [c]\ncompute: { command: [x, y], writes: [a], timeout: 1s }"
         #expect(try parse(timed).fingerprint == parse(compute).fingerprint)
-        // So that a run which was stopped for numbers that lose digits can go on.
+        // `numbers` is not part of the fingerprint, so that a run which stopped for numbers that lose digits can
+        // continue.
         let strings = "name: n\ntable: t\nread: [c]\ncompute: { command: [x, y], writes: [a], numbers: strings }"
         #expect(try parse(strings).fingerprint == parse(compute).fingerprint)
     }

@@ -12,7 +12,7 @@ import Testing
         let job = try parse("table: t\nset: { a: b }\nledger_schema: \(yaml)\n")
         let schema = try #require(job.ledgerSchema)
         #expect(schema.name == name)
-        // What a coordinator hands to its workers is read back as the same.
+        // A coordinator hands the schema to its workers in this form. They must read the same schema.
         #expect(try Job.ledgerSchema(schema.quoted) == schema)
     }
 

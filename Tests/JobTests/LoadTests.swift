@@ -3,7 +3,7 @@ import Testing
 
 @testable import Job
 
-/// A folder of its own for a test, removed with what is in it.
+/// Runs a test with a temporary folder, which is removed with its content afterwards.
 private func withTemporaryFolder(_ body: (String) throws -> Void) throws {
     var template = Array("/tmp/job-tests-XXXXXX".utf8CString)
     try #require(mkdtemp(&template) != nil)
@@ -81,7 +81,7 @@ private func refusal(loading path: String) -> JobError? {
 
 @Suite struct SampleTests {
     static let config: String = {
-        // Tests/JobTests/LoadTests.swift -> the project's folder
+        // This file is Tests/JobTests/LoadTests.swift, three levels below the checkout.
         let parts = #filePath.split(separator: "/").dropLast(3)
         return "/" + parts.joined(separator: "/") + "/Config"
     }()

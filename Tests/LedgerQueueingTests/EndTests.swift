@@ -14,7 +14,7 @@ import Testing
         #expect(queue.runEnded(outcome) == [])
     }
 
-    /// The ledger has ended it in the request whose answer this is.
+    /// The request that is answered here has already ended the run in the ledger.
     @Test func runThatTheLedgerHasConcludedIsNotGivenBack() {
         var queue = LedgerQueueStateMachine.asking(.dispatch(.conclude))
         #expect(queue.runEnded(.concluded(done: 1, failed: 0)) == [.leave])
@@ -31,7 +31,7 @@ import Testing
         #expect(queue.answered() == [.leave])
     }
 
-    /// While it gives the run back, it is nobody's.
+    /// While the coordinator gives the run back, nobody owns it.
     @Test func refusalAtTheEndIsNoOuster() {
         var queue = LedgerQueueStateMachine.asking(.renew)
         _ = queue.runEnded(.drained)
@@ -56,7 +56,7 @@ import Testing
         #expect(queue.answered() == [.leave])
     }
 
-    /// Its answer was lost, not itself.
+    /// The release was written, and only the answer was lost.
     @Test func releaseThatCommittedIsRefusedAndThenOver() {
         var queue = LedgerQueueStateMachine()
         _ = queue.runEnded(.drained)

@@ -11,7 +11,7 @@ import Testing
         let damage: @Sendable (inout LedgerQueueStateMachine) -> Void
     }
 
-    /// What can come only from a mistake in the machine. It asks about shard 0, and a renewal waits.
+    /// States that only a mistake in the machine can cause. The machine asks about shard 0, and a renewal waits.
     static let damages = [
         Damage(testDescription: "work that is forgotten", words: "it is idle though something is to be done") {
             $0.phase = .idle
@@ -72,7 +72,7 @@ import Testing
         #expect(queue.checkInvariants()?.hasPrefix("pauseEnded was told while it was asking") == true)
     }
 
-    /// What is under way when the coordinator ends comes to its end by itself.
+    /// A request that is under way when the coordinator ends still gets its answer.
     @Test func answerThatTheEndHasOvertakenIsNoMistake() {
         for (_, event) in Self.answers {
             var queue = LedgerQueueStateMachine.asking(confirm(0), .renew)

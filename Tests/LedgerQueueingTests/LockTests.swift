@@ -19,7 +19,7 @@ import Testing
             #expect(queue.failed(failure(.busy), now: .zero) == [.pause(.milliseconds(50 * count))])
             #expect(queue.pauseEnded() == [.ask(confirm(0))])
         }
-        // A ledger that cannot be written for so long is away.
+        // A ledger that stays locked for so long counts as away.
         let busy = failure(.busy)
         #expect(
             queue.failed(busy, now: .zero) == [.suspendDispatch, .announceLoss(busy), .noteAway(busy), .ask(.renew)])

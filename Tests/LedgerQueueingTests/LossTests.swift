@@ -26,7 +26,7 @@ import Testing
         #expect(queue.answered() == [.ask(confirm(1))])
     }
 
-    /// Nobody would write it again.
+    /// No other process would write it.
     @Test(arguments: [LedgerTask.left(alice), .batchRows(100), attempt(7)])
     func whatOnlyTheCoordinatorKnowsIsWrittenAfterAll(task: LedgerTask) {
         var underWay = LedgerQueueStateMachine.lost(task, confirm(0))
@@ -37,7 +37,7 @@ import Testing
         #expect(waits.answered() == [.ask(task)])
     }
 
-    /// Else a failure would not count, and its error would be lost.
+    /// Otherwise a failure would not count, and its error would be lost.
     @Test func endOfAnAttemptIsWrittenBeforeItsShardIsLeasedAgain() {
         let lease = LedgerTask.dispatch(.recordLease(ShardID(7), worker: alice, after: Epoch(1)))
         var queue = LedgerQueueStateMachine.lost(attempt(7), confirm(0))
@@ -57,7 +57,7 @@ import Testing
                 Issue.record("\(actions)")
                 return
             }
-            // The reason may be another one by now.
+            // Each attempt may fail for another reason.
             #expect(actions == [.noteAway(away), .pause(pause)])
             pauses.append(pause)
             #expect(queue.pauseEnded() == [.ask(.renew)])
@@ -83,7 +83,7 @@ import Testing
         #expect(queue.requested(confirm(1)) == [])
     }
 
-    /// A password that is refused, say, while the server starts from a copy.
+    /// While the server starts from a copy, it may refuse the password, for example.
     @Test func whatWouldOtherwiseEndItIsWaitedForWhileTheLedgerIsAway() {
         var queue = LedgerQueueStateMachine.lost(confirm(0))
         #expect(
@@ -106,7 +106,7 @@ import Testing
 }
 
 @Suite struct LastingFailureTests {
-    /// Such as a foreign key that is violated since the run's rows are gone.
+    /// For example, a foreign key is violated since the run's rows are gone.
     @Test func runIsLookedUpBeforeAnErrorThatLastsEndsIt() {
         var queue = LedgerQueueStateMachine.asking(confirm(0))
         #expect(queue.failed(failure(.lasting, "violates"), now: .zero) == [.inquire])

@@ -17,7 +17,7 @@ import Testing
         #expect(queue.requested(confirm(3)) == [.ask(confirm(3))])
     }
 
-    /// A ledger that is slow, or away for long, does not pile up what is asked by the clock.
+    /// Requests that the clock makes do not pile up while the ledger is slow or away.
     @Test func renewalsAndFiguresWaitOnce() {
         var queue = LedgerQueueStateMachine.asking(.renew)
         for _ in 0..<100 {

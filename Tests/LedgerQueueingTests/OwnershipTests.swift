@@ -28,7 +28,7 @@ import Testing
         var queue = LedgerQueueStateMachine.asking(.renew)
         _ = queue.refused()
         #expect(queue.standingRead(.owned) == [.suspendDispatch, .ask(reload)])
-        // After an outage the note must go, too.
+        // After an outage the condition that the database is away must end, too.
         var lost = LedgerQueueStateMachine.lost(confirm(0))
         _ = lost.refused()
         #expect(lost.standingRead(.owned) == [.noteAway(nil), .suspendDispatch, .ask(reload)])
@@ -38,9 +38,9 @@ import Testing
         var queue = LedgerQueueStateMachine.asking(.renew, confirm(0))
         _ = queue.refused()
         #expect(queue.standingRead(.cancelled) == [.obeyCancel])
-        // Nothing is asked before the coordinator has ended the run for its part.
+        // Nothing is asked before the coordinator has ended the run on its side.
         #expect(queue.requested(.left(alice)) == [])
-        // It is the ledger's already, which refuses this.
+        // The run is cancelled in the ledger already, so the ledger refuses the release.
         #expect(queue.runEnded(.cancelled) == [.ask(.release(cancelled: true))])
         #expect(queue.answered() == [.leave, .ask(.left(alice))])
     }
@@ -58,7 +58,7 @@ import Testing
         let away = failure(.away)
         #expect(
             queue.failed(away, now: .zero) == [.suspendDispatch, .announceLoss(away), .noteAway(away), .ask(.renew)])
-        // And again: the outage goes on.
+        // The connection breaks once more, so the outage continues.
         _ = queue.refused()
         #expect(queue.failed(away, now: .seconds(1)) == [.noteAway(away), .pause(.milliseconds(100))])
     }

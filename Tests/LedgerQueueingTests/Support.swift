@@ -15,7 +15,7 @@ func failure(_ kind: LedgerFailure.Kind, _ text: String = "it failed") -> Ledger
 
 func confirm(_ shard: Int32) -> LedgerTask { .dispatch(.confirm(ShardID(shard))) }
 
-/// The end of an attempt on the shard, by a failure.
+/// The task that records the failure of an attempt on the shard.
 func attempt(_ shard: Int32) -> LedgerTask {
     let lease = Lease(shard: ShardID(shard), epoch: Epoch(1))
     return .dispatch(.recordAttempt(lease, worker: alice, AttemptEnd(.failed, error: "it fails"), attempts: 3))

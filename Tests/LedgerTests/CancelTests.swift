@@ -25,7 +25,7 @@ import Testing
                 "asked_cancelled", "shard_pending 0", "lease_superseded 0",
             ])
 
-        // Nothing that the coordinator may do is done any more.
+        // The coordinator can change nothing any more.
         let before = try store.value("SELECT r::text || s::text FROM coord.run AS r, coord.shard AS s WHERE s.id = 0")
         #expect(try store.coordinator.renew(ownership, rowsPerSecond: 1) == nil)
         #expect(try store.coordinator.lease(ShardID(0), to: .second, after: Epoch(2), ownership) == nil)
@@ -160,7 +160,8 @@ import Testing
         let rival = TestLedger(try database.connect())
         let ownership = try rival.coordinator.takeOver(old.id, as: .rival, host: "other", pid: 8)
         for alive in [true, false] {
-            // A coordinator that came and went may have been cancelled a moment before it was heard of.
+            // A coordinator that took over and left again may have been cancelled just before. So the higher term alone
+            // refuses the replacement.
             if !alive { try rival.coordinator.release(ownership, as: .paused) }
             let before = try store.value("SELECT string_agg(r::text, ' ') FROM coord.run AS r")
             let error = try ledgerError {

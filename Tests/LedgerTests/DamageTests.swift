@@ -10,7 +10,7 @@ import Testing
     private let store: TestLedger
     init() throws { store = try TestDatabase.current.ledger() }
 
-    /// What people do to the shards (…5], (5…7], (7…9], (9…) of run 1, and what must be told.
+    /// Damages to the shards (…5], (5…7], (7…9], (9…) of run 1, and words that the error must contain.
     static let damages: [(sql: String, told: [String])] = [
         ("DELETE FROM coord.shard WHERE id = 2", ["behind shard 1 (5, 7]", "shard 3 (9, +∞] follows", "3 of 4"]),
         ("DELETE FROM coord.shard WHERE id = 0", ["from -∞ on", "shard 1 (5, 7] follows", "3 of 4"]),

@@ -5,12 +5,13 @@ import Testing
 
 @testable import Ledger
 
-/// A value in the ledger that coord has not written: each query tells it, with its name and the column.
+/// A value in the ledger that coord cannot have written. Each query reports it, with the names of the query and of the
+/// column.
 @Suite(.database) struct DamagedValueTests {
     private let store: TestLedger
     init() throws { store = try TestDatabase.current.ledger() }
 
-    /// What is asked of a run that `.coordinator` owns, with a lease on shard 0.
+    /// A question about a run that `.coordinator` owns, with a lease on shard 0.
     enum Question: String, CaseIterable {
         case run, runs, newest, shards, shard, pieces, workers, unchanged
         case assignment, open
@@ -20,14 +21,14 @@ import Testing
 
     struct Damage: CustomTestStringConvertible, Sendable {
         var question: Question
-        /// What somebody has done.
+        /// The statements that do the damage.
         var sql: [String]
         var query: String
         var column: String
         var found = "null"
         var testDescription: String { "\(question) \(column) \(found)" }
 
-        /// A column that is null, though none may be.
+        /// A null in a column that is never null.
         static func null(_ question: Question, _ query: String, _ table: String, _ column: String) -> Damage {
             Damage(
                 question: question,
@@ -37,9 +38,10 @@ import Testing
                 ], query: query, column: column)
         }
 
-        /// A column that holds a text of another kind.
+        /// A text in a column that holds values of another kind.
         ///
-        /// - Parameter isText: its type is text, and only a check has kept others away.
+        /// - Parameter isText: whether the column's type is text, so that only a check constraint keeps other texts
+        ///   away.
         static func text(
             _ question: Question, _ query: String, _ table: String, _ column: String, _ found: String,
             isText: Bool = false
@@ -154,17 +156,17 @@ import Testing
     @Test(arguments: damages) func damagedValueIsToldWithItsQueryAndColumn(_ damage: Damage) throws {
         let (ownership, leased) = try makeRun()
         for sql in damage.sql { try store.connection.execute(sql) }
-        // By a session of its own, whose statements are prepared now.
+        // A new session, whose statements are prepared after the damage.
         let asker = TestLedger(try TestDatabase.current.connect(setup: PostgresSession.ledger))
         let error = try ledgerError { try ask(damage.question, ownership, leased, by: asker) }
         #expect(error.code == .damaged)
         #expect(
             error.message.contains("\(damage.query) found \(damage.found) in the column \(damage.column),"), "\(error)")
-        // Whoever reads one run or a list of them learns which it is; only `drop` is about none.
+        // A question about one run, or a list of runs, names the damaged run. Only `drop` is about no run.
         if damage.question != .drop { #expect(error.message.contains("run \(ownership.run)"), "\(error)") }
     }
 
-    /// So that none of the questions above fails by itself.
+    /// Without this test, a question could fail for a reason of its own.
     @Test(arguments: Question.allCases) func withoutDamageEachQuestionIsAnswered(_ question: Question) throws {
         let (ownership, leased) = try makeRun()
         if question == .assignment {
@@ -174,7 +176,7 @@ import Testing
         try ask(question, ownership, leased)
     }
 
-    /// What is told with the damage must be possible.
+    /// The error tells people to cancel the run, so that must be possible.
     @Test func runInAStateThatNobodyHasWrittenCanBeGivenUp() throws {
         let (ownership, _) = try makeRun()
         try store.connection.execute("ALTER TABLE coord.run DROP CONSTRAINT run_state_check")
@@ -194,7 +196,7 @@ import Testing
                 range: .everything, cursor: .start, sequence: 0)
             try ask(question, ownership, leased)
         }
-        // The rest does not.
+        // Other roles cannot work there.
         #expect(try postgresError { try store.cancellation.cancel(ownership.run) }.sqlState == "25006")
     }
 }

@@ -103,7 +103,7 @@ import Testing
     }
 
     @Test func takeOverWaitsForALeaseThatIsBeingGiven() async throws {
-        // The lease's check of the term must hold until its commit.
+        // The lease locks the run's row, so that its check of the term holds until its commit.
         try store.forgetSession(of: run)
         let (run, ownership) = (run, ownership)
         let rival = TestSession(database.settings())
@@ -181,7 +181,7 @@ import Testing
             lease, worker: .first, outcome: outcome, error: error, permanent: permanent, attempts: attempts, ownership)
     }
 
-    /// Moves the shard on as a batch does.
+    /// Moves the shard on as a batch would.
     private func commitBatch() throws {
         try store.connection.execute("UPDATE coord.shard SET sequence = sequence + 1, failures = 0 WHERE id = 0")
     }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Ledger
 
-/// How a row becomes a value: by the names of its columns, and never by a default.
+/// A row becomes a value by the names of its columns, and never by a default.
 @Suite(.database) struct LedgerQueryTests {
     private let store: TestLedger
     init() throws { store = TestLedger(try TestDatabase.current.connect()) }
@@ -42,7 +42,7 @@ import Testing
         #expect(try ask().allSatisfy { $0.1 == nil })
     }
 
-    /// What stands there, and what must be told of it.
+    /// What stands in the columns, and words that the error must contain.
     static let damages: [(probe: String, told: String)] = [
         ("SELECT NULL::bigint AS epoch, 'done' AS state", "coord_probe found null in the column epoch"),
         ("SELECT 'many' AS epoch, 'done' AS state", "coord_probe found 'many' in the column epoch"),
@@ -59,7 +59,7 @@ import Testing
         #expect(error.code == .damaged)
         #expect(error.message.contains(damage.told), "\(error)")
         #expect(error.message.contains("run 3") && error.mend?.contains("coord cancel 3") == true)
-        // Without a run to give up, none is named.
+        // Without a run to give up, the error proposes no cancel.
         let other = try ledgerError { _ = try ask() }
         #expect(other.code == .damaged && other.message.contains(damage.told) && !other.description.contains("cancel"))
     }
@@ -108,7 +108,7 @@ import Testing
 
     // MARK: - Values
 
-    /// Texts of each kind that are none of it.
+    /// The refused texts are not values of the kind.
     @Test func valuesAreReadAsPostgreSQLWritesThemAndNotOtherwise() {
         #expect(Bool(ledgerText: "t") == true && Bool(ledgerText: "f") == false)
         #expect(Bool(ledgerText: "true") == nil && Bool(ledgerText: "") == nil)
@@ -126,7 +126,7 @@ import Testing
             #expect([Int32](ledgerText: text) == nil, "\(text)")
         }
         #expect(Key(ledgerText: "{5,\"a b\"}") == Key(["5", "a b"]))
-        // A part that is not there would leave another key.
+        // An array with a missing part would be another key.
         for text in ["{}", "{NULL}", "{5,NULL}", "5", ""] { #expect(Key(ledgerText: text) == nil, "\(text)") }
     }
 }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Ledger
 
-/// A ledger in a schema of another name, beside a schema `coord` that is somebody else's.
+/// A ledger in a schema of another name, beside somebody else's schema `coord`.
 @Suite(.database) struct LedgerSchemaTests {
     private let database = TestDatabase.current
     private let schema: LedgerSchema
@@ -34,7 +34,7 @@ import Testing
         try store.installation.install()
         let here = try store.ownedRun()
         let there = try standard.ownedRun()
-        // The same number, and the same name: two runs.
+        // The two runs have the same number and the same name.
         #expect(here.run == there.run)
         let leased = try #require(try store.coordinator.lease(ShardID(0), to: .first, after: Epoch(0), here))
         #expect(try standard.worker.open(leased.lease, owner: .first, run: there.run, keyColumns: 1) == nil)
@@ -53,7 +53,7 @@ import Testing
         #expect(error.code == .notInstalled)
         #expect(error.message.contains("\"third\"") && error.message.contains("\"My \"\"Ledger\""))
         #expect(error.mend?.contains("--ledger-schema") == true)
-        // Somebody else's coord is none.
+        // Somebody else's schema `coord` is no ledger.
         #expect(try third.installation.others() == [schema])
     }
 
@@ -61,7 +61,7 @@ import Testing
         let ops = try #require(LedgerSchema("ops"))
         let locks = [LedgerSchema.standard, ops, schema].map { Schema.migrationLock(of: $0) }
         #expect(Set(locks).count == 3)
-        // That of earlier versions, which may be at work beside this one.
+        // The number is that of earlier versions, which may be at work beside this one.
         #expect(locks[0] == 0x636F_6F72_6400_0001)
         let other = try database.connect()
         try other.execute("BEGIN")

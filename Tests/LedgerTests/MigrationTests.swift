@@ -27,7 +27,7 @@ import Testing
         #expect(error.mend?.contains("coord ledger install") == true)
     }
 
-    /// The state of a session as another sees it: idle, unless a transaction was left open.
+    /// The state of a session as another session sees it: idle, unless a transaction was left open.
     private func state(of connection: PostgresConnection) throws -> String? {
         try database.connect().execute("SELECT state FROM pg_stat_activity WHERE pid = \(connection.backendPID)")
             .text(0, 0)
@@ -49,7 +49,7 @@ import Testing
         #expect(try store.value("SELECT count(*) FROM coord.migration") == "\(Schema.version)")
     }
 
-    /// Makes the ledger as an older coord left it.
+    /// Installs the ledger as an older coord left it.
     private func migrate(through version: Int) throws {
         for (index, migration) in Schema.migrations(in: .standard).prefix(version).enumerated() {
             try store.connection.execute(script: migration)
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    /// A run as coord wrote it before version 3: under the coordinator `.coordinator`, which is gone.
+    /// Inserts a run as coord wrote it before version 3. Its coordinator is `.coordinator`, which is gone.
     private func insertOldRun(_ name: String, desired: String = "running") throws -> RunID {
         let sql = """
             WITH run AS (
@@ -90,7 +90,7 @@ import Testing
             try store.value("SELECT string_agg(version::text, ',' ORDER BY version) FROM coord.migration") == versions)
         let record = try store.reader.run(run)
         #expect(record.state == .running && record.coordinator == nil)
-        // The migration to version 3 counts them.
+        // The migration to version 3 counts the shards of older runs.
         #expect(record.shardsPlanned == (version < 3 ? 2 : nil))
         #expect(try ledgerError { _ = try store.worker.assignment(of: run) }.code == .wrongState("unresolved"))
         let definition = try store.reader.run(run).definition

@@ -34,7 +34,7 @@ import Testing
         #expect(try store.coordinator.renew(ownership, rowsPerSecond: 1) != nil)
     }
 
-    /// Whoever asks just then finds an owner, and a moment later none.
+    /// The rival's statement finds an owner, and a moment later there is none.
     @Test func runIsTakenAlsoAtTheMomentAtWhichItsOwnersTimeRunsOut() throws {
         let ownership = try store.ownedRun()
         let rival = TestLedger(try database.connect())
@@ -61,7 +61,7 @@ import Testing
         owner = nil
         try await store.connection.awaitTrue(
             "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = \(pid)", "the session lives on")
-        // The lease itself has not run out.
+        // The lease in the run's row has not run out.
         #expect(try store.value("SELECT lease_until > clock_timestamp() FROM coord.run") == "t")
         #expect(try store.reader.run(run).coordinator == nil)
         let new = try store.coordinator.takeOver(run, as: .rival, host: "other", pid: 8)
@@ -112,7 +112,7 @@ import Testing
         let shards = try store.reader.shards(of: run).map(\.record)
         #expect(shards.map(\.state) == [.pending, .running, .pending, .done])
         #expect(shards[2].failures == 0 && shards[2].owner == nil)
-        // What runs goes on under the new coordinator.
+        // A running shard keeps its lease under the new coordinator.
         #expect(shards[1].owner == leased.worker && shards[1].epoch == leased.lease.epoch)
     }
 
@@ -141,7 +141,7 @@ import Testing
         #expect(record.definition.text == "new")
     }
 
-    /// As a coord before ledger version 3 asks.
+    /// Requests a cancel as a coord before ledger version 3 does.
     private func askToCancel(_ run: RunID) throws {
         try store.connection.execute(
             "UPDATE coord.run SET desired = 'cancelled' WHERE id = $1::bigint", [run.description])
@@ -236,7 +236,7 @@ import Testing
 
     // MARK: - Concluding (I5)
 
-    /// States of the shards, and the run's after `conclude`.
+    /// The states of the shards, and the run's state after `conclude`.
     static let conclusions: [([ShardState], RunState)] = [
         ([.done, .done, .done], .complete),
         ([.done, .done, .failed], .partial),
@@ -294,7 +294,7 @@ import Testing
         #expect(gone.code == .damaged && gone.message.contains("run \(deleted.run)"))
     }
 
-    /// A failover that loses a takeover lets the next one have the same term.
+    /// After a failover that loses a takeover, the next takeover gets the same term.
     @Test func runOfAnotherCoordinatorWithTheSameTermIsTaken() throws {
         let ownership = try store.ownedRun()
         try store.connection.execute("UPDATE coord.run SET coordinator = '\(WorkerID.rival)'")

@@ -5,11 +5,11 @@ import Testing
 
 @testable import Ledger
 
-/// Functions of another role that fit coord's calls better than PostgreSQL's own.
+/// Another role's functions that fit coord's calls better than PostgreSQL's own functions.
 @Suite(.database) struct SearchPathTests {
     private let database = TestDatabase.current
 
-    /// Each raises an error that names it.
+    /// Signatures and result types. Each function raises an error that names it.
     static let traps = [
         ("make_interval(secs int)", "interval"), ("jsonb_build_object(text, name, text, bigint)", "jsonb"),
         ("jsonb_build_object(text, uuid)", "jsonb"), ("jsonb_build_object(text, name, text, text)", "jsonb"),
@@ -31,7 +31,7 @@ import Testing
             "CREATE OPERATOR public.|| (LEFTARG = text, RIGHTARG = int, FUNCTION = public.join_text)")
     }
 
-    /// The next test's database is made with statements that would be trapped.
+    /// Removes the traps: the statements that prepare the database for the next test would call them, too.
     private func uproot() {
         do {
             try database.connect(setup: SearchPath.setup).execute("DROP SCHEMA public CASCADE")
@@ -40,14 +40,14 @@ import Testing
         }
     }
 
-    /// A run's life, with all statements of its coordinator and of those who look on.
+    /// Runs all statements of a coordinator and of observers.
     private func live(_ store: TestLedger) throws {
         try store.installation.install()
         let ownership = try store.ownedRun(cutAt: ["1"])
         let run = ownership.run
         let leased = try LeasedShard(store, of: ownership)
         _ = try store.coordinator.renew(ownership, rowsPerSecond: 1)
-        // Nobody's session is entered there; what counts is which function the statement names.
+        // Shard 1 has no session to end. The test is about the function that the statement calls.
         try store.coordinator.terminateHolder(of: ShardID(1), run: run)
         _ = try store.coordinator.recordAttempt(
             leased.lease, worker: .first, outcome: "failed", error: "why", permanent: true, attempts: 5, ownership)

@@ -46,7 +46,7 @@ import Testing
         try reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         try reader.execute("SELECT count(*) FROM items")
         let pid = reader.backendPID
-        // Only what is older than a few seconds is told, by the server's clock.
+        // By the server's clock, only holders older than a few seconds are named.
         try store.connection.execute("SELECT pg_sleep(5.2)")
         let measure = try #require(try store.coordinator.measureStorage(ownership, tableOID: oid))
         #expect(measure.holder?.hasPrefix("pid \(pid) (") == true, "\(measure.holder ?? "nobody")")

@@ -1,7 +1,7 @@
 import CoordCLI
 import CoordKit
 
-/// A custom program: coord with two transforms, as a user of the library would write it.
+/// A custom program: coord with two transforms, as a user of the library would write them.
 @main
 enum OwnTransforms {
     static let shout = RowTransform("shout") { row, writer in

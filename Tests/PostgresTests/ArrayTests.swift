@@ -59,7 +59,7 @@ import Testing
         let result = try connection.executePrepared("echo", "SELECT $1::text[]", parameters)
         let literal = try #require(result.text(0, 0))
         let back = try #require(PostgresArray.parse(literal))
-        // As scalars, since Swift calls e + accent and é equal.
+        // The texts are compared as scalars, since Swift calls e + accent and é equal.
         #expect(back.map { $0.map { Array($0.unicodeScalars) } } == texts.map { $0.map { Array($0.unicodeScalars) } })
     }
 }

@@ -17,7 +17,7 @@ import Testing
         #expect(folder.recovery == .reconnect)
         #expect(folder.message.hasPrefix("cannot connect: "))
 
-        // Nobody listens on the port for TCP multiplexing.
+        // Nobody listens on TCP port 1.
         let port = try failure("host=127.0.0.1 port=1 dbname=\(database.name)")
         #expect(port.recovery == .reconnect)
     }
@@ -47,7 +47,7 @@ import Testing
         "sslmode=verify-full sslrootcert=/nonexistent host=127.0.0.1",
     ])
     func settingsThatLibPQCannotReadAreNotWorthATryAgain(_ conninfo: String) throws {
-        // A word without "=" is a database's name.
+        // libpq takes a word without "=" for a database's name, so this case gets one with spaces.
         let error = try failure(conninfo == "dbname" ? "dbname =x y" : conninfo)
         #expect(error.recovery == .permanent)
     }

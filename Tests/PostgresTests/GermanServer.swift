@@ -3,13 +3,13 @@ import Glibc
 import Host
 import Postgres
 
-/// A PostgreSQL server of its own that speaks German, with a folder for its locale.
+/// A private PostgreSQL server that speaks German, with a folder for its locale.
 final class GermanServer {
     let folder: String
     let host: String
     let port: String
 
-    /// Whether this machine has what such a server needs: the source of the locale, and PostgreSQL's translations.
+    /// Whether this machine has the source of the locale and PostgreSQL's translations.
     static var isPossible: Bool {
         let files = FileManager.default
         let translations = (try? files.contentsOfDirectory(atPath: "/usr/share/locale/de/LC_MESSAGES")) ?? []
@@ -30,10 +30,10 @@ final class GermanServer {
         port = try Self.read("\(folder)/server/port")
     }
 
-    /// Writes the rules of who may connect, which the server reads at once.
+    /// Replaces the server's rules on who may connect, and has the server read them.
     func admit(_ rules: [String]) throws {
         let file = try Self.read("\(folder)/server/data-dir") + "/pg_hba.conf"
-        // In place: the file is the server's user's.
+        // The file is overwritten in place, since it belongs to the server's user.
         try (rules.joined(separator: "\n") + "\n").write(toFile: file, atomically: false, encoding: .utf8)
         try connect("host=\(host) user=postgres dbname=postgres").execute("SELECT pg_reload_conf()")
     }
@@ -43,7 +43,7 @@ final class GermanServer {
     }
 
     func end() {
-        // What is left of it is in /tmp, and harms nobody.
+        // A folder that stays in /tmp does no harm.
         try? Self.postgres(["remove", "\(folder)/server"], [:])
         try? FileManager.default.removeItem(atPath: folder)
     }
@@ -58,7 +58,7 @@ final class GermanServer {
         try run("bash", [checkout.appendingPathComponent("Cluster/local/postgres.sh").path] + arguments, environment)
     }
 
-    /// Foundation's Process would wait for the server too, which inherits what it listens to.
+    /// Foundation's Process would also wait for the server, which inherits the descriptors that Process waits for.
     private static func run(_ program: String, _ arguments: [String], _ environment: [String: String]) throws {
         let errors = "/tmp/coord-german-\(UInt32.random(in: 0 ... .max)).err"
         let (nothing, output) = (

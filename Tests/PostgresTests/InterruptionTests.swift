@@ -5,7 +5,7 @@ import Testing
 @Suite(.database) struct InterruptionTests {
     private let database = TestDatabase.current
 
-    /// Returns when the session sleeps in its statement.
+    /// Returns once the session sleeps in its statement.
     private func awaitSleep(of pid: Int32, _ watcher: PostgresConnection) async throws {
         try await watcher.awaitTrue(
             "SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = \(pid) AND wait_event = 'PgSleep'",

@@ -3,7 +3,7 @@ import Postgres
 import Support
 import Testing
 
-/// Refusals are told by their codes: this server says them in German.
+/// coord recognises refusals by their codes, also from a server that words them in German.
 @Suite struct LanguageTests {
     @Test(
         .enabled(if: GermanServer.isPossible, "needs localedef and PostgreSQL's translations"), .timeLimit(.minutes(2)))
@@ -47,7 +47,7 @@ import Testing
         let crowd = try refusal("host=\(server.host) user=crowd dbname=postgres")
         #expect(crowd.sqlState == "53300" && crowd.recovery == .reconnect)
 
-        // A host that is away before one that refuses, and the other way round.
+        // The first host is away, and the second refuses.
         let port = server.port
         let both = try postgresError {
             _ = try PostgresConnection(
@@ -63,7 +63,7 @@ import Testing
 extension PostgresConnection {
     fileprivate func awaitReload(of name: String, _ condition: String) throws {
         for _ in 0..<500 {
-            // Read anew by each session that asks.
+            // The server shows the content of the file at each query, before and after the reload.
             if try execute(condition).bool(0, 0) == true { return }
             usleep(10_000)
         }

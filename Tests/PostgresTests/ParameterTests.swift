@@ -28,7 +28,7 @@ import Testing
         #expect(result.text(0, 1) == "x")
     }
 
-    /// An array type by the names that SQL and `beginArray` know it by, its elements, and the server's text of it.
+    /// An array type with its names for SQL and for `beginArray`, its elements, and the server's text of the array.
     struct ArrayCase: Sendable, CustomTestStringConvertible {
         let type: String
         let oid: UInt32
@@ -122,7 +122,7 @@ import Testing
 
     @Test func preparedStatementIsMadeOnceForAConnection() throws {
         try connection.prepare("once", "SELECT 1")
-        // The name stands for what was prepared first, whatever text comes with it.
+        // The name stands for the first statement, whatever text comes with it later.
         #expect(try connection.executePrepared("once", "SELECT 2", PostgresParameters()).int(0, 0) == 1)
         #expect(try connection.execute("SELECT count(*) FROM pg_prepared_statements").int(0, 0) == 1)
     }

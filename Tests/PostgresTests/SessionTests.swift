@@ -11,7 +11,7 @@ import Testing
         "standard_conforming_strings": "on", "array_nulls": "on", "quote_all_identifiers": "off",
         "gin_fuzzy_search_limit": "0", "exit_on_error": "off", "client_min_messages": "warning", "jit": "off",
     ]
-    /// The opposite of each, by which a role would break what the design depends on.
+    /// The opposite values, by which a role's settings would break what the design depends on.
     static let hostile: [String: String] = [
         "lock_timeout": "0", "statement_timeout": "0", "idle_in_transaction_session_timeout": "0",
         "default_transaction_isolation": "serializable", "default_transaction_deferrable": "on",
@@ -66,7 +66,8 @@ import Testing
         #expect(try connection.execute("SHOW synchronous_commit").text(0, 0) == "on")
     }
 
-    /// It holds until the session has set its own, which may take longer: here by two megabytes to parse.
+    /// The role's timeout holds until the session has set its own. That may take longer than the timeout: here the
+    /// server parses two megabytes.
     @Test func roleWithTheShortestStatementTimeoutGetsItsSession() throws {
         let role = try database.makeRole(setting: "statement_timeout = '1ms'")
         let long = "SELECT " + Array(repeating: "1", count: 1500).joined(separator: ", ")
@@ -75,7 +76,7 @@ import Testing
         #expect(try connection.execute("SHOW statement_timeout").text(0, 0) == "1min")
     }
 
-    /// As if by a role; the server of the test may be older than 14 or 17.
+    /// A role has set these timeouts. The test's server may be older than the version that introduced them.
     @Test func timeoutsThatEndIdleOrLongSessionsAreOffWhereTheServerHasThem() throws {
         let owner = try database.connect()
         for (name, since) in [("idle_session_timeout", 140_000), ("transaction_timeout", 170_000)]
@@ -101,7 +102,7 @@ import Testing
             """)
         let texts = (0..<row.columns).map { row.text(0, $0) ?? "null" }
         #expect(texts == ["2026-11-25 10:00:00+00", "0.30000000000000004", "\\xff", "1 day 02:00:00", "$12.34"])
-        // Neither the first of February nor the second of January in silence.
+        // The server must refuse an ambiguous date, and not choose between 1 February and 2 January.
         #expect(try postgresError { try connection.execute("SELECT '01/02/2026'::date") }.sqlState == "22008")
     }
 

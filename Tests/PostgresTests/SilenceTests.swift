@@ -3,8 +3,8 @@ import Postgres
 import Support
 import Testing
 
-/// The server goes silent for good while TCP lives: nothing may hang then. The limit is for hanging, since the wait for a
-/// database counts in it too.
+/// The server goes silent for good while the TCP connection lives. Nothing may hang then. The time limit includes the
+/// wait for a database, so it is generous.
 @Suite(.database, .timeLimit(.minutes(5))) struct SilenceTests {
     private let database = TestDatabase.current
     private static let limit = Duration.milliseconds(400)
@@ -17,7 +17,7 @@ import Testing
             applicationName: "coord test", silenceLimit: limit, interrupt: interrupt)
     }
 
-    /// A connection through a proxy, and the proxy, until `body` has ended.
+    /// Runs `body` with a connection through a proxy, and with the proxy.
     private func throughProxy(
         limit: Duration = Self.limit, _ body: (SilentProxy, PostgresConnection) throws -> Void
     ) throws {
@@ -31,7 +31,7 @@ import Testing
         #expect(error.message == "the server has said nothing for 0.4 s: the connection was given up")
         #expect(error.sqlState == nil && error.recovery == .reconnect)
         #expect(!connection.isAlive)
-        // At once, whatever it is asked.
+        // Every later call fails at once with the same error.
         #expect(try postgresError { try connection.execute("SELECT 1") } == error)
         #expect(try postgresError { try connection.prepare("late", "SELECT 1") } == error)
         #expect(try postgresError { _ = try connection.nextResult() } == error)
@@ -52,7 +52,7 @@ import Testing
         }
     }
 
-    /// More than the buffers of the sockets hold, so that the wait is one for sending.
+    /// The statement is larger than the buffers of the sockets, so that the connection waits to send.
     @Test func statementThatNobodyTakesIsGivenUp() throws {
         try throughProxy { proxy, connection in
             let text = String(repeating: "x", count: 32 << 20)
@@ -111,7 +111,7 @@ import Testing
         }
     }
 
-    /// The limit is for the silence, and not for the work.
+    /// The limit counts the server's silence, not its work.
     @Test func serverThatGoesOnSayingSomethingMayTakeLong() throws {
         try throughProxy(limit: .seconds(1)) { _, connection in
             let result = try connection.execute(
@@ -120,7 +120,7 @@ import Testing
         }
     }
 
-    /// Both ends have more to say than the buffers hold: whoever only sends would wait for ever.
+    /// Both ends have more to send than the buffers hold. A client that only sends would wait for ever.
     @Test func largePipelineBothWaysDoesNotDeadlock() throws {
         let connection = try database.connect()
         try connection.prepare("echo", "SELECT $1::text")
@@ -165,7 +165,7 @@ import Testing
     @Test(arguments: [0, 9, 200]) func connectionThatIsNotAnsweredIsGivenUp(afterBytes: Int) throws {
         let proxy = try SilentProxy()
         defer { proxy.end() }
-        // None, the message that lets the session in, or a part of what follows it.
+        // The proxy forwards nothing, or the message that accepts the session, or a part of what follows it.
         if afterBytes == 0 { proxy.fallSilent() } else { proxy.fallSilent(afterBytesOfTheServer: afterBytes) }
         let error = try postgresError {
             _ = try PostgresConnection(settings("host=127.0.0.1 port=\(proxy.port) connect_timeout=1"))

@@ -1,18 +1,18 @@
 import Glibc
 import Synchronization
 
-/// A TCP proxy before the test's server that can stop forwarding while all its sockets stay open, as a load balancer does
-/// whose other side is gone. The kernel goes on to acknowledge what it is sent.
+/// A TCP proxy in front of the test's server. It can stop forwarding while all its sockets stay open, like a load
+/// balancer that has lost its other side. The kernel still acknowledges what it receives.
 final class SilentProxy: Sendable {
     let port: UInt16
     private let listener: Int32
     private let state = Mutex(State())
 
     private struct State {
-        /// Bytes of the server that are forwarded yet; nil for all.
+        /// The bytes of the server that are still forwarded; nil for all.
         var left: Int?
         var hasEnded = false
-        /// Pairs of a client's socket and the server's.
+        /// Pairs of a client's socket and the server's socket.
         var pairs: [(client: Int32, server: Int32)] = []
     }
 
@@ -48,7 +48,7 @@ final class SilentProxy: Sendable {
         }
     }
 
-    /// - Parameter bytes: what is still forwarded of what the server says; nothing of the client's is.
+    /// - Parameter bytes: how many more bytes of the server are forwarded. After them nothing is forwarded, either way.
     func fallSilent(afterBytesOfTheServer bytes: Int = 0) { state.withLock { $0.left = bytes } }
 
     func end() {
@@ -62,7 +62,7 @@ final class SilentProxy: Sendable {
             if hasEnded { break }
             var items = [pollfd(fd: listener, events: Int16(POLLIN), revents: 0)]
             for pair in pairs {
-                // A descriptor below zero is left out.
+                // poll ignores a descriptor below zero.
                 items.append(pollfd(fd: left == nil || left != 0 ? pair.client : -1, events: Int16(POLLIN), revents: 0))
                 items.append(pollfd(fd: left == 0 ? -1 : pair.server, events: Int16(POLLIN), revents: 0))
             }
@@ -110,7 +110,7 @@ final class SilentProxy: Sendable {
         state.withLock { $0.pairs.append((client, server)) }
     }
 
-    /// By its unix socket, where the tests' server trusts.
+    /// Connects by the Unix socket, where the test's server asks for no password.
     private static func connectToServer() -> Int32 {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_un()
@@ -127,7 +127,7 @@ final class SilentProxy: Sendable {
     }
 }
 
-/// A port of this host whose queue of connections is full, so that a further one is neither taken nor refused.
+/// A port of this host whose queue of connections is full. A further connection is neither accepted nor refused.
 final class FullPort {
     let port: UInt16
     private let listener: Int32
@@ -144,7 +144,7 @@ final class FullPort {
             address.sin_port = port.bigEndian
             withUnsafePointer(to: &address) { pointer in
                 pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    // In progress for ever, but for the first.
+                    // All connections but the first stay in progress for ever.
                     _ = connect(filler, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
                 }
             }

@@ -6,7 +6,7 @@ import Preflight
 import Support
 import Testing
 
-/// Composed and decomposed `café` are one text to Swift, and two columns to PostgreSQL.
+/// The composed and the decomposed `café` are equal to Swift, but name two columns in PostgreSQL.
 @Suite(.database) struct ExactNameTests {
     static let composed = "caf\u{E9}"
     static let decomposed = "cafe\u{301}"

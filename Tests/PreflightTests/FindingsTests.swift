@@ -29,7 +29,7 @@ import Testing
         #expect(try fixture.check(job).tableRows == 1000)
     }
 
-    /// Analysed when it was small, and loaded since.
+    /// The table was analysed while it was small, and has grown since.
     @Test func statisticsAreScaledByHowTheTableHasGrown() throws {
         let fixture = try make(
             100, "ANALYZE items",

@@ -14,11 +14,11 @@ import Testing
 
     init() throws { fixture = try PreflightFixture() }
 
-    /// A table of some 1,200 pages with few rows on each, which are in the key's order.
+    /// Makes a table of about 1,200 pages with few rows on each. The rows are in the key's order.
     ///
     /// - Parameters:
     ///   - key: the key of row `i`, as SQL.
-    ///   - width: bytes of a row, about.
+    ///   - width: the approximate bytes of a row.
     private func make(
         _ column: String = "bigint", key: String = "i", rows: Int = 7_000, width: Int = 110, fill: Int = 10,
         _ more: String...
@@ -58,7 +58,7 @@ import Testing
         #expect(comb.stretchRows == comb.stripes * OrderChoice.batchesOfStripe * comb.batchRows)
         #expect(choice.reason == "HOT updates are possible" && choice.obstacles.isEmpty)
         #expect((0.5...0.95).contains(choice.expected.hotShare) && choice.expected.heapGrowth < 1.5)
-        // The job's own limit comes first.
+        // A lower limit in the job overrides the comb's limit.
         #expect(try self.choice("batch: { rows: 20 }\n").comb?.batchRows == 20)
     }
 
@@ -114,7 +114,7 @@ import Testing
         #expect(try choice().comb != nil)
     }
 
-    /// Of a page's rows, such an index holds no places.
+    /// Before PostgreSQL 16 such an index keeps a row from HOT updates, although it stores no row's place.
     @Test func indexThatSumsPagesUpIsInTheWayBefore16() throws {
         try make("bigint", "CREATE INDEX by_v ON items USING brin (v)")
         #expect(try (choice().comb == nil) == (fixture.connection.serverVersion < 160_000))
@@ -156,7 +156,7 @@ import Testing
 
     // MARK: - Who is in the way
 
-    /// What is told of a session. Other tests have theirs, in other databases.
+    /// What is told of one session. Other tests have sessions in other databases.
     private func told(of session: PostgresConnection, from seconds: Int) throws -> [String] {
         let target = try fixture.check(job).target
         return try OrderChoice.choose(
@@ -175,7 +175,7 @@ import Testing
         let told = try told(of: reader, from: 0)
         let user = try reader.execute("SELECT current_user").text(0, 0) ?? ""
         #expect(told.first?.contains(" (\(user), report, ") == true, "\(told)")
-        // One that has just begun is none of anybody's business.
+        // A transaction that has just begun is not told.
         #expect(try self.told(of: reader, from: 600).isEmpty)
         try reader.execute("ROLLBACK")
         #expect(try self.told(of: reader, from: 0).isEmpty)
@@ -192,7 +192,7 @@ import Testing
         try other.execute("ROLLBACK")
     }
 
-    /// Measured: rows of 40 bytes, 185 a page, are HOT to 57 %.
+    /// The expectation comes from a measurement: of rows of 40 bytes, 185 on a page, 57 % of the updates are HOT.
     @Test func rowsSoNarrowThatAPageHasNoPlacesForThemAllAreExpectedToMove() throws {
         for statement in [
             "CREATE TABLE items (id bigint PRIMARY KEY, v int) WITH (autovacuum_enabled = off)",

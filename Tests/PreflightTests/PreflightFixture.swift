@@ -6,7 +6,7 @@ import Preflight
 import Support
 import Testing
 
-/// A database and a connection to it on which jobs are checked.
+/// A database in which jobs are checked, and a connection to it.
 struct PreflightFixture {
     let database = TestDatabase.current
     let connection: PostgresConnection
@@ -16,14 +16,14 @@ struct PreflightFixture {
         for statement in statements { try connection.execute(statement) }
     }
 
-    /// Checks a job file; `file` in messages is `job.yaml`.
+    /// Checks a job file, which messages call `job.yaml`.
     @discardableResult
     func check(_ yaml: String, as role: String? = nil) throws -> Preflight.Findings {
         let job = try Job.parse(text: yaml, file: "job.yaml", directory: "/jobs")
         return try Preflight.check(job, file: "job.yaml", role.map { try database.connect(role: $0) } ?? connection)
     }
 
-    /// The refusal of a job, of which nothing may have been written.
+    /// Returns the refusal of a job, and checks that nothing was written.
     func refusal(
         of yaml: String, as role: String? = nil, sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> PreflightError {
@@ -38,9 +38,9 @@ struct PreflightFixture {
         throw CancellationError()
     }
 
-    /// What writing would move on: the next transaction's number and the schemas.
+    /// What a write would change: the schemas, the number of relations, and the newest transaction in pg_class.
     private func writes() throws -> [String] {
-        // The number is the cluster's: other tests move it too, so it is asked whether this database saw a write.
+        // The server's transaction counter would not do, since other tests move it too.
         let result = try connection.execute(
             """
             SELECT (SELECT string_agg(nspname, ',' ORDER BY nspname) FROM pg_namespace),

@@ -13,7 +13,7 @@ import Testing
 
     init() throws { fixture = try PreflightFixture() }
 
-    /// Makes the table `items` with the keys that `query` gives.
+    /// Makes the table `items` with the keys that `query` returns.
     private func make(_ column: String, _ query: String) throws -> Target {
         try connection.execute("CREATE TABLE items (id \(column) PRIMARY KEY, v int) WITH (autovacuum_enabled = off)")
         try connection.execute("INSERT INTO items (id) \(query)")
@@ -21,7 +21,7 @@ import Testing
         return try Preflight.check(job, file: "job.yaml", connection).target
     }
 
-    /// Whether the server has the column's collation: one that was built without ICU has none of those.
+    /// Whether the server has the column's collation. A server that was built without ICU has no ICU collation.
     private func isAvailable(_ column: String) throws -> Bool {
         guard let name = column.split(separator: "\"").dropFirst().first else { return true }
         return try connection.execute("SELECT FROM pg_collation WHERE collname = $1", [String(name)]).rows > 0
@@ -29,9 +29,9 @@ import Testing
 
     private var rows: Int64 { get throws { try connection.execute("SELECT count(*) FROM items").int(0, 0) ?? 0 } }
 
-    /// Has the counts of changes reach the statistics now, so that they do not arrive after an ANALYZE.
+    /// Writes the counts of changes to the statistics now, so that they do not arrive after an ANALYZE.
     private func flushStatistics() throws {
-        // Earlier servers have no such function: their collector is given time.
+        // Servers before 15 have no such function, and their statistics collector needs time.
         guard connection.serverVersion >= 150_000 else {
             _ = try connection.execute("SELECT pg_sleep(1)")
             return
@@ -39,7 +39,7 @@ import Testing
         try connection.execute("SELECT pg_stat_force_next_flush()")
     }
 
-    /// Rows of the table in each range, as the server counts them.
+    /// The number of the table's rows in each range, as the server counts them.
     private func counts(_ plan: ShardPlan, _ type: String) throws -> [Int64] {
         try plan.parts.map { part in
             let result = try connection.execute(
@@ -51,7 +51,7 @@ import Testing
         }
     }
 
-    /// The ranges tile the key space up to the highest key that there is.
+    /// Checks that the ranges tile the key space up to the highest key.
     private func checkTiling(_ plan: ShardPlan) throws {
         let end = plan.parts.last?.range.through
         #expect(end != nil)
@@ -74,10 +74,10 @@ import Testing
         }
     }
 
-    /// A number of rows that is said to the planner so that it does not walk the key's index.
+    /// A row count that keeps the planner from walking the key's index.
     private static let tooManyToWalk: Int64 = 6_000_000
 
-    /// Keys with holes of very different width.
+    /// Keys with gaps of very different widths.
     static let kinds: [(column: String, query: String)] = [
         ("int", "SELECT generate_series(1, 10000)"),
         (
@@ -112,7 +112,7 @@ import Testing
         guard try isAvailable(column) else { return }
         let type = String(column.split(separator: " ")[0])
         let target = try make(column, query)
-        // Counts of changes that arrive after the analysis would make the histogram seem old.
+        // Counts of changes that arrive after the ANALYZE would make the histogram seem old.
         try flushStatistics()
         try connection.execute("ANALYZE items")
         // The histogram's 101 bounds are enough for ten shards.
@@ -130,7 +130,8 @@ import Testing
         guard try isAvailable(column) else { return }
         let type = String(column.split(separator: " ")[0])
         let target = try make(column, query)
-        // The sample may have more pages than there are, so it is the table; with so many shards it takes each 37th.
+        // The sample may have more pages than the table, so it is the whole table. With so many shards it takes every
+        // 37th key.
         let plan = try RangePlanner.plan(target, rows: Self.tooManyToWalk, shards: 5000, connection)
         try checkTiling(plan)
         let counts = try counts(plan, type)
@@ -139,10 +140,11 @@ import Testing
         #expect(counts.allSatisfy { (30...80).contains($0) })
     }
 
-    /// By a walk along the index, and by a sample of pages where the statistics say that the table is large.
+    /// The plan comes from a walk along the index, or from a sample of pages if the statistics say that the table is
+    /// large.
     @Test(arguments: [(20_000, 8, 8), (tooManyToWalk, 5000, 540)] as [(Int64, Int, Int)])
     func rangesOfAKeyOfSeveralColumnsHoldTheSameNumberOfRows(believed: Int64, shards: Int, ranges: Int) throws {
-        // Nearly all rows have one of two values in the first column, so that most cuts are between values of the others.
+        // Nearly all rows have one of two values in the first column, so that most cuts depend on the other columns.
         try connection.execute(
             "CREATE TABLE items (a text, b smallint, c bigint, v int, PRIMARY KEY (a, b, c)) WITH (autovacuum_enabled = off)"
         )
@@ -169,7 +171,7 @@ import Testing
         #expect(counts.reduce(0, +) == 20_000)
         #expect(abs(counts.count - ranges) <= ranges / 10, "\(counts.count)")
         let even = 20_000 / Int64(counts.count)
-        // The last has what remains.
+        // The last range has the remaining rows.
         #expect(
             counts.allSatisfy { $0 <= even * 2 } && counts.dropLast().allSatisfy { $0 >= even / 2 }, "\(counts)")
         let end = try #require(plan.parts.last?.range.through)
@@ -183,7 +185,7 @@ import Testing
         let target = try make("int", "SELECT generate_series(1, 10000)")
         try flushStatistics()
         try connection.execute("ANALYZE items")
-        // What is not planned by the histogram goes by a sample, which is far too thin here for as many ranges.
+        // Without the histogram the plan uses a sample. This sample is far too small for that many ranges.
         let coarse = try RangePlanner.plan(target, rows: Self.tooManyToWalk, shards: 50, connection)
         try checkTiling(coarse)
         #expect(coarse.parts.count < 5)
@@ -195,10 +197,11 @@ import Testing
 
     @Test func freeCountFollowsTheHistogramOfATableThatIsCostlyToWalk() throws {
         let target = try make("bigint", "SELECT i * 1000 FROM generate_series(1, 300000) AS i")
-        // In this very session, so that the server counts all rows as changed since: that says nothing of the keys.
+        // The same session has inserted the rows, so the server counts all of them as changed since. That says nothing
+        // about the keys.
         try connection.execute("ANALYZE items")
         let even = try RangePlanner.plan(target, rows: 300_000, shards: 64, isCountFree: true, connection)
-        // Two of the histogram's hundred buckets a range.
+        // Each range has two of the histogram's hundred buckets.
         try check(even, type: "bigint", shards: 50, tolerance: 0.3)
         let fixed = try RangePlanner.plan(target, rows: 300_000, shards: 64, connection)
         try check(fixed, type: "bigint", shards: 64, tolerance: 0.15)
@@ -211,7 +214,7 @@ import Testing
     {
         let target = try make("bigint", "SELECT i * 1000 FROM generate_series(1, 300000) AS i")
         try connection.execute("ANALYZE items")
-        // A few do not matter, unless they are more than half a range.
+        // A few keys outside do not matter, unless they are more than half a range.
         try connection.execute("INSERT INTO items (id) SELECT \(key) FROM generate_series(1, 2000) AS i")
         let plan = try RangePlanner.plan(target, rows: 300_000, shards: 64, isCountFree: true, connection)
         #expect(plan.parts.count == 50)

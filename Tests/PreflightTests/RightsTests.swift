@@ -69,7 +69,7 @@ import Testing
 
     @Test func rowBasedJobNeedsTheRightToReadTheRowsVersion() throws {
         try grant("UPDATE (v), SELECT (id, w)")
-        // What a worker would be told at its first read.
+        // A worker's first read would fail in this way.
         let worker = try fixture.database.connect(role: role)
         #expect(try postgresError { try worker.execute("SELECT id, xmin, ctid, w FROM items") }.sqlState == "42501")
         let error = try fixture.refusal(of: compute, as: role)
@@ -92,7 +92,7 @@ import Testing
         #expect(error.code == .permission)
         #expect(error.message.contains("row security hides rows of items"))
         #expect(error.mend?.contains("BYPASSRLS") == true)
-        // Its owner sees all rows.
+        // The table's owner sees all rows.
         try fixture.check(set)
         try fixture.connection.execute("ALTER TABLE items OWNER TO \(role)")
         try fixture.check(set, as: role)

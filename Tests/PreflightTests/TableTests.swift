@@ -7,11 +7,11 @@ import Sharding
 import Support
 import Testing
 
-/// Tables and keys that are refused, and what the refusal says.
+/// Tables and keys that the preflight refuses, and words of the refusal.
 @Suite(.database) struct TableTests {
     struct Refusal: Sendable, CustomTestStringConvertible {
         let name: String
-        /// Statements that make the table `items`, apart from each other by ';'.
+        /// The statements that make the table `items`, separated by ';'.
         let setup: String
         let message: String
         let mend: String?
@@ -202,7 +202,7 @@ import Testing
             _ = try Preflight.check(job, file: "job.yaml", ledger: schema, fixture.connection)
             _ = try Preflight.check(job, file: "job.yaml", table: table, ledger: schema, fixture.connection)
         }
-        // Somebody else's, by another name of the ledger.
+        // With a ledger of another name, the schema `coord` is somebody else's.
         try check("coord.run")
         #expect(throws: PreflightError.self) { try check("\(schema).run") }
     }
@@ -219,7 +219,7 @@ import Testing
 
     // MARK: - What is taken
 
-    /// Key columns that are taken, with the rest of the table.
+    /// Key columns that the preflight accepts, with the rest of the table.
     @Test(arguments: [
         "id smallint PRIMARY KEY", "id int PRIMARY KEY", "id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
         "id uuid PRIMARY KEY", "id text PRIMARY KEY", "id varchar(20) PRIMARY KEY", "id text COLLATE \"C\" PRIMARY KEY",

@@ -23,7 +23,7 @@ extension ReportModel {
     private static let wait = WorkerWait(
         words: "waits for pid 7 at id 5", cause: FailureCause(kind: .held, key: Key("5"), holder: 7))
 
-    /// Everything at once, and each ends by what ends it: none takes another with it.
+    /// All conditions hold at once. Each ends by its own event, and no event ends another condition.
     @Test func allThatHoldAreShownAtOnceTheMostImportantFirst() {
         var model = model()
         model.workerJoined(a, alpha, now: .zero)
@@ -74,7 +74,7 @@ extension ReportModel {
         model.workerAsked(a, alpha, problem: nil)
         model.workerJoined(a, alpha, now: .seconds(3))
         #expect(model.conditions(at: 3) == [.databaseAway(reason: "gone", since: .seconds(2))])
-        // The reason is that of now, the time that of the loss.
+        // The reason is the newest one; the time is that of the loss.
         model.databaseLost(reason: "refused", now: .seconds(4))
         #expect(model.conditions(at: 5) == [.databaseAway(reason: "refused", since: .seconds(4))])
         model.databaseFound()
@@ -100,7 +100,7 @@ extension ReportModel {
         #expect(model.conditions() == [.noWorkers])
         model.workerJoined(a, alpha, now: .zero)
         #expect(model.conditions() == [])
-        // The last one left: it waits again.
+        // After the last worker has left, the run waits for workers again.
         model.workerLeft(a, now: .zero)
         #expect(model.conditions() == [.noWorkers])
         model.shardsCounted(ShardCounts(done: 3, failed: 1))
@@ -179,7 +179,7 @@ extension ReportModel {
         #expect(reason.count == RunCondition.reasonLength && wait.words.count == RunCondition.reasonLength)
     }
 
-    /// Any process may say HELLO, with any number of names.
+    /// Any process may say HELLO, under any number of names.
     @Test func guestsThatCannotBeginAreBoundedInNumber() {
         var model = model()
         for number in 0..<(Hindrances.beginnerLimit + 20) {
@@ -187,7 +187,7 @@ extension ReportModel {
         }
         let report = model.report(now: .zero)
         #expect(report.conditions.count + report.conditionsLeftOut == Hindrances.beginnerLimit)
-        // One that is known can still say something else.
+        // A guest that is known already can still change what it says.
         model.workerAsked(WorkerID("g0"), alpha, problem: nil)
         #expect(model.report(now: .zero).conditionsLeftOut == Hindrances.beginnerLimit - RunCondition.limit - 1)
     }
@@ -214,7 +214,7 @@ extension ReportModel {
         #expect(stall(model, at: 109) == nil)
         let holder = Stall.Holder(process: alpha, shard: ShardID(1), step: "computing", stepFor: .seconds(100))
         #expect(stall(model, at: 110) == Stall(since: .seconds(60), holders: [holder]))
-        // A commit ends it.
+        // A commit ends the stall.
         report(&model, a, sequence: 3, at: 115)
         #expect(stall(model, at: 174) == nil)
         #expect(stall(model, at: 175)?.since == .seconds(60))
@@ -251,7 +251,7 @@ extension ReportModel {
         model.attemptEnded(ShardID(1), cause: cause)
         #expect(model.cause(of: ShardID(1)) == cause)
         #expect(model.cause(of: ShardID(2)) == FailureCause())
-        // Its next attempt ended with its worker's process: of that, nothing is known.
+        // The next attempt ended with its worker's process, and nothing is known of the cause.
         model.attemptEnded(ShardID(1), cause: FailureCause())
         #expect(model.cause(of: ShardID(1)) == FailureCause())
     }

@@ -15,7 +15,7 @@ import Testing
         ReportModel(run: RunID(1), job: "j", rowsEstimated: 0, rowsDone: 0, startsWorkers: true, now: .zero)
     }
 
-    /// What is told of HOT updates alone.
+    /// The conditions about few HOT updates only.
     private func few(_ model: ReportModel, at seconds: Int) -> [RunCondition] {
         model.report(now: .seconds(seconds)).conditions.filter { condition in
             if case .fewHotUpdates = condition { true } else { false }
@@ -45,7 +45,7 @@ import Testing
         #expect(few(model, at: 40) == [])
     }
 
-    /// Somebody resets the statistics.
+    /// Somebody may reset the server's statistics.
     @Test func countersThatGoBackBeginAnew() {
         var model = model()
         model.storageMeasured(measure(updates: 90_000, hot: 80_000), expectedHotShare: 0.88, now: .seconds(1))

@@ -15,7 +15,7 @@ private func model(estimated: Int64 = 1000, done: Int64 = 0) -> ReportModel {
 }
 
 extension ReportModel {
-    /// A report at `at` seconds after the run began at 100 s.
+    /// Reports rows at `at` seconds. The run began at 100 s.
     fileprivate mutating func reported(_ id: WorkerID, _ shard: ShardID?, _ rows: Int64, at seconds: Double = 0) {
         workerReported(
             id, WorkerSample(held: shard.map { held($0, rows) }, rssBytes: 10, peakRSSBytes: 20),
@@ -100,7 +100,7 @@ private func held(_ shard: ShardID, _ rows: Int64) -> HeldLease {
         #expect(report.workers.count == 2)
     }
 
-    /// Any order and repetition of one set of reports ends at the same sum.
+    /// The same reports give the same sum in any order, also when some repeat.
     @Test(arguments: 0..<50 as Range<UInt64>)
     func orderAndRepetitionDoNotMatter(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
@@ -143,7 +143,7 @@ private func held(_ shard: ShardID, _ rows: Int64) -> HeldLease {
         #expect(abs(report.workers[0].record.rowsPerSecond - 500) <= 500 * tolerance)
     }
 
-    /// Reports once a second, looked at any moment between: the rate neither saws nor jumps.
+    /// Reports come once a second and the rate is read between them. It neither falls between reports nor jumps.
     @Test func reportsOnceASecondGiveACalmRate() {
         var model = model()
         for second in 1...40 {
@@ -200,7 +200,7 @@ private func held(_ shard: ShardID, _ rows: Int64) -> HeldLease {
         ShardCounts(pending: pending, running: running, done: done, failed: failed)
     }
 
-    /// 100 rows/s for 10 s and so 1000 rows, with an estimate and shards.
+    /// The run does 100 rows/s for 10 s, and so 1000 rows. Each case has an estimate and counts of shards.
     @Test(
         arguments: [
             ("by rows", 3000, counts(6, 2, 4, 0), 20.0, 33),

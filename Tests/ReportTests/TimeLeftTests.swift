@@ -2,7 +2,7 @@ import Report
 import Sharding
 import Testing
 
-/// The one rule, as `coord status` asks it of the ledger's figures.
+/// The one rule for the time left, with the ledger's figures as `coord status` uses them.
 @Suite struct TimeLeftTests {
     @Test(
         arguments: [

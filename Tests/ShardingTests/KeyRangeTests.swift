@@ -1,7 +1,7 @@
 import Sharding
 import Testing
 
-/// A range of numbers, with nil for an open end.
+/// A range of numbers; nil for an open end.
 func range(_ after: Int?, _ through: Int?) -> KeyRange {
     KeyRange(after: after.map { Key(String($0)) }, through: through.map { Key(String($0)) })
 }

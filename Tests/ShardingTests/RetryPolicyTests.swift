@@ -12,7 +12,7 @@ import Testing
         var generator = SeededGenerator(seed: 1)
         let delays = (0..<200).map { _ in Self.policy.delay(failures: failures, using: &generator) }
         #expect(delays.allSatisfy { $0 >= .milliseconds(ceiling * 500) && $0 <= .seconds(ceiling) })
-        // Jitter that does not vary would let workers collide again.
+        // Without enough jitter, workers would collide again.
         #expect(Set(delays).count > 100)
     }
 

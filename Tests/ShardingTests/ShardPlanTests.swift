@@ -29,12 +29,12 @@ struct Sample: Sendable, CustomTestStringConvertible {
         let plan = ShardPlan.quantiles(of: sample.keys, count: count, rows: 1_000_000)
         try KeyRange.checkTiling(plan.parts.map(\.range))
         #expect(plan.parts.count <= max(count, 1))
-        // Boundaries rise, so that no range is empty by construction.
+        // Boundaries rise, so no range is empty by construction.
         let boundaries = plan.parts.compactMap { $0.range.through.flatMap { Int($0.description) } }
         #expect(boundaries == boundaries.sorted())
         #expect(Set(boundaries).count == boundaries.count)
         #expect(plan.parts.allSatisfy { $0.rowsEstimated >= 0 })
-        // Each part's share is rounded by itself.
+        // Each part's share of the rows is rounded separately.
         #expect(abs(plan.rowsEstimated - 1_000_000) <= Int64(plan.parts.count))
     }
 

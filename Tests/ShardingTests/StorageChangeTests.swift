@@ -16,7 +16,7 @@ import Testing
     @Test func whatCannotBeToldIsNil() {
         #expect(StorageChange(begin: begin, last: begin).hotShare == nil)
         #expect(StorageChange(begin: begin, last: begin).walBytesPerRow == nil)
-        // The statistics were reset meanwhile, and the server was restored from an older WAL.
+        // Somebody has reset the statistics, and restored the server from an older WAL position.
         let less = StorageFigures(
             heapBytes: 0, indexBytes: 0, updates: 12, hotUpdates: 1, walBytes: 0, rowsDone: 200)
         #expect(StorageChange(begin: begin, last: less).hotShare == nil)

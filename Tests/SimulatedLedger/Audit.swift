@@ -1,20 +1,20 @@
-/// What must always hold.
+/// The invariants, as `docs/architecture.md` numbers them.
 enum Invariant: String, Sendable, CaseIterable {
     /// Every row in scope has its update committed exactly once.
     case i1 = "I1"
-    /// Every transaction that changed rows advanced exactly one checkpoint.
+    /// Every transaction that changed rows advanced exactly one cursor.
     case i2 = "I2"
-    /// Epochs never go back, and no write happens under a lower one.
+    /// Epochs never go back, and no write happens under a lower epoch than the shard's.
     case i3 = "I3"
     /// The shards tile the key space.
     case i4 = "I4"
     /// A run is complete exactly when the ledger says that every shard is done.
     case i5 = "I5"
-    /// A change that somebody else commits is never overwritten.
+    /// A foreign change that is committed during the run is never overwritten.
     case i6 = "I6"
     /// After every fault has healed, the run finishes.
     case i7 = "I7"
-    /// What a state machine promises to its shell.
+    /// The promises of a state machine to its shell.
     case contract = "the contract between machine and shell"
 }
 
@@ -23,16 +23,16 @@ struct Violation: Sendable, Equatable {
     var message: String
 }
 
-/// What happened in a simulation, other than the plain way. Each must happen over the seeds, or the seeds prove little.
+/// An event out of the ordinary in a simulation. Each must occur for some seed, or the seeds prove little about it.
 enum Happening: String, Sendable, CaseIterable {
-    // Faults that are injected.
+    // Faults that the simulation injects.
     case workerCrashed, workerCrashedAfterCommit, workerFroze, workerFrozeBeforeWrite, coordinatorCrashed
     case coordinatorFroze, partitioned, ledgerOutage, failoverLostCommits, programBroken, statementStuck
     case connectionKilled, drainAsked, cancelAsked
     case messageLost, messageRepeated, messageLate
     case connectionLostBeforeStatement, commitAnswerLost, statementRanAfterItsConnection, retryableError
     case idleTransactionEnded, lockTimeout, outsideChange, outsideInsert, outsideDelete
-    // What the machines make of them.
+    // Reactions of the state machines.
     case leaseExpired, leaseStalled, leaseReleased, attemptFailed, fenceRefused, openRefused, leaseRefused
     case staleTermRefused, commitAnswerRecovered, rowsDeferred, lockingRead, pipelinedRead, stretchTakenUp, tookOver,
         resumed
@@ -41,13 +41,13 @@ enum Happening: String, Sendable, CaseIterable {
     case concludedPartly, completed, cancelled
 }
 
-/// Watches a simulation: counts, keeps the trace when asked to, and holds the first violation.
+/// Watches a simulation: it counts happenings, keeps a trace on request, and holds the first violation.
 final class Audit {
     private(set) var violation: Violation?
     private(set) var trace: [String] = []
     private(set) var counts = [Int](repeating: 0, count: Happening.allCases.count)
     let isTracing: Bool
-    /// Invariants whose violation is not reported: a negative control looks for what follows from it.
+    /// Invariants whose violation is not reported, because a negative control looks for its consequence.
     private let tolerated: [Invariant]
     var now: Duration = .zero
 
@@ -72,7 +72,7 @@ final class Audit {
     private static let index = Dictionary(
         uniqueKeysWithValues: Happening.allCases.enumerated().map { ($0.element, $0.offset) })
 
-    /// Seconds with milliseconds, in a column.
+    /// The time as seconds with milliseconds, in a column of fixed width.
     private static func stamp(_ moment: Duration) -> String {
         let seconds = String(moment.components.seconds)
         let fraction = String(moment.components.attoseconds / 1_000_000_000_000_000)

@@ -1,4 +1,4 @@
-/// The safety mechanisms. A negative control switches one off, and must then see an invariant fall.
+/// The safety mechanisms. A negative control switches one off and must then see a violation.
 struct SafetyMechanisms: OptionSet, Sendable {
     let rawValue: Int
     /// A batch is refused unless the shard has its epoch, owner and sequence.
@@ -7,9 +7,9 @@ struct SafetyMechanisms: OptionSet, Sendable {
     static let checkpoint = SafetyMechanisms(rawValue: 2)
     /// A row that changed since it was read is left alone.
     static let compare = SafetyMechanisms(rawValue: 4)
-    /// The coordinator asks the ledger, instead of trusting reports and its memory.
+    /// The coordinator asks the ledger and does not trust reports and its own memory.
     static let ledgerDecides = SafetyMechanisms(rawValue: 8)
-    /// The end of a stretch is kept in the ledger.
+    /// The ledger keeps the end of the stretch under way.
     static let stretch = SafetyMechanisms(rawValue: 16)
     static let all: SafetyMechanisms = [.fence, .checkpoint, .compare, .ledgerDecides, .stretch]
 }

@@ -1,4 +1,4 @@
-/// The order of work stripe by stripe, as `Batches.Comb` by the remainder.
+/// The order of work stripe by stripe. Mirrors `Batches.Comb` with the rule `remainder`.
 struct SimulatedComb: Sendable, Equatable {
     var stripes: Int
     var batchRows: Int
@@ -6,7 +6,7 @@ struct SimulatedComb: Sendable, Equatable {
 
     func stripe(_ key: Int) -> Int { abs(key % stripes) }
 
-    /// As `StretchWalk.keys`.
+    /// Mirrors `StretchWalk.keys`.
     func keys(budget: Int) -> Int {
         guard budget < batchRows else { return max(1, stretchRows) }
         let share = Double(budget) / Double(batchRows)

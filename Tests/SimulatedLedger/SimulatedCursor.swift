@@ -1,6 +1,6 @@
 import Sharding
 
-/// Where a shard stands, with keys that are numbers.
+/// A shard's cursor whose keys are numbers.
 struct SimulatedCursor: Equatable {
     struct Stretch: Equatable {
         var end: Int
@@ -32,7 +32,7 @@ struct SimulatedCursor: Equatable {
             })
     }
 
-    /// Whether a row was done when the shard stood there.
+    /// Whether a row is done when its shard stands here.
     func isDone(_ key: Int, _ comb: SimulatedComb) -> Bool {
         if let checkpoint, key <= checkpoint { return true }
         guard let stretch, key <= stretch.end else { return false }
@@ -41,7 +41,7 @@ struct SimulatedCursor: Equatable {
         return stretch.last.map { key <= $0 } ?? false
     }
 
-    /// What is wrong with a step from here to another cursor; nil where nothing is.
+    /// The fault of a step from this cursor to `next`; nil for a possible step.
     func fault(before next: SimulatedCursor) -> String? {
         if let checkpoint, (next.checkpoint ?? .min) < checkpoint { return "went back" }
         guard checkpoint == next.checkpoint, let stretch else { return nil }

@@ -1,18 +1,18 @@
 import Sharding
 
-/// Rows that a worker read, and then computed.
+/// Rows that a worker has read, and later computed.
 struct SimulatedBatch {
     struct Entry {
         let key: Int
-        /// `xmin` as read.
+        /// The `xmin` that was read.
         let version: Int
         var value: SimulatedDatabase.Value
     }
 
     var entries: [Entry] = []
-    /// Deferred keys that this batch has read again.
+    /// The deferred keys that this batch has read again.
     var reread: [Int] = []
-    /// Where the shard stands once it is written; nil where it was.
+    /// Where the shard stands after the write; nil if it does not move.
     var cursor: SimulatedCursor?
     var isExhausted = false
 
@@ -26,7 +26,7 @@ struct SimulatedBatch {
 }
 
 extension SimulatedDatabase {
-    /// A batch as a worker sends it.
+    /// A batch's statement: its lease, and the position that the worker knows.
     struct Order {
         let lease: Lease
         let owner: WorkerID
@@ -37,10 +37,10 @@ extension SimulatedDatabase {
         var checkpoint: Int? { cursor.checkpoint }
     }
 
-    /// Rows that a transaction changed, and where its shard has to stand.
+    /// The rows that a transaction has changed, and the shard's next cursor.
     struct Change {
         var rows: Int64 = 0
-        /// Nil where it stood.
+        /// Nil if the cursor does not move.
         var cursor: SimulatedCursor?
         var reread: [Int] = []
         var unmatched: [Int] = []
@@ -64,7 +64,7 @@ extension SimulatedDatabase {
         transaction += 1
         var change = Change()
         change.isLast = nth >= end
-        // Where rows have gone, none may be left above the checkpoint: it stays.
+        // If the rows behind the checkpoint were deleted, the range has no last key, and the checkpoint stays.
         let last = first < end ? rows[end - 1].key : nil
         let through = change.isLast ? shard.through ?? last : rows[nth].key
         change.cursor = through.map { SimulatedCursor($0) }
@@ -79,7 +79,7 @@ extension SimulatedDatabase {
 
     // MARK: - Row-based
 
-    /// Reads deferred rows again, then on from the checkpoint.
+    /// Reads deferred rows again, then the next rows behind the checkpoint.
     func read(_ shard: ShardID, after checkpoint: Int?, deferred: [Int], limit: Int) -> SimulatedBatch {
         let shard = shards[Int(shard.rawValue)]
         var batch = SimulatedBatch()
@@ -100,7 +100,7 @@ extension SimulatedDatabase {
 
     mutating func changeRows(_ order: Order, _ batch: SimulatedBatch, session: Int) -> Outcome {
         guard passesFence(order) else { return .refused }
-        // Nothing is written before all locks are there: a statement that runs into lock_timeout is rolled back.
+        // Nothing is written before the statement has all locks: a lock timeout rolls it back.
         for entry in batch.entries {
             if let holder = locks[entry.key], holder != session { return .lockTimeout }
         }
@@ -122,7 +122,7 @@ extension SimulatedDatabase {
 
     // MARK: - The checkpoint
 
-    /// Advances the shard by a batch, in the batch's own transaction unless a control says otherwise.
+    /// Advances the shard in the transaction of its batch. A negative control may delay this call.
     mutating func advance(_ order: Order, _ change: Change) -> (position: Position, isDone: Bool) {
         let index = Int(order.lease.shard.rawValue)
         var shard = shards[index]
@@ -144,7 +144,7 @@ extension SimulatedDatabase {
         return (shard.position, shard.state == .done)
     }
 
-    /// Whether the rows of a batch were changed, and the checkpoint did not follow.
+    /// Reports rows that were changed without a move of the checkpoint.
     func noteLostCheckpoint(_ change: Change) {
         if change.rows > 0 { audit.report(.i2, "\(change.rows) rows were committed without a checkpoint") }
     }

@@ -2,7 +2,7 @@ import Dispatching
 import LedgerQueueing
 import Sharding
 
-/// A coordinator's hold on the run, as `Ledger.Ownership`.
+/// A coordinator's hold on the run. Mirrors `Ledger.Ownership`.
 struct SimulatedOwnership: Equatable {
     var coordinator: WorkerID
     var term: Int
@@ -11,7 +11,7 @@ struct SimulatedOwnership: Equatable {
 extension SimulatedDatabase {
     // MARK: - By the coordinator
 
-    /// - Returns: nil while another coordinator owns the run, or when it is over.
+    /// - Returns: nil while another coordinator owns the run, or when the run is over.
     mutating func takeOver(_ coordinator: WorkerID, now: Duration) -> SimulatedOwnership? {
         let isOwned = run.coordinator != nil && run.ownedUntil > now
         guard !isOwned, run.state != .complete, run.state != .cancelled else { return nil }
@@ -35,7 +35,7 @@ extension SimulatedDatabase {
         return true
     }
 
-    /// What has become of the coordinator's run; nil where no coordinator can have left it so.
+    /// What has become of the coordinator's run; nil for a state that no coordinator writes.
     func standing(_ ownership: SimulatedOwnership) -> LedgerStanding? {
         if run.state == .cancelled { return .cancelled }
         if run.term != ownership.term { return .taken }
@@ -79,7 +79,7 @@ extension SimulatedDatabase {
         return (Lease(shard: shard, epoch: epoch.next), shards[index].sequence)
     }
 
-    /// - Parameter attempts: failures in a row after which the shard has failed; 0 when this end is not a failure.
+    /// - Parameter attempts: failures in a row after which the shard has failed; 0 for an end that is no failure.
     mutating func recordAttempt(
         _ lease: Lease, worker: WorkerID, permanent: Bool, attempts: Int, _ ownership: SimulatedOwnership
     ) -> (state: ShardState, failures: Int)? {
@@ -104,7 +104,7 @@ extension SimulatedDatabase {
         return (shard.state, attempts == 0 ? 0 : shard.failures)
     }
 
-    /// Ends the run when no shard is open. Nil when it is not this coordinator's any more.
+    /// Ends the run if no shard is open. Nil if the run is not this coordinator's any more.
     mutating func conclude(_ ownership: SimulatedOwnership) -> (open: Int, done: Int, failed: Int)? {
         let done = shards.count { $0.state == .done }
         let failed = shards.count { $0.state == .failed }
@@ -132,7 +132,7 @@ extension SimulatedDatabase {
 
     // MARK: - The end
 
-    /// What a finished run must leave behind.
+    /// Checks what a complete run must leave behind.
     func checkCompleted() {
         for row in rows {
             if row.isInScope, row.truth.applied != 1 {

@@ -1,10 +1,12 @@
 import Sharding
 
-/// The ledger and the table of one run. A value: a failover that loses commits puts an older copy back.
+/// The ledger and the table of one run. It is a value, so that a failover which loses commits can restore an older
+/// copy.
 ///
-/// Each method is one transaction and mirrors the statement of the same name in `Ledger`.
+/// Each method is one transaction and mirrors the call of the same name on a role of the ledger, or a batch's
+/// statement.
 struct SimulatedDatabase {
-    /// What a row holds: how many changes of each side its value contains.
+    /// The content of a row: the number of changes by the application and by batches that it contains.
     struct Value: Equatable {
         var outside = 0
         var applied = 0
@@ -12,12 +14,12 @@ struct SimulatedDatabase {
 
     struct Row {
         let key: Int
-        /// It was there when the run began.
+        /// Whether the row existed when the run began.
         let isInScope: Bool
         /// The transaction that wrote this version: `xmin`.
         var version: Int
         var value = Value()
-        /// What was committed, whatever the value says.
+        /// The changes that were committed, whatever the value says.
         var truth = Value()
     }
 
@@ -59,19 +61,19 @@ struct SimulatedDatabase {
 
     var run = Run()
     var shards: [Shard]
-    /// In the key's order.
+    /// The rows, in the key's order.
     var rows: [Row]
-    /// Which session has locked a key, by key.
+    /// The session that has locked a row, by the row's key.
     var locks: [Int: Int] = [:]
     var transaction = 1
-    /// Row versions that batches have written.
+    /// The number of row versions that batches have written.
     var writes: Int64 = 0
     let mechanisms: SafetyMechanisms
     let audit: Audit
-    /// Nil in key order.
+    /// Nil for a run in key order.
     let comb: SimulatedComb?
 
-    /// How long a coordinator owns its run without renewing: `CoordinatorLedger.ownershipSeconds`, shortened.
+    /// How long an ownership lasts without a renewal: a shorter `CoordinatorLedger.ownershipSeconds`.
     static let ownership: Duration = .seconds(6)
 
     init(
@@ -83,7 +85,7 @@ struct SimulatedDatabase {
         self.audit = audit
         var key = 0
         rows = (0..<count).map { _ in
-            // Gaps, some of them wide.
+            // Keys have gaps, some of them wide.
             key += random.next() % 20 == 0 ? 1000 : 1 + Int(random.next() % 4)
             return Row(key: key, isInScope: true, version: 1)
         }

@@ -1,8 +1,8 @@
 import Sharding
 
-/// The keys of a stretch by stripes, as `Batches.Stretch`: a worker has them in memory, and loses them with it.
+/// The keys of a stretch by stripes. Mirrors `Batches.Stretch`: a worker has them only in memory.
 struct SimulatedStretch {
-    /// Some rows of one stripe, to be one batch.
+    /// Some rows of one stripe, for one batch.
     struct Part: Equatable {
         var keys: [Int]
         /// Where the shard stands once the part is done.
@@ -92,7 +92,7 @@ extension SimulatedDatabase {
             stripes: stripes, isWhole: true, cut: nil)
     }
 
-    /// A batch of a `set` job, of the rows of a part.
+    /// Applies a batch of a `set` job to the rows of a part.
     mutating func changeKeys(_ order: Order, _ part: SimulatedStretch.Part) -> Outcome {
         guard passesFence(order) else { return .refused }
         transaction += 1
@@ -107,7 +107,7 @@ extension SimulatedDatabase {
         return .changed(change)
     }
 
-    /// Reads deferred rows again, and those of a part, if there is one.
+    /// Reads deferred rows again, and the rows of a part if there is one.
     func read(_ part: SimulatedStretch.Part?, deferred: [Int]) -> SimulatedBatch {
         var batch = SimulatedBatch(
             reread: deferred, cursor: part?.cursor, isExhausted: part?.isExhausted ?? false)
@@ -118,7 +118,7 @@ extension SimulatedDatabase {
         return batch
     }
 
-    /// Whether exactly the rows of a stretch that its cursor has passed are done.
+    /// Checks that the done rows of a stretch are exactly those that its cursor has passed.
     func checkStretch(_ shard: Shard, behind before: SimulatedCursor) {
         guard let comb else { return }
         let end = shard.cursor.stretch?.end ?? shard.cursor.checkpoint
@@ -132,7 +132,8 @@ extension SimulatedDatabase {
         }
     }
 
-    /// The negative control: the ledger does not keep the end of a stretch, so that the next worker takes for it what it finds.
+    /// The cursor in the negative control: the ledger does not keep the end of the stretch, so the next worker takes
+    /// the end that it finds itself.
     func withoutEnd(_ cursor: SimulatedCursor, of shard: Shard) -> SimulatedCursor {
         guard let comb, let under = cursor.stretch else { return cursor }
         let first = index(behind: cursor.checkpoint ?? shard.after)

@@ -1,4 +1,4 @@
-/// The events of a simulation, by their time; two at one time, in the order in which they were scheduled.
+/// The events of a simulation in the order of their times. Events at the same time keep the order of their scheduling.
 struct EventQueue {
     private struct Entry {
         let at: Duration
@@ -22,7 +22,7 @@ struct EventQueue {
         }
     }
 
-    /// Takes the earliest event; nil when none is left.
+    /// Removes and returns the earliest event; nil if none is left.
     mutating func next() -> (at: Duration, event: () -> Void)? {
         guard let first = heap.first else { return nil }
         heap.swapAt(0, heap.count - 1)

@@ -3,10 +3,11 @@ import WorkerLoop
 
 @testable import SimulatedLedger
 
-/// Each safety mechanism off in turn: the simulator must then see an invariant fall. Otherwise it could not see a bug
-/// there either.
+/// Each control switches one safety mechanism off, and the simulator must then find a violation. Otherwise it could not
+/// find a bug in that mechanism.
 ///
-/// The check that watches the mechanism itself is switched off too, so that what falls is what the mechanism is for.
+/// The check that watches the mechanism itself is off too, so that the found violation is the one that the mechanism
+/// prevents.
 @Suite(.enabled(if: Seeds.single == nil)) struct NegativeControlTests {
     struct Control: Sendable, CustomTestStringConvertible {
         let name: String
@@ -14,9 +15,9 @@ import WorkerLoop
         let tolerated: [Invariant]
         let falls: Invariant
         var mode: WorkerLoopStateMachine.Mode?
-        /// Nil where the seed decides.
+        /// Nil if the seed decides.
         var isComb: Bool?
-        /// One row changes more often than a batch takes, and is never read under a lock.
+        /// Whether one row changes more often than a batch takes, and is never read under a lock.
         var neverLocks = false
 
         var testDescription: String { name }
@@ -26,7 +27,7 @@ import WorkerLoop
         Control(
             name: "without the fence a zombie updates rows twice, set-based", off: .fence, tolerated: [.i2, .i3],
             falls: .i1, mode: .setBased),
-        // The compare defers the zombie's rows, and so they are computed once more.
+        // The compare defers the zombie's rows, so they are computed once more.
         Control(
             name: "without the fence a zombie updates rows twice, row-based", off: .fence, tolerated: [.i2, .i3],
             falls: .i1, mode: .rowBased),
@@ -54,7 +55,7 @@ import WorkerLoop
             mode: .rowBased, neverLocks: true),
     ]
 
-    /// How many seeds may be needed before the invariant falls.
+    /// How many seeds are tried until the invariant falls.
     static let seedLimit = 400
 
     @Test(arguments: controls)

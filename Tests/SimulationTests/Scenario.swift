@@ -5,56 +5,57 @@ import WorkerLoop
 
 @testable import SimulatedLedger
 
-/// What a seed means: the size of the run, and how bad the world is. All times are virtual.
+/// The meaning of a seed: the size of the run, and the faults of the world. All times are virtual.
 struct Scenario: Sendable, Equatable {
     var mode: WorkerLoopStateMachine.Mode
     var workers: Int
     var rows: Int
     var shards: Int
     var batchRows: Int
-    /// Chances that a message is lost, delivered twice, or late by up to `lateness`.
+    /// The chances that a message is lost, delivered twice, or late by up to `lateness`.
     var loss: Double
     var repetition: Double
     var late: Double
     var lateness: Duration
-    /// The longest way of a statement to the server or back.
+    /// The longest time of a statement to the server, or of its answer back.
     var latency: Duration
     var compute: Duration
-    /// The longest way of the coordinator's statements: a ledger that is slow for it lets much happen meanwhile.
+    /// The same for the coordinator's statements. While a slow ledger answers, much else may happen.
     var ledgerLatency: Duration
     /// Failures in a row after which a shard has failed.
     var attempts: Int
-    /// Chances, a statement: the connection breaks before it, after it, or before it while it still runs later.
+    /// The chances of each statement that its connection breaks before it, after it, or before it while the server
+    /// still runs it later.
     var lostBefore: Double
     var lostAfter: Double
     var ranLater: Double
     var retryable: Double
-    /// Chances, a batch: the worker dies between commit and answer, or freezes just before it writes.
+    /// The chances of each batch that its worker dies between commit and answer, or freezes just before the write.
     var crashAfterCommit: Double
     var freezeBeforeWrite: Double
     var stuck: Double
-    /// Mean time between the changes of an outside application, and how many keys it likes best.
+    /// The mean time between changes by the application, and the number of keys that it changes most.
     var outsideEvery: Duration
     var hotKeys: Int
     var faultEvery: Duration
     var faultPhase: Duration
-    /// A worker that is taken for dead is killed, as the coordinator does with the workers that it started.
+    /// Whether a worker that is taken for dead is killed, as a coordinator does with its local workers.
     var killsDismissed: Bool
-    /// What the coordinator asks about while it has no ledger is asked after it has loaded, or is dropped.
+    /// Whether requests that come while the coordinator has no ledger are kept until the load, or dropped.
     var keepsWorkWhileLoading: Bool
     var deferralLimit: Int
-    /// The chance, a statement of the coordinator, that it meets a lock.
+    /// The chance of each statement of the coordinator that it meets a lock.
     var busyLedger: Double
     /// How long the ledger may be away before a coordinator gives up.
     var ledgerPatience: Duration
-    /// Nil in key order.
+    /// Nil for a run in key order.
     var comb: SimulatedComb?
 
     init(seed: UInt64) {
         var random = SeededGenerator(seed: seed ^ 0x5CE0_A210)
         func int(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
         func flag(_ chance: Double) -> Bool { Double.random(in: 0..<1, using: &random) < chance }
-        /// Often zero, so that a seed has few kinds of trouble and each is seen alone too.
+        /// A rate that is often zero: then a seed has few kinds of faults, and each kind also occurs alone.
         func rate(_ most: Double) -> Double { flag(0.35) ? 0 : Double.random(in: 0...most, using: &random) }
         mode = flag(0.5) ? .setBased : .rowBased
         workers = int(1...8)
@@ -76,7 +77,7 @@ struct Scenario: Sendable, Equatable {
         crashAfterCommit = rate(0.02)
         freezeBeforeWrite = rate(0.03)
         stuck = rate(0.01)
-        // Now and then one row changes more often than a batch takes.
+        // In some seeds one row changes more often than a batch takes.
         outsideEvery = .milliseconds(flag(0.2) ? int(4...15) : int(15...600))
         hotKeys = flag(0.4) ? 1 : int(1...10)
         faultEvery = .milliseconds(int(200...6000))
@@ -86,7 +87,7 @@ struct Scenario: Sendable, Equatable {
         deferralLimit = int(1...4)
         busyLedger = rate(0.1)
         ledgerPatience = .seconds(int(3...60))
-        // Last, so that all that is older stays as it was.
+        // The comb is drawn last, so that the seeds keep their older draws.
         guard flag(0.5) else { return }
         let stripes = int(2...6)
         comb = SimulatedComb(
@@ -95,13 +96,13 @@ struct Scenario: Sendable, Equatable {
 
     static let leaseDuration: Duration = .seconds(5)
     static let stallAfter: Duration = .seconds(12)
-    /// How long a statement that hangs, or a compute, takes at most.
+    /// The longest time of a statement that hangs, or of a compute.
     static let longestStep: Duration = .seconds(18)
-    /// How long after everything has healed a lease may still expire or stall: a step that hung, and what waited for
-    /// it.
+    /// How long after the end of all faults a lease may still expire or stall, because of a step that hung or of what
+    /// waited for it.
     static let convalescence: Duration = .seconds(45)
     static let renewal: Duration = .seconds(2)
-    /// Longer than a lease, so that a taker meets the locks of a zombie.
+    /// Longer than a lease, so that the next coordinator meets the locks of a zombie.
     static let idleInTransaction: Duration = .seconds(8)
 
     private var retry: RetryPolicy {
@@ -124,10 +125,10 @@ struct Scenario: Sendable, Equatable {
             giveUpAfter: .seconds(15), deferralLimit: deferralLimit)
     }
 
-    /// How long the run may take after every fault has healed: what may still hang, expire or wait for its retry,
-    /// then three times the work that one worker would have.
+    /// How long the run may take after the end of all faults: the time of what may still hang, expire or wait for a
+    /// retry, and three times the work of a single worker.
     var patience: Duration {
-        // A stretch has a batch for each stripe, be it ever so small, and each of its batches may be preceded by a look.
+        // A stretch has a batch for each stripe, however small, and each batch may need a look first.
         let stretches = comb.map { (rows / $0.stretchRows + 2 * shards) * $0.stripes * 2 } ?? 0
         let batches = rows / batchRows + 2 * shards + 10 * hotKeys + stretches
         return .seconds(90) + (latency * 4 + compute) * batches * 3 + ledgerLatency * shards * 8

@@ -5,7 +5,7 @@ import Wire
 
 @testable import SimulatedLedger
 
-/// A coordinator process: the real state machines, with a shell that carries out what they say on one connection to the
+/// A coordinator process: the real state machines, and a shell that carries out their actions on one connection to the
 /// ledger.
 final class SimulatedCoordinator: SimulatedProcess {
     let id: WorkerID
@@ -15,9 +15,9 @@ final class SimulatedCoordinator: SimulatedProcess {
     private var machineHasFinished = false
     private var ownership: SimulatedOwnership?
     private var addresses: [WorkerID: SimulatedWorker] = [:]
-    /// Leases that workers reported as done: what a coordinator would believe that trusts reports.
+    /// Leases that workers reported as done. Only the negative control that trusts reports believes them.
     private var believedDone: [ShardID: Lease] = [:]
-    /// Leases whose attempts have failed, until the ledger was told.
+    /// Leases with failed attempts that the ledger was not told of yet.
     private var unwritten: Set<Lease> = []
 
     init(_ simulation: Simulation, number: Int) {
@@ -31,7 +31,7 @@ final class SimulatedCoordinator: SimulatedProcess {
 
     func start() { takeOver() }
 
-    /// Whether it has taken the run over and not let go of it.
+    /// Whether this coordinator has taken the run over and still owns it.
     var isServing: Bool { isAlive && ownership != nil }
 
     func drain() { deliver { [self] in perform(machine.drainRequested(now: simulation.now)) } }
@@ -65,7 +65,7 @@ final class SimulatedCoordinator: SimulatedProcess {
         }
     }
 
-    /// The one run, in the one ledger.
+    /// The welcome for workers: there is one run in one ledger.
     private static let welcome = Welcome(
         run: RunID(1), systemIdentifier: "1", database: "simulated", heartbeatInterval: .seconds(1),
         ledgerSchema: "coord")
@@ -93,7 +93,7 @@ final class SimulatedCoordinator: SimulatedProcess {
         case .finish(let outcome):
             if machineHasFinished { simulation.audit.report(.contract, "\(name) finishes twice") }
             machineHasFinished = true
-            // Where the ledger has ended the run, what the machine still hears of it may have it finish too.
+            // If the ledger has ended the run, late messages may still make the machine finish.
             if self.outcome == nil { finish(outcome) }
         }
     }
@@ -177,7 +177,7 @@ extension SimulatedCoordinator {
             if case .release = task {
                 simulation.audit.report(.contract, "\(name) gives its release up: \(failure)")
             }
-        // It answers its workers for a while, then leaves.
+        // The coordinator still answers its workers for a while, then leaves.
         case .leave: simulation.after(.seconds(6)) { self.deliver { self.kill() } }
         case .stop(let stop):
             switch stop {
@@ -189,9 +189,10 @@ extension SimulatedCoordinator {
         }
     }
 
-    /// Carries a statement to the server and its answer back; either may be lost.
+    /// Carries a statement to the server and its answer back. Either may be lost.
     ///
-    /// - Parameter execute: runs at the server; what it returns, at the coordinator when the answer has arrived.
+    /// - Parameter execute: runs at the server. The function that it returns runs at the coordinator, when the answer
+    ///   has arrived.
     private func send(_ execute: @escaping () -> () -> Void, failed: @escaping (LedgerFailure) -> Void) {
         let fate = simulation.drawFate(isBatch: false, isInTransaction: false)
         let isBusy = simulation.chance(simulation.scenario.busyLedger)
@@ -209,7 +210,7 @@ extension SimulatedCoordinator {
 
     private enum Trouble: Error { case connection, locked, damage }
 
-    /// The connection is gone, and with it what was under way.
+    /// The connection is gone, and with it the request under way.
     private func lose(_ failed: @escaping (LedgerFailure) -> Void) {
         simulation.close(session)
         simulation.after(simulation.upTo(.seconds(1))) { [self] in
@@ -253,7 +254,7 @@ extension SimulatedCoordinator {
             }
         } failed: { [self] failure in
             if failure.kind == .busy { simulation.audit.count(.ledgerBusy) }
-            // The negative control asks again, as if nothing had happened.
+            // The negative control repeats the request as if nothing had happened.
             if trusts { return ask(task) }
             perform(queue.failed(failure, now: simulation.now))
         }
@@ -273,8 +274,8 @@ extension SimulatedCoordinator {
         }
     }
 
-    /// Runs at the server; what it returns, at the coordinator when the answer has arrived. That says whether the run still
-    /// is the coordinator's.
+    /// Runs at the server. The function that it returns runs at the coordinator, when the answer has arrived, and says
+    /// whether the coordinator still owns the run.
     private func execute(_ task: LedgerTask, _ ownership: SimulatedOwnership) -> () -> Bool {
         switch task {
         case .dispatch(let request): return execute(request, ownership)

@@ -1,13 +1,13 @@
 @testable import SimulatedLedger
 
-/// A process: it may freeze, in which case its events wait, and it may be killed, in which case they are lost.
+/// A process that may freeze, so that its events wait, and may be killed, so that its events are lost.
 class SimulatedProcess {
     unowned let simulation: Simulation
     let name: String
     private(set) var isAlive = true
     private(set) var isFrozen = false
     private var waiting: [() -> Void] = []
-    /// The session with the database.
+    /// The process's session with the database.
     private(set) var session: SimulatedSession
 
     init(_ simulation: Simulation, name: String) {
@@ -45,7 +45,7 @@ class SimulatedProcess {
         simulation.audit.note("\(name) is gone")
     }
 
-    /// Calls `tick` again and again, while the process lives.
+    /// Calls `tick` repeatedly while the process lives.
     func tick(every interval: Duration, _ tick: @escaping () -> Void) {
         simulation.after(interval) {
             self.deliver {
@@ -55,7 +55,7 @@ class SimulatedProcess {
         }
     }
 
-    /// Opens another session; the old one ends, unless the server does not know yet that its client is gone.
+    /// Opens another session. The old session ends, unless the server does not know yet that its client is gone.
     func reconnect(closing: Bool = true) {
         if closing { simulation.close(session) }
         session = simulation.openSession()
@@ -65,12 +65,12 @@ class SimulatedProcess {
 /// A session of the database server.
 final class SimulatedSession {
     let id: Int
-    /// The server's life in which it was opened: an outage ends all sessions.
+    /// The server's era in which the session was opened. An outage ends all sessions of an era.
     let era: Int
     var isBroken = false
-    /// Keys that its open transaction has locked.
+    /// The keys that the open transaction has locked.
     var locked: [Int] = []
-    /// Counts transactions, so that a timer knows whether its own is still open.
+    /// The number of transactions, so that a timer knows whether its own transaction is still open.
     var transactions = 0
 
     init(id: Int, era: Int) {

@@ -5,21 +5,21 @@ import WorkerLoop
 
 @testable import SimulatedLedger
 
-/// A worker process: the real state machine, with a shell that runs its actions against the simulated world.
+/// A worker process: the real state machine, and a shell that carries out its actions in the simulated world.
 final class SimulatedWorker: SimulatedProcess {
     let id: WorkerID
     let slot: Int
     var isPartitioned = false
-    /// The coordinator that its socket is connected to.
+    /// The coordinator that the worker's socket is connected to.
     private var link: SimulatedCoordinator?
     private(set) var machine: WorkerLoopStateMachine
-    /// Rows read, then rows computed: the shell holds them, not the machine.
+    /// Rows that were read; `computed` has the computed rows. The shell holds them, not the machine.
     private var read: SimulatedBatch?
     private var computed: SimulatedBatch?
-    /// Nil before the first look.
+    /// The stretch in hand; nil before the first look.
     private var stretch: SimulatedStretch?
     private var isStepUnderWay = false
-    /// The lease whose commit went through though its answer was lost.
+    /// A committed batch whose answer was lost.
     private var unanswered: (lease: Lease, sequence: Int64)?
 
     init(_ simulation: Simulation, slot: Int, number: Int) {
@@ -108,12 +108,12 @@ final class SimulatedWorker: SimulatedProcess {
 
     override func kill() {
         super.kill()
-        // A server may be long in learning that its client's host is gone.
+        // The server may notice late that its client's host is gone.
         if !simulation.chance(0.5) { simulation.close(session) }
     }
 
     private func send(_ message: WorkerMessage) {
-        // The socket finds a coordinator that was started in the place of a dead one.
+        // The socket connects to the coordinator that replaced a dead one.
         if link?.isAlive != true { link = simulation.endpoint }
         guard let link, !isPartitioned else { return }
         simulation.transmit { [self] in link.deliver { link.receive(message, from: self) } }
@@ -183,11 +183,11 @@ extension SimulatedWorker {
         }
     }
 
-    /// What a batch's statement is given.
+    /// The content of a batch's statement.
     enum Payload {
         case range
         case part(SimulatedStretch.Part)
-        /// Computed rows, and what is to be read behind them.
+        /// Computed rows, and the part to read behind them.
         case rows(SimulatedBatch, next: SimulatedStretch.Part?)
     }
 
@@ -209,7 +209,7 @@ extension SimulatedWorker {
         }
     }
 
-    /// Takes the next rows of the stretch in hand, or looks at another first.
+    /// Takes the next part of the stretch in hand, or looks at another stretch first.
     private func withPart(
         of order: SimulatedDatabase.Order, behind cursor: SimulatedCursor,
         _ goOn: @escaping (SimulatedStretch.Part) -> Void
@@ -229,9 +229,8 @@ extension SimulatedWorker {
         }
     }
 
-    /// Sends a batch.
     private func send(_ order: SimulatedDatabase.Order, _ payload: Payload, readNext: Bool) {
-        // A zombie that holds locks is the worst of all, and would be rare.
+        // A zombie that holds locks is the worst case, and would be rare without the factor.
         if simulation.chance(simulation.scenario.freezeBeforeWrite * (session.locked.isEmpty ? 1 : 10)) {
             simulation.audit.count(.workerFrozeBeforeWrite)
             freeze(for: simulation.upTo(.seconds(15)))
@@ -243,7 +242,7 @@ extension SimulatedWorker {
         }
     }
 
-    /// Sends a statement over the session; its fate is drawn now.
+    /// Sends a statement over the session. Its fate is drawn now.
     private func execute(isBatch: Bool, _ statement: @escaping (SimulatedSession) -> StepAnswer) {
         let session = session
         let fate = simulation.drawFate(isBatch: isBatch, isInTransaction: !session.locked.isEmpty)
@@ -268,7 +267,7 @@ extension SimulatedWorker {
             simulation.audit.count(.commitAnswerLost)
             lose()
         case .runsLater:
-            // The client has given up, the server has not: the statement waits there, for a lock say.
+            // The client has given up, but the server has not: the statement may wait there for a lock.
             simulation.after(simulation.upTo(.seconds(4))) { [self] in
                 guard simulation.isUp(session) else { return }
                 simulation.audit.count(.statementRanAfterItsConnection)
@@ -285,7 +284,7 @@ extension SimulatedWorker {
         }
     }
 
-    /// The connection breaks; the worker learns it and opens another.
+    /// The connection breaks. The worker notices that and opens another.
     private func lose(closing: Bool = true) {
         let broken = session
         if closing { simulation.close(broken) }
@@ -306,7 +305,7 @@ extension SimulatedWorker {
     /// A step's answer has arrived.
     private func step(_ answer: StepAnswer) {
         simulation.audit.note("\(name) gets \(answer)")
-        // A part of a step: the machine hears of it when all of it is done.
+        // A look is only a part of a step. The machine hears of the step when all of it is done.
         if case .looked(let goOn) = answer { return goOn() }
         isStepUnderWay = false
         let now = simulation.now
@@ -331,10 +330,10 @@ extension SimulatedWorker {
     }
 }
 
-/// What comes back from a step.
+/// The result of a step.
 enum StepAnswer {
     case opened(Position)
-    /// The keys of a stretch have come, with what the step does then.
+    /// The keys of a stretch have arrived. The function continues the step.
     case looked(() -> Void)
     case read(SimulatedBatch)
     case computed

@@ -2,12 +2,12 @@ import Sharding
 
 @testable import SimulatedLedger
 
-/// What becomes of a statement on its way to the server and back.
+/// What happens to a statement on its way to the server and back.
 enum StatementFate {
     case plain
     case lostBefore
     case lostAfter
-    /// The client loses its connection; the server runs the statement later all the same.
+    /// The client loses its connection, but the server still runs the statement later.
     case runsLater
     case retryable
     case crashAfterCommit
@@ -35,7 +35,7 @@ extension Simulation {
         return .plain
     }
 
-    /// Draws faults until the fault phase ends.
+    /// Injects faults until the fault phase ends.
     func scheduleFaults() {
         after(scenario.faultPhase) { self.heal() }
         after(upTo(scenario.faultEvery * 2)) { self.nextFault() }
@@ -118,7 +118,7 @@ extension Simulation {
         }
     }
 
-    /// A standby takes over that had not received the last commits.
+    /// A standby that had not received the last commits takes over.
     private func failOver() {
         guard !failoverIsDue else { return }
         failoverIsDue = true

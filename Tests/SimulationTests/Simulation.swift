@@ -4,9 +4,9 @@ import WorkerLoop
 
 @testable import SimulatedLedger
 
-/// One seeded run of the real state machines in a simulated world, on virtual time.
+/// A seeded run of the real state machines in a simulated world, on virtual time.
 ///
-/// Nothing in it depends on the order of a hash table, so one seed always makes the same trace.
+/// Nothing depends on the order of a hash table, so a seed always gives the same trace.
 final class Simulation {
     let seed: UInt64
     let scenario: Scenario
@@ -17,7 +17,7 @@ final class Simulation {
     private(set) var now: Duration = .zero
     private var events = EventQueue()
 
-    /// Keys that the outside application changes again and again.
+    /// The keys that the application changes again and again.
     let hotKeys: [Int]
 
     /// The coordinator that workers reach.
@@ -26,12 +26,12 @@ final class Simulation {
     var workers: [SimulatedWorker] = []
     var processes = 0
 
-    /// The server: its sessions end with each era.
+    /// The era of the server. All sessions of an era end with it.
     private var era = 0
     private var sessions = 0
     var serverIsDown = false
     var programIsBroken = false
-    /// A failover that is about to lose commits.
+    /// Whether a failover is about to lose commits.
     var failoverIsDue = false
     private(set) var healedAt: Duration?
     private(set) var completedAt: Duration?
@@ -57,10 +57,10 @@ final class Simulation {
         hotKeys = (0..<scenario.hotKeys).map { rows[$0 * 37 % rows.count].key }
     }
 
-    /// Most events that one seed may take: more is a livelock.
+    /// The most events of a seed. More events mean a livelock.
     static let eventLimit = 400_000
 
-    /// Runs to the end: the run is over and every process has left, or an invariant has fallen.
+    /// Runs until the run is over and every process has left, or until an invariant has fallen.
     func run() -> Violation? {
         audit.note("seed \(seed): \(scenario)")
         database.checkTiling()
@@ -86,10 +86,10 @@ final class Simulation {
 
     func after(_ delay: Duration, _ event: @escaping () -> Void) { events.schedule(at: now + delay, event) }
 
-    /// A slow ledger is a fault, too.
+    /// The ledger's latency. A slow ledger counts as a fault, which ends with the others.
     var ledgerLatency: Duration { healedAt == nil ? scenario.ledgerLatency : scenario.latency }
 
-    /// A chance that is never met once everything has healed.
+    /// Draws an event of this probability. It never occurs after all faults have ended.
     func chance(_ probability: Double) -> Bool {
         guard healedAt == nil, probability > 0 else { return false }
         return Double(random.next() >> 11) * 0x1p-53 < probability
@@ -107,7 +107,7 @@ final class Simulation {
         completedAt != nil && !workers.contains(where: \.isAlive) && !coordinators.contains(where: \.isAlive)
     }
 
-    /// Every fault ends here; those that chance brings, too.
+    /// Ends all faults, including those that chance brings.
     func heal() {
         guard healedAt == nil else { return }
         healedAt = now
@@ -121,11 +121,11 @@ final class Simulation {
         for coordinator in coordinators { coordinator.thaw() }
     }
 
-    /// What an operator or a service supervisor does: resume, and start what has died.
+    /// Does what an operator or a service supervisor does: resumes the run and starts what has died.
     private func supervise() {
         workers.removeAll { !$0.isAlive && $0.slot < 0 }
         coordinators.removeAll { !$0.isAlive }
-        // After a failover that lost a take-over, an older coordinator may be the run's again.
+        // After a failover that lost a takeover, the run may belong to an older coordinator again.
         if endpoint?.isAlive != true { endpoint = coordinators.last(where: \.isServing) }
         let state = database.run.state
         if state == .complete || state == .cancelled {
@@ -180,7 +180,7 @@ final class Simulation {
 
     // MARK: - Network
 
-    /// Carries a message: it may be lost, arrive twice, or late and so out of order.
+    /// Carries a message. It may be lost, arrive twice, or arrive late and so out of order.
     func transmit(_ arrive: @escaping () -> Void) {
         if chance(scenario.loss) { return audit.count(.messageLost) }
         let copies = chance(scenario.repetition) ? 2 : 1
@@ -217,7 +217,7 @@ final class Simulation {
         session.locked = []
     }
 
-    /// Locks rows until the session's transaction ends; false where another session has one of them.
+    /// Locks rows until the session's transaction ends. False if another session has locked one of them.
     func lock(_ keys: [Int], _ session: SimulatedSession) -> Bool {
         for key in keys {
             if let holder = database.locks[key], holder != session.id {
@@ -236,7 +236,7 @@ final class Simulation {
         return true
     }
 
-    /// A batch's statement at the server.
+    /// Runs a batch's statement at the server.
     func commit(
         _ order: SimulatedDatabase.Order, _ payload: SimulatedWorker.Payload, readNext: Bool,
         by worker: SimulatedWorker,
@@ -260,7 +260,7 @@ final class Simulation {
             audit.count(.lockTimeout)
             return .failed(StepError(.retryable, "lock timeout"))
         case .changed(let change):
-            // The negative control sends the checkpoint after the rows: what breaks in between loses it.
+            // The negative control sends the checkpoint after the rows, so a failure in between loses the checkpoint.
             if !mechanisms.contains(.checkpoint), !worker.isAlive || chance(0.1) || !database.passesFence(order) {
                 database.noteLostCheckpoint(change)
                 return .failed(StepError(.connectionLost, "the connection broke before the checkpoint"))

@@ -2,16 +2,16 @@ import Testing
 
 @testable import SimulatedLedger
 
-/// The seeds that a test runs, and how a failure is told.
+/// The seeds that a test runs, and the text of a failure.
 enum Seeds {
-    /// Parallel parts of the main test.
+    /// The number of parallel parts of the main test.
     static let chunks = 16
     static let count = Environment.number("SEEDS") ?? 2000
-    /// Over so many, everything that may happen does.
+    /// The number of seeds over which every happening occurs.
     static let enough = 1500
-    /// Replay one seed, with its trace.
+    /// A seed to replay with its trace; nil for the usual tests.
     static let single = Environment.number("SEED")
-    /// Lines of the trace that a failure shows.
+    /// The lines of the trace that a failure shows.
     static let traceLines = 40
 
     static func chunk(_ index: Int) -> [UInt64] {
@@ -23,7 +23,7 @@ enum Seeds {
         Simulation(seed: seed, adjust: adjust).run().map { failure(of: seed, $0, adjust: adjust) }
     }
 
-    /// Runs a seed that failed again, with a trace, and words the failure.
+    /// Runs a failed seed again with a trace, and returns the text of the failure.
     static func failure(
         of seed: UInt64, _ violation: Violation, adjust: (inout Scenario) -> Void = { _ in }
     ) -> String {
@@ -38,7 +38,7 @@ enum Seeds {
 }
 
 @Suite struct SimulationTests {
-    /// And every fault and every answer to it happens over them: a simulation proves little about what never happens in it.
+    /// Every fault and every reaction must also occur, since a simulation proves little about what never happens in it.
     @Test(.enabled(if: Seeds.single == nil)) func everyInvariantHoldsUnderEverySeed() async {
         let total = await withTaskGroup(of: Tally.self) { group in
             for index in 0..<Seeds.chunks {
@@ -50,7 +50,7 @@ enum Seeds {
                             Issue.record("\(Seeds.failure(of: seed, violation))")
                         }
                         tally.add(simulation.audit.counts)
-                        // Other tests have no other threads.
+                        // Other tests share the same threads.
                         await Task.yield()
                     }
                     return tally
@@ -72,18 +72,18 @@ enum Seeds {
         #expect(violation == nil)
     }
 
-    /// Each seed once found a bug, which the comment before it tells.
+    /// Each seed once found a bug. The comment before it describes the bug.
     @Test(
         .enabled(if: Seeds.single == nil),
         arguments: [
             // A worker that was dismissed and joined again while its lease was being recorded got a lease that
             // nobody counted: above its credit, and lost for good when the assignment did not arrive.
             271, 702, 858, 998, 3978,
-            // Where the ledger was slow and many workers had died, a run was given back only after each of them was noted.
+            // With a slow ledger and many dead workers, a run was given back only after each worker was noted as gone.
             62098,
         ] as [UInt64])
     func seedsThatFoundABugStillPass(seed: UInt64) {
-        // As they were found, and as they are by now.
+        // In key order the seeds run as when they found the bug. The other pass is today's scenario of the seed.
         for isInKeyOrder in [true, false] {
             let failure = Seeds.failure(of: seed) { if isInKeyOrder { $0.comb = nil } }
             if let failure { Issue.record("\(failure)") }
@@ -100,7 +100,7 @@ enum Seeds {
     }
 }
 
-/// How often each thing happened over many seeds.
+/// The count of each happening over many seeds.
 struct Tally {
     private(set) var counts = [Int](repeating: 0, count: Happening.allCases.count)
 

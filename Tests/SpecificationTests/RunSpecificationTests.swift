@@ -43,7 +43,7 @@ import Testing
     }
 
     @Test func newerOnesAreRefusedByTheirVersion() throws {
-        // Whatever else it holds.
+        // The version alone refuses it, whatever else it contains.
         let error = #expect(throws: SpecificationError.self) {
             try RunSpecification(json: #"{"version": 99, "x": []}"#)
         }

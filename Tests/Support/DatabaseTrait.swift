@@ -1,6 +1,6 @@
 import Testing
 
-/// Gives each test, and each case of a test with arguments, a `TestDatabase.current` and a thread of its own.
+/// Gives each test, and each case of a test with arguments, a `TestDatabase.current` and its own thread.
 package struct DatabaseTrait: TestTrait, SuiteTrait, TestScoping {
     package var isRecursive: Bool { true }
 
@@ -9,14 +9,15 @@ package struct DatabaseTrait: TestTrait, SuiteTrait, TestScoping {
     ) async throws {
         let database = try await TestDatabasePool.shared.take()
         let started = ContinuousClock.now
-        // What the test library reports includes the wait for a database. Cluster/local/test.sh lists the slowest by this.
+        // The time that the test library reports includes the wait for a database. So the trait prints the test's own
+        // time, from which Cluster/local/test.sh lists the slowest.
         defer {
             let milliseconds = Int((ContinuousClock.now - started) / .milliseconds(1))
             print("own time: \(Double(milliseconds) / 1000) s, \(test.name)")
         }
         do {
             try await withTaskExecutorPreference(database.thread) {
-                // Before and not after, so that a test that fails leaves its traces to look at.
+                // The reset comes before the test and not after it, so that a failed test leaves its data to look at.
                 try database.reset()
                 try await TestDatabase.$running.withValue(database) { try await function() }
             }

@@ -27,7 +27,7 @@ package struct LeasedShard: Sendable {
         sequence = opening.position.sequence
     }
 
-    /// A shard as a worker knows it that may know an old state.
+    /// A leased shard with a state that the test chooses, which may be an old one.
     package init(
         run: RunID, lease: Lease, worker: WorkerID, range: KeyRange, cursor: Cursor, sequence: Int64
     ) {

@@ -3,13 +3,13 @@ import Postgres
 import Testing
 
 extension PostgresConnection {
-    /// Returns when the session `pid` waits for a lock.
+    /// Returns once the session `pid` waits for a lock.
     package func awaitBlocked(_ pid: Int32, sourceLocation: SourceLocation = #_sourceLocation) async throws {
         let sql = "SELECT cardinality(pg_blocking_pids(\(pid))) > 0"
         try await awaitTrue(sql, "session \(pid) never waited for a lock", sourceLocation: sourceLocation)
     }
 
-    /// Returns when `sql` gives true, and fails the test when it does not within a minute.
+    /// Returns once `sql` gives true. The test fails if that takes longer than a minute.
     package func awaitTrue(
         _ sql: String, _ complaint: Comment, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
@@ -21,7 +21,7 @@ extension PostgresConnection {
         throw CancellationError()
     }
 
-    /// Ends the sessions that meet a condition on `pg_stat_activity`, and waits until they have.
+    /// Ends the sessions that meet a condition on `pg_stat_activity`, and waits for their end.
     package func terminateSessions(_ condition: String) throws {
         for _ in 0..<500 {
             let left = try execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE \(condition)")

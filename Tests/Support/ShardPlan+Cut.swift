@@ -17,7 +17,7 @@ extension RunDefinition {
 }
 
 extension ShardPlan {
-    /// Ranges between the boundaries, which tile the key space; each is estimated at 10 rows.
+    /// A plan with ranges between the boundaries, which tile the key space. Each range is estimated at 10 rows.
     package static func cut(at boundaries: [String]) -> ShardPlan {
         let ends = boundaries.map { Key($0) as Key? }
         let parts = zip([nil] + ends, ends + [nil]).map { after, through in

@@ -1,9 +1,9 @@
 import Glibc
 import Postgres
 
-/// A database of one test's own, in the server that PGHOST, PGPORT, PGUSER and PGDATABASE name.
+/// A database that one test has to itself, in the server that PGHOST, PGPORT, PGUSER and PGDATABASE name.
 package struct TestDatabase: Sendable {
-    /// The database of the test that runs now; only under the trait `.database`.
+    /// The database of the running test. Only tests with the trait `.database` have one.
     package static var current: TestDatabase {
         guard let database = running else { preconditionFailure("the test or its suite needs the trait .database") }
         return database
@@ -11,9 +11,10 @@ package struct TestDatabase: Sendable {
     @TaskLocal static var running: TestDatabase?
 
     package let name: String
-    /// The test runs on it, since calls of libpq wait.
+    /// The thread of the test, since calls of libpq block.
     let thread = TestThread()
-    /// A role without any rights that may log in, for tests of rights. Made by `makeRole`, dropped after the test.
+    /// A role without any rights that may log in, for tests of rights. `makeRole` makes it, and it is dropped after the
+    /// test.
     package var role: String { name + "_role" }
 
     init() {
@@ -21,7 +22,7 @@ package struct TestDatabase: Sendable {
         name = "coord_test_" + String(generator.next(), radix: 36)
     }
 
-    /// Settings to connect here with, by a role other than PGUSER if one is named.
+    /// The settings of a connection to this database, by the role PGUSER unless another is named.
     package func settings(role: String? = nil, setup: [String] = []) -> PostgresConnection.Settings {
         let user = role.map { " user=\($0)" } ?? ""
         return PostgresConnection.Settings(
@@ -38,7 +39,7 @@ package struct TestDatabase: Sendable {
         return role
     }
 
-    /// The role, which is made where it is not there yet, with a setting of its own.
+    /// Makes the role if it does not exist, and gives it a setting.
     package func makeRole(setting: String) throws -> String {
         let connection = try connect()
         let found = try connection.execute("SELECT FROM pg_roles WHERE rolname = $1", [role])
@@ -55,7 +56,7 @@ package struct TestDatabase: Sendable {
         try Self.administer(["DROP DATABASE IF EXISTS \(name) WITH (FORCE)", "DROP ROLE IF EXISTS \(role)"])
     }
 
-    /// Makes the database as it was when it was created, which takes a tenth of the time.
+    /// Returns the database to its initial state, in a tenth of the time of a new one.
     func reset() throws {
         let connection = try connect()
         try connection.terminateSessions("datname = current_database() AND pid <> pg_backend_pid()")
@@ -67,7 +68,7 @@ package struct TestDatabase: Sendable {
             try connection.execute("DROP OWNED BY \(role)")
             try connection.execute("DROP ROLE \(role)")
         }
-        // The role is there since PostgreSQL 14.
+        // The role pg_database_owner exists since PostgreSQL 14.
         let owner = connection.serverVersion >= 140_000 ? " AUTHORIZATION pg_database_owner" : ""
         for statement in [
             "CREATE SCHEMA public\(owner)", "GRANT USAGE ON SCHEMA public TO public",
@@ -75,7 +76,7 @@ package struct TestDatabase: Sendable {
         ] { try connection.execute(statement) }
     }
 
-    /// What is wrong with the environment.
+    /// A fault of the test's environment.
     struct EnvironmentError: Error, CustomStringConvertible {
         let missing: [String]
         var description: String {

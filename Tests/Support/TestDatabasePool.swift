@@ -3,9 +3,9 @@ import Host
 import Postgres
 import Synchronization
 
-/// The databases of this process. A test has one alone; how many there are bounds how many tests run at a time.
+/// The databases of this process. Each test has one to itself, so their number limits how many tests run at a time.
 ///
-/// It has a thread of its own, since to make one takes a while.
+/// The pool has its own thread, since making a database takes a while.
 actor TestDatabasePool {
     static let shared = TestDatabasePool()
     private let executor = ThreadExecutor(name: "databases")
@@ -13,7 +13,7 @@ actor TestDatabasePool {
     /// With a few connections for each, this stays far below the server's `max_connections`.
     static let limit = 6
 
-    /// All of them, outside of the actor for `atexit`.
+    /// All databases that were made, outside of the actor so that `atexit` can drop them.
     private static let made = Mutex<[TestDatabase]>([])
     private var free: [TestDatabase] = []
     private var waiters: [CheckedContinuation<TestDatabase, Never>] = []
@@ -34,7 +34,7 @@ actor TestDatabasePool {
     }
 
     func giveBack(_ database: TestDatabase) {
-        // In their turn: the time that a test may take includes its wait.
+        // Waiters get databases in their order, since a test's time limit includes its wait.
         if waiters.isEmpty { free.append(database) } else { waiters.removeFirst().resume(returning: database) }
     }
 

@@ -2,7 +2,7 @@ import Ledger
 import Postgres
 import Sharding
 
-/// The ledger of a test's database over one connection, for a test that is coordinator, worker and onlooker in turns.
+/// The ledger of a test's database over one connection. The test is coordinator, worker and observer in turn.
 package struct TestLedger {
     package let connection: PostgresConnection
     package let schema: LedgerSchema
@@ -25,7 +25,7 @@ package struct TestLedger {
 }
 
 extension TestDatabase {
-    /// A ledger that was just installed, over a connection of its own.
+    /// Installs a ledger, and returns it over its own connection.
     package func ledger(_ schema: LedgerSchema = .standard) throws -> TestLedger {
         let store = TestLedger(try connect(setup: PostgresSession.ledger), schema: schema)
         try store.installation.install()
@@ -34,7 +34,7 @@ extension TestDatabase {
 }
 
 extension TestLedger {
-    /// A run that `.coordinator` owns.
+    /// Makes a run that `.coordinator` owns.
     package func ownedRun(_ name: String = "job", cutAt boundaries: [String] = []) throws -> Ownership {
         let run = try coordinator.createRun(.sample(name), plan: .cut(at: boundaries))
         let ownership = try coordinator.takeOver(run, as: .coordinator, host: "host", pid: 7)
@@ -42,7 +42,8 @@ extension TestLedger {
         return ownership
     }
 
-    /// Has the run's coordinator, which renews nothing in a test, be alive for longer than the test takes on a busy machine.
+    /// Keeps the run's coordinator alive for longer than a test takes on a busy machine, since no test renews the
+    /// ownership.
     package func keepAlive(_ run: RunID) throws {
         try connection.execute(
             "UPDATE \(schema.quoted).run SET lease_until = clock_timestamp() + interval '1 hour' WHERE id = $1::bigint",
@@ -51,7 +52,7 @@ extension TestLedger {
 
     package func value(_ sql: String) throws -> String? { try connection.execute(sql).text(0, 0) }
 
-    /// Kinds of the run's events in their order, with the shard's number where there is one.
+    /// The kinds of the run's events in their order, with the shard's number if there is one.
     package func events(of run: RunID) throws -> [String] {
         let result = try connection.execute(
             "SELECT kind || COALESCE(' ' || shard_id, '') FROM \(schema).event WHERE run_id = $1::bigint ORDER BY id",
@@ -59,14 +60,14 @@ extension TestLedger {
         return (0..<result.rows).map { result.text($0, 0) ?? "" }
     }
 
-    /// Ends a shard as its worker's last batch does, or as failed.
+    /// Ends a shard in this state: done, as after its worker's last batch, or failed.
     package func end(_ shard: Int32, of run: RunID, as state: ShardState) throws {
         try connection.execute(
             "UPDATE \(schema).shard SET state = $3 WHERE run_id = $1::bigint AND id = $2::int",
             [run.description, "\(shard)", state.rawValue])
     }
 
-    /// Enters a session as the coordinator's that is not there any more.
+    /// Makes the ledger believe that the coordinator's session is gone.
     package func forgetSession(of run: RunID) throws {
         try connection.execute(
             "UPDATE \(schema).run SET backend_start = '2000-01-01' WHERE id = $1::bigint", [run.description])
@@ -83,7 +84,8 @@ extension TestLedger {
 
     // MARK: - A schema `coord` of somebody else's
 
-    /// Somebody's tables, named as the ledger's are: a statement that goes astray changes them or fails.
+    /// Makes foreign tables with the names of the ledger's tables. A statement that goes to the wrong schema changes
+    /// them or fails.
     package func occupyStandard() throws {
         try connection.execute("CREATE SCHEMA coord")
         for table in ["run", "shard", "attempt", "event", "worker"] {

@@ -1,9 +1,9 @@
 import Host
 import Postgres
 
-/// A connection on a thread of its own, for statements that wait while the test goes on.
+/// A connection with its own thread, for statements that wait while the test continues.
 ///
-/// Where the connection was lost, since a test has restarted the server, the next call makes a new one.
+/// If a test restarts the server and the connection is lost, the next call makes a new one.
 package actor TestSession {
     private let executor = ThreadExecutor(name: "test session")
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }

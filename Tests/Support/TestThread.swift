@@ -1,13 +1,13 @@
 import Glibc
 import Synchronization
 
-/// A thread for a test whose calls wait: for the server, for a process, for a lock.
+/// A thread for a test whose calls block: on the server, on a process, on a lock.
 ///
-/// Swift's own pool has one thread a core, so that two tests which wait there hold up all others, also those that they wait for.
-/// `@unchecked Sendable` because of the semaphore, which may be used from any thread.
+/// Swift's own pool has one thread for each core. Two blocked tests would hold up all others, including those that they
+/// wait for. `@unchecked Sendable` because of the semaphore, which any thread may use.
 final class TestThread: TaskExecutor, @unchecked Sendable {
     private let jobs = Mutex<[UnownedJob]>([])
-    /// How many jobs there are. It lives as long as its thread, which is as long as the process.
+    /// The number of queued jobs. The semaphore lives as long as its thread, which is as long as the process.
     private let count = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
 
     init() {
@@ -33,7 +33,7 @@ final class TestThread: TaskExecutor, @unchecked Sendable {
 
     private func loop() {
         while true {
-            // It is 0 unless a signal has come in between; then there may be no job.
+            // A signal may end the wait early. Then there may be no job.
             sem_wait(count)
             let job = jobs.withLock { $0.isEmpty ? nil : $0.removeFirst() }
             job?.runSynchronously(on: asUnownedTaskExecutor())

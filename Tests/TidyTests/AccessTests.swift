@@ -1,12 +1,12 @@
 import Testing
 
-/// What a module shows is used outside of it; all else is internal.
+/// Every declaration that a module shows is used outside of the module. All others must be internal.
 @Suite struct AccessTests {
-    /// Modules for programs of users' own.
+    /// Modules that custom programs may use.
     static let published: Set<String> = ["Sources/CoordKit"]
 
-    /// What no source names: calls and conformances that Swift or a library writes, and defaults of parameters that others
-    /// leave out.
+    /// Names that no source mentions, because Swift or a library makes the calls and conformances, or because callers
+    /// omit the parameter.
     static let implied: Set<String> = [
         "DatabaseTrait", "isRecursive", "provideScope", "defaultSilenceLimit", "defaultTimeout",
     ]
@@ -29,11 +29,12 @@ import Testing
         if let start { names.insert(line[start...]) }
     }
 
-    /// Words of each target; and of its declarations that others see, since a type is used where one of them has it.
+    /// The words of each target, and the words of its visible declarations: a type also counts as used where such a
+    /// declaration mentions it.
     private static let names: (all: [String: Set<Substring>], shown: [String: [Substring: Int]]) = {
         var all: [String: Set<Substring>] = [:]
         var shown: [String: [Substring: Int]] = [:]
-        // These tests name what they are about.
+        // These tests mention the names that they are about.
         for source in Checkout.sources where source.folder != "Tests/TidyTests" {
             for line in source.lines {
                 collect(line, &all[source.folder, default: []])
@@ -56,7 +57,7 @@ import Testing
                 let isMember = ["func", "var", "let"].contains(match.kind)
                 let isUsed =
                     Self.names.all.contains { $0.key != source.folder && $0.value.contains(match.name) }
-                    // The line that declares it is one.
+                    // One of the mentions is the declaration itself.
                     || !isMember && (Self.names.shown[source.folder]?[match.name] ?? 0) > 1
                 if isUsed { continue }
                 if Self.implied.contains(String(match.name)) {

@@ -1,6 +1,6 @@
 import Foundation
 
-/// The files of the checkout that these tests are built from.
+/// The files of the checkout that these tests were built from.
 enum Checkout {
     static let root: URL = {
         let file = URL(filePath: realpath(#filePath, nil).map { String(cString: $0) } ?? #filePath)
@@ -16,13 +16,13 @@ enum Checkout {
     }
 
     struct Source {
-        /// Of its target: `Sources/Ledger`.
+        /// The folder of the file's target, such as `Sources/Ledger`.
         var folder: String
         var name: String
-        /// Without comments, line for line.
+        /// The file's lines without their comments.
         var lines: [Substring]
 
-        /// What protoc wrote.
+        /// Whether protoc wrote the file.
         var isGenerated: Bool { name.hasSuffix(".pb.swift") }
         var path: String { "\(folder)/\(name)" }
         /// The type that the file is named after.
@@ -51,7 +51,7 @@ enum Checkout {
         }
     }
 
-    /// A `//` behind a colon is part of an address in a text.
+    /// The line without its comment. A `//` behind a colon is part of an address in a text.
     private static func withoutComment(_ line: Substring) -> Substring {
         let bytes = line.utf8
         var index = bytes.startIndex

@@ -1,19 +1,19 @@
-/// A constant of the sources, or the default of a parameter, by its name: `HeldRows.limit`.
+/// A constant of the sources, or the default of a parameter, found by its name, such as `HeldRows.limit`.
 struct Constant {
-    /// With the types around it.
+    /// The name with the types around it.
     var name: String
 
     struct Unknown: Error, CustomStringConvertible {
         var description: String
     }
 
-    /// What its declaration says: one value, or the ends of a range or of a pair.
+    /// The values in the declaration: one value, or the ends of a range or of a pair.
     func values() throws -> [Quantity] {
         let parts = name.split(separator: ".")
         guard let type = parts.first, let member = parts.last, parts.count > 1 else {
             throw Unknown(description: "\(name) names no member of a type")
         }
-        // With its label, so that the type may stand between it and the value.
+        // The pattern allows a type between the name and the value.
         let declared = try Regex("\\b\(member)(?:: [\\w.]+)? = (.+)$")
         for source in Checkout.sources where source.folder.hasPrefix("Sources/") && source.head == type {
             for line in source.lines where line.contains(member) {
@@ -26,7 +26,7 @@ struct Constant {
         throw Unknown(description: "no declaration of \(name) was found")
     }
 
-    /// The text up to what ends an argument or a parameter.
+    /// The text up to the end of an argument or a parameter.
     private static func expression(_ text: Substring) -> Substring {
         var depth = 0
         for index in text.indices {

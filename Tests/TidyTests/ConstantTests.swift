@@ -1,8 +1,8 @@
 import Testing
 
-/// The tables of limits, defaults and times in the documents say what the sources say.
+/// The limits, defaults and times in the documentation's tables are those of the sources.
 @Suite struct ConstantTests {
-    /// Cells of a table's rows.
+    /// The cells of the rows of a table.
     private static func rows(_ document: String, under head: String) throws -> [[String]] {
         let lines = try Checkout.text(document).split(separator: "\n", omittingEmptySubsequences: false)
         var rows: [[String]] = []
@@ -35,11 +35,12 @@ import Testing
         }
     }
 
-    /// A document's table, and for each row that has numbers where they come from, one after another.
+    /// A table of the documentation. For each row with numbers it names the constants of those numbers, in their order.
     struct Table: CustomTestStringConvertible, Sendable {
         var document: String
         var head: String
-        /// By the first cell without its link. Nil is a number that stands in the sources without a name.
+        /// The constants by the text of the first cell without its link. Nil stands for a number that has no named
+        /// constant.
         var constants: [String: [String?]]
         var testDescription: String { document }
     }
@@ -99,7 +100,7 @@ import Testing
             var wanted: [Quantity] = []
             for constant in constants {
                 guard let constant else {
-                    // Whatever it is.
+                    // A number without a constant is not checked.
                     if wanted.count < found.count { wanted.append(found[wanted.count]) }
                     continue
                 }

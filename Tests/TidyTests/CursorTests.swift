@@ -1,8 +1,8 @@
 import Testing
 
-/// Where a shard stands is a value to hand on: only the data plane makes it and looks into it.
+/// A cursor is a value that other modules only hand on. Only the module `Batches` makes cursors and looks into them.
 @Suite struct CursorTests {
-    /// Who else may, and why.
+    /// The other files that may look into cursors, and the reason.
     private static let others: [String: String] = [
         "Sources/Sharding/Cursor.swift": "it is declared there",
         "Sources/Ledger/ShardColumns.swift": "the ledger's columns become one",

@@ -1,8 +1,8 @@
 import Testing
 
-/// A file has one principal type and its name; `Type+Aspect.swift` where it is split.
+/// A file has one principal type and the type's name. A split type has files `Type+Aspect.swift`.
 @Suite struct FileNameTests {
-    /// Types that stand in the file of another, as values that it takes or gives, by their file.
+    /// Types in the file of another type, which takes or returns them, by file.
     static let companions: [String: Set<String>] = [
         "Sources/Batches/BatchReader.swift": ["HeldBatch"],
         "Sources/Batches/BatchStatements.swift": ["Mechanisms"],
@@ -15,7 +15,7 @@ import Testing
         "Sources/Worker/BatchRunner.swift": ["CommitResult"], "Sources/Worker/WorkerService.swift": ["WorkerError"],
     ]
 
-    /// Files that have no type of their own name, by what they have instead.
+    /// Files without a type of their own name, and what they contain instead.
     static let unnamed: [String: String] = [
         "Sources/Job/NearestName.swift": "functions",
         "Sources/Sharding/Identifiers.swift": "numbers of runs, shards and epochs, and names of workers, a line each",
@@ -30,7 +30,7 @@ import Testing
         var extended: Set<String> = []
     }
 
-    /// What stands at the top level of a file and is seen outside of it.
+    /// The declarations at the top level of a file that other files can see.
     private static func declared(in source: Checkout.Source) -> Declared {
         var declared = Declared()
         let type = /(?<access>(?:\w+ )*?)(?:struct|enum|class|actor|protocol|typealias|macro) (?<name>\w+)/

@@ -1,12 +1,12 @@
 import Testing
 
-/// What the documents promise of the modules, read from the sources.
+/// What the documentation promises about the modules, checked in the sources.
 @Suite struct ImportTests {
-    /// What comes with the system or the toolchain.
+    /// Modules of the system or the toolchain.
     private static let system: Set<String> = [
         "Foundation", "FoundationEssentials", "Glibc", "Synchronization", "Testing",
     ]
-    /// Modules of the product Collections.
+    /// Modules of the package swift-collections.
     private static let collections: Set<String> = ["Collections", "DequeModule", "OrderedCollections"]
     private static let pure = ["Sharding", "Dispatching", "LedgerQueueing", "WorkerLoop", "Report"]
 
@@ -25,7 +25,7 @@ import Testing
         }
     }
 
-    /// Each target of Package.swift with the names that stand in its declaration.
+    /// The targets of Package.swift, each with the names in its declaration.
     private static func targets() throws -> [String: Set<String>] {
         let text = try Checkout.text("Package.swift")
         let head = /(?:module|tests)\(\s*"(\w+)"|arget\(\s*name: "([\w-]+)",/

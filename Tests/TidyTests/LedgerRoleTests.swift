@@ -1,12 +1,12 @@
 import Testing
 
-/// Who may do what with the ledger, and how its answers are read.
+/// Which file uses which role of the ledger, and how the ledger's answers are read.
 @Suite struct LedgerRoleTests {
     static let roles: Set<String> = [
         "CoordinatorLedger", "LedgerInstallation", "LedgerReader", "RunCancellation", "WorkerLedger",
     ]
 
-    /// What each file outside of the ledger is, by its path. All others have no role.
+    /// The roles of each file outside of the ledger, by path. All other files use no role.
     static let callers: [String: Set<String>] = [
         "Sources/CoordCLI/Cancel.swift": ["RunCancellation"],
         "Sources/CoordCLI/CommonOptions.swift": ["LedgerInstallation"],
@@ -22,7 +22,7 @@ import Testing
         "Sources/Worker/BatchRunner.swift": ["WorkerLedger"],
     ]
 
-    /// What a role of the ledger asks of others. A worker needs none, and whoever reads does nothing else.
+    /// The other roles that a role of the ledger uses. A worker needs none, and a reader does nothing but read.
     static let within: [String: Set<String>] = [
         "CoordinatorLedger": ["LedgerReader", "RunCancellation"], "LedgerInstallation": [], "LedgerReader": [],
         "RunCancellation": [], "WorkerLedger": [],
@@ -66,7 +66,7 @@ import Testing
         }
     }
 
-    /// Files that call the connection or look into a result.
+    /// The files that may call the connection or look into a result.
     static let decoders: Set<String> = ["LedgerColumns.swift", "LedgerQuery.swift"]
 
     @Test func columnsAreReadByTheirNamesAlone() {

@@ -1,4 +1,4 @@
-/// A number as the documents and the sources write it, so that both can be compared.
+/// A number as the documentation and the sources write it, so that both can be compared.
 enum Quantity: Equatable, CustomStringConvertible {
     case count(Double)
     case milliseconds(Double)
@@ -17,7 +17,8 @@ enum Quantity: Equatable, CustomStringConvertible {
         }
     }
 
-    /// The quantities of a text in their order: `10 s`, `200ms`, `10,000`, `4MiB`. A number within a name is none.
+    /// The quantities in a text, in their order: `10 s`, `200ms`, `10,000`, `4MiB`. A number within a name does not
+    /// count.
     static func all(in text: some StringProtocol) -> [Quantity] {
         let words = String(text).split { " `{}();:×".contains($0) }.map { word -> Substring in
             word.last == "," ? word.dropLast() : word[...]

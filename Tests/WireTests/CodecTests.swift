@@ -3,14 +3,14 @@ import Testing
 import Wire
 
 @Suite struct CodecTests {
-    /// A frame of a worker, from the bytes behind the field `worker`.
+    /// A worker's frame, made of the bytes behind the field `worker`.
     private func fromWorker(_ hex: String) -> [UInt8] { bytes(FrameTests.head + hex) }
 
     @Test func framesThatAreNotMessagesAreRefused() throws {
         #expect(throws: WireError.self) { try WorkerMessage.decode([0xFF, 0xFF, 0xFF]) }
         #expect(throws: WireError.self) { try WorkerMessage.decode([]) }
         #expect(throws: WireError.self) { try CoordinatorMessage.decode([]) }
-        // Nobody's goodbye, and a worker that says nothing.
+        // A goodbye without a worker, and a frame without a message.
         #expect(throws: WireError.self) { try WorkerMessage.decode(bytes("4200")) }
         #expect(throws: WireError.self) { try WorkerMessage.decode(fromWorker("")) }
         for name in [String(repeating: "w", count: 36), "6f9b2a00-1122-4344-8566-778899aabbccd", "'; --"] {
@@ -19,7 +19,7 @@ import Wire
         }
     }
 
-    /// What is missing or cannot be, and the words for it.
+    /// A frame with a missing or impossible value, and words of the error.
     static let malformed = [
         ("2200", "a ShardDone without a lease"),
         ("22020a00", "a ShardDone with shard 0 epoch 0, which is no lease"),
@@ -66,7 +66,7 @@ import Wire
         #expect(error?.description == reason)
     }
 
-    /// It must be answered, so that both sides learn why they do not work together.
+    /// Such a hello must be answered, so that both sides can say why they do not work together.
     @Test func aHelloOfAnotherVersionIsReadWhateverElseItSays() throws {
         let (_, message) = try WorkerMessage.decode(fromWorker("120408023801"))
         guard case .hello(let hello) = message else {
@@ -77,7 +77,7 @@ import Wire
         #expect(hello.run == nil)
     }
 
-    /// Before the schema had a name of its own it was always this one.
+    /// Before other names were possible, the schema was always this one.
     @Test func aWelcomeWithoutASchemaMeansTheStandardOne() throws {
         let frame = bytes("0a1110071a0437343231220473686f7028e807")
         guard case .welcome(let welcome) = try CoordinatorMessage.decode(frame) else {
@@ -95,7 +95,7 @@ import Wire
             for mask: UInt8 in [0x55, 0x01, 0x80, 0xFF] {
                 var changed = bytes
                 changed[index] ^= mask
-                // What can be read can also be said again.
+                // A message that can be read can also be encoded again.
                 if let (worker, message) = try? WorkerMessage.decode(changed) {
                     #expect(try WorkerMessage.decode(try message.encoded(by: worker)).message == message)
                 }
@@ -119,15 +119,15 @@ import Wire
         }
     }
 
-    /// What a newer build may say is not known here, and the report still arrives.
+    /// A newer build may send causes that this build does not know. The report still arrives.
     @Test(arguments: ["2a0c0a04084d1002320408632809", "2a130a04084d1002320b30ffffffffffffffffff01"])
     func aCauseThatIsNotKnownSaysNothing(hex: String) throws {
         let expected = ShardFailure(lease: lease(77, 2), error: "", scope: .attempt)
         #expect(try WorkerMessage.decode(fromWorker(hex)).message == .shardFailed(expected))
     }
 
-    /// A report that the other side refuses would never arrive: what is too long is left out of the cause, and stays in the
-    /// error's text.
+    /// A report that the receiver refuses would never arrive. So a value that is too long is left out of the cause. The
+    /// error's text still has it.
     @Test(
         arguments: [
             (FailureCause(key: Key(String(repeating: "k", count: 4097))), FailureCause()),

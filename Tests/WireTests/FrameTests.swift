@@ -2,7 +2,7 @@ import Sharding
 import Testing
 import Wire
 
-/// What stands on the wire, byte for byte: a peer of the same protocol version may be another build of coord.
+/// The bytes of each message: a peer with the same protocol version may be another build of coord.
 @Suite struct FrameTests {
     struct WorkerFrame: Sendable, CustomTestStringConvertible {
         let name: String
@@ -19,7 +19,7 @@ import Wire
     }
 
     static let worker = WorkerID("6f9b2a00-1122-4344-8566-778899aabbcc")
-    /// The field `worker`, which begins every frame of a worker.
+    /// The field `worker`, which begins each frame of a worker.
     static let head = "0a2436663962326130302d313132322d343334342d383536362d373738383939616162626363"
 
     static let workerFrames = [

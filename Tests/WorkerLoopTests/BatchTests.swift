@@ -7,7 +7,7 @@ import Testing
     @Test func setBasedShardIsAdvancedBatchByBatchToItsEnd() {
         var machine = WorkerLoopStateMachine.joined(.setBased)
         #expect(machine.leaseAssigned(lease(3), now: .zero) == [.step(.open(lease(3)))])
-        // A shard that another lease has begun goes on where that one stopped.
+        // A shard that an earlier lease has begun continues where that lease stopped.
         #expect(
             machine.leaseOpened(position(5, sequence: 2, rows: 5), now: .zero)
                 == [.step(.apply(lease(3), position(5, sequence: 2, rows: 5)))])
@@ -35,7 +35,7 @@ import Testing
         let rest = summary(2, exhausted: true)
         #expect(machine.batchCommitted(first, done: false, read: rest, now: .zero) == [.step(.compute)])
         #expect(machine.activity == .computing(rest))
-        // Nothing lies behind an exhausted range: no read is asked for.
+        // Nothing lies behind an exhausted range, so no further read is asked for.
         #expect(machine.batchComputed(now: .zero) == [.step(.write(lease(3), first, readNext: false))])
         #expect(
             machine.batchCommitted(position(20, sequence: 2, rows: 5), done: true, read: nil, now: .zero)
@@ -63,9 +63,9 @@ import Testing
         #expect(machine.batchCommitted(once, done: false, read: summary(3), now: .zero) == [.step(.compute)])
         #expect(machine.batchComputed(now: .zero) == [.step(.write(lease(3), once, readNext: true))])
         let twice = position(20, sequence: 2, deferred: [7, 12])
-        // The read that came along was asked for before: its rows are used first.
+        // This read was asked for before the second deferral, so its rows are used first.
         #expect(machine.batchCommitted(twice, done: false, read: summary(3), now: .zero) == [.step(.compute)])
-        // No read may share the round trip, since the next one opens a transaction of its own.
+        // No read may share this round trip, since the next read opens its own transaction.
         #expect(machine.batchComputed(now: .zero) == [.step(.write(lease(3), twice, readNext: false))])
         let thrice = position(30, sequence: 3, deferred: [7, 12])
         #expect(
@@ -96,7 +96,7 @@ import Testing
         _ = machine.batchCommitted(position(10, sequence: 1, deferred: [7]), done: false, read: nil, now: .zero)
         _ = machine.batchRead(summary(1), now: .zero)
         _ = machine.batchComputed(now: .zero)
-        // It commits, but its answer is lost.
+        // The batch commits, but its answer is lost.
         _ = machine.batchCommitted(position(10, sequence: 2, deferred: [7]), done: false, read: nil, now: .zero)
         _ = machine.stepFailed(StepError(.connectionLost, "gone"), now: .zero)
         _ = machine.timePassed(now: .seconds(60))
@@ -111,7 +111,7 @@ import Testing
         #expect(machine.leaseOpened(inherited, now: .zero) == [.step(.read(lease(3), inherited, locking: false))])
     }
 
-    /// Answers that no step waits for: of an older session, or repeated.
+    /// Answers that no step waits for, because they belong to an older session or are repeated.
     @Test(arguments: [nil] + Step.allCases.map { Optional($0) })
     func answersThatNoStepWaitsForChangeNothing(under: Step?) {
         var machine = under.map { WorkerLoopStateMachine.amid($0) } ?? .joined(.rowBased)

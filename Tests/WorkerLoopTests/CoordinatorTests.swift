@@ -9,7 +9,7 @@ import Testing
             configuration: WorkerLoopStateMachine.limits(.setBased), seed: 1)
         #expect(machine.started(now: .seconds(5)) == [.tell(.hello)])
         #expect(machine.timePassed(now: .milliseconds(5900)) == [])
-        // The welcome, or the hello, may be lost.
+        // The hello or the welcome may be lost, so the hello is repeated.
         #expect(machine.timePassed(now: .seconds(6)) == [.tell(.hello)])
         #expect(machine.welcomed(now: .milliseconds(6100)) == [.tell(.heartbeat(nil))])
         #expect(machine.timePassed(now: .seconds(7)) == [])

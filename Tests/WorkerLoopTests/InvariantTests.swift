@@ -10,7 +10,7 @@ import Testing
         let damage: @Sendable (inout WorkerLoopStateMachine) -> Void
     }
 
-    /// What can come only from a mistake in the machine.
+    /// States that only a mistake in the machine can cause.
     static let damages = [
         Damage(testDescription: "a step without a lease", words: "a step is under way on no lease") { $0.work = nil },
         Damage(testDescription: "a lease without a step", words: "a lease is in hand and nothing is done about it") {
@@ -44,11 +44,11 @@ import Testing
         #expect(machine.checkInvariants()?.contains(damage.words) == true)
     }
 
-    /// What the shell's own contract rules out, since no message of the network is the reason.
+    /// Events that the shell must not report: no message of the network can cause them.
     @Test(arguments: [nil] + Step.allCases.map { Optional($0) })
     func answerThatNoStepWaitsForIsTheShellsMistake(under: Step?) {
         for answer in Step.allCases where answer != under {
-            // Both end with the same event.
+            // Applying and writing end with the same event.
             if [answer, under].allSatisfy({ $0 == .applying || $0 == .writing }) { continue }
             var machine = under.map { WorkerLoopStateMachine.amid($0) } ?? .joined(.rowBased)
             #expect(answer.succeed(&machine, now: .zero) == [])
@@ -89,7 +89,7 @@ import Testing
         #expect(machine.checkInvariants() == "the time goes back from 2.0 seconds to 1.0 seconds")
     }
 
-    /// Whatever the network brings, in whatever order, and however steps end.
+    /// Whatever the network brings in whatever order, and however steps end, every invariant holds.
     @Test(arguments: [WorkerLoopStateMachine.Mode.setBased, .rowBased], 1...100 as ClosedRange<UInt64>)
     func noMessageAtAnyTimeBreaksAnInvariant(mode: WorkerLoopStateMachine.Mode, seed: UInt64) {
         var random = SeededGenerator(seed: seed)

@@ -84,7 +84,7 @@ import Testing
         _ = machine.batchCommitted(position(10, sequence: 1, rows: 3), done: false, read: nil, now: .zero)
         _ = machine.stepFailed(StepError(.connectionLost, "gone"), now: .zero)
         _ = machine.timePassed(now: .seconds(2))
-        // The ledger has a batch more than the worker heard of.
+        // The ledger has one batch more than the worker knows of.
         let ahead = position(20, sequence: 2, rows: 6)
         #expect(machine.leaseOpened(ahead, now: .seconds(2)) == [.step(.apply(lease(3), ahead))])
         #expect(machine.held == HeldLease(lease: lease(3), sequence: 2, rowsDone: 6))
@@ -94,7 +94,7 @@ import Testing
         var machine = WorkerLoopStateMachine.amid(.applying)
         _ = machine.stepFailed(StepError(.connectionLost, "gone"), now: .zero)
         _ = machine.timePassed(now: .seconds(2))
-        // The shard is done, so that its row has no lease to open any more.
+        // The shard is done, so its row has no lease to open any more.
         #expect(
             machine.stepFailed(StepError(.leaseLost, "done"), now: .seconds(2)) == [.tell(.leaseLost(lease(3)))])
     }
@@ -107,14 +107,14 @@ import Testing
                 == [.tell(.leaseLost(lease(3))), .step(.open(lease(4)))])
     }
 
-    /// What a report of the failure, or a quarantine of the row, is made of.
+    /// The cause is what a report of the failure, or a quarantine of the row, consists of.
     @Test func causeIsKeptUpToTheReport() {
         let cause = StepError.Cause(sqlState: "22003", key: Key("7"), column: "n", effect: .rolledBack)
         let program = StepError(.program, "row 7: out of range", identity: "7 out of range", cause: cause)
         var machine = WorkerLoopStateMachine.amid(.writing)
         #expect(machine.stepFailed(program, now: .zero) == [.step(.discard)])
         _ = machine.timePassed(now: .seconds(2))
-        // The same error of a fresh program is no accident.
+        // The same error from a fresh program is no accident.
         let last = StepError(.permanent, "row 7: out of range", cause: cause)
         #expect(
             machine.stepFailed(program, now: .seconds(2))

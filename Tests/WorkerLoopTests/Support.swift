@@ -15,16 +15,16 @@ func summary(_ rows: Int, exhausted: Bool = false) -> ReadSummary {
     ReadSummary(rows: rows, exhausted: exhausted)
 }
 
-/// The activities in which a step is under way, for tests that go through each.
+/// The activities with a step under way, for tests that cover each of them.
 enum Step: String, CaseIterable, Sendable {
     case opening, applying, reading, computing, writing
 
     var mode: WorkerLoopStateMachine.Mode { self == .applying ? .setBased : .rowBased }
 
-    /// What is thrown away when the step's result is not wanted; a set job has no rows in memory.
+    /// The actions that discard the step's unwanted result. A set job has no rows in memory.
     var discarded: [WorkerAction] { mode == .setBased ? [] : [.step(.discard)] }
 
-    /// Ends the step well, at `now`.
+    /// Ends the step successfully at `now`.
     func succeed(_ machine: inout WorkerLoopStateMachine, now: Duration) -> [WorkerAction] {
         switch self {
         case .opening: machine.leaseOpened(position(nil), now: now)

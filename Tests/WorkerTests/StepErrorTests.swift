@@ -35,7 +35,7 @@ import WorkerLoop
         #expect((error.identity != nil) == refused.isTriedOnceMore)
     }
 
-    /// Another shard may be whole, but nobody knows what else was changed.
+    /// The other shards may be intact, but nobody knows what else was changed.
     @Test func aDamagedLedgerStopsTheRunWithItsOwnWords() {
         let damage = LedgerError(.damaged, "the ledger of run 3 was changed by hand", mend: "put it back")
         let error = StepError(damage)
@@ -49,7 +49,7 @@ import WorkerLoop
         #expect(
             StepError(PostgresError(sqlState: "22003", message: "integer out of range")).message
                 == "integer out of range (SQLSTATE 22003); batch rolled back, nothing written")
-        // What became of the batch is not known.
+        // The effect on the batch is not known, so the words claim none.
         #expect(StepError(PostgresError(sqlState: nil, message: "gone")).message == "gone")
     }
 

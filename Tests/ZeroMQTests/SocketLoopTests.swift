@@ -38,13 +38,13 @@ private actor Peer {
 
     func send(_ frames: [[UInt8]]) throws(ZeroMQError) { try socket?.send(frames) }
 
-    /// Sends once a peer is connected.
+    /// Sends the message once a peer is connected.
     func sendWhenConnected(_ frames: [[UInt8]]) async throws {
         await whenConnected()
         try send(frames)
     }
 
-    /// Returns when the socket has a peer.
+    /// Returns once the socket has a peer.
     private func whenConnected() async { await withCheckedContinuation { wait($0) } }
 
     private func wait(_ continuation: CheckedContinuation<Void, Never>) {
@@ -128,12 +128,12 @@ struct SocketLoopTests {
         try await greedy.sendWhenConnected([[UInt8](repeating: 0, count: Int(ZeroMQSocket.maxMessageSize) + 1)])
         _ = try await modest.open(.dealer, connect: endpoint)
         try await modest.sendWhenConnected([[7]])
-        // The large message came first and would be here first.
+        // The large message was sent first. It would be received first if it had not been dropped.
         #expect(await router.next()[1] == [7])
         for peer in [greedy, modest, router] { await peer.close() }
     }
 
-    /// The bound is zero here, which every descriptor is above.
+    /// The bound is zero here, so every descriptor exceeds it.
     @Test func connectionOverTheBoundIsRefusedAndTakenOnceThereIsRoom() async throws {
         let router = Peer()
         let path = "ipc:///tmp/coord-guard-\(UInt64.random(in: 0 ... .max))"
@@ -145,7 +145,7 @@ struct SocketLoopTests {
         let own = Peer()
         _ = try await stranger.open(.dealer, connect: endpoint)
         _ = try await own.open(.dealer, connect: path)
-        // It is exempt, and gets in while the other does not.
+        // The own socket's path is exempt from the bound, so its connection is accepted and the other one is not.
         try await own.sendWhenConnected([[1]])
         var refused = 0
         for _ in 0..<500 where refused == 0 {
