@@ -1,11 +1,11 @@
-# What people do with this checkout. `make` alone lists it. Variables such as ROWS and SEEDS go to the commands both from the
-# environment and from the command line: make demo ROWS=100000
+# The commands for this checkout. `make` alone lists them. Variables such as ROWS and SEEDS reach the commands both from
+# the environment and from the command line: make demo ROWS=100000
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# All Swift files, also new ones, but not what protoc wrote. No match is an error, not a success.
+# All Swift files including new ones, except those that protoc wrote. If no file is found, that is an error.
 SWIFT_FILES := git ls-files -z -co --exclude-standard --deduplicate '*.swift' | grep -zv '\.pb\.swift$$'
 
 .PHONY: help install build test simulate replay bench demo clean-demo lint format
@@ -16,14 +16,14 @@ help: ## this list
 install: ## install missing system packages (nothing to do: says nothing)
 	@Cluster/local/install.sh
 
-# The commit, for `coord --version`: a number for the linker, so that a new one compiles nothing again. Nothing where this is
-# no checkout of its own. What the bits mean is in Sources/CBuild/shim.h.
+# The commit for `coord --version`. It is a number for the linker, so that a new commit recompiles nothing. It is empty
+# if this is not a checkout of its own. Sources/CBuild/shim.h explains the bits.
 commit = $(shell if [[ -z "$$(git rev-parse --show-prefix 2>&1)" ]] && hash=$$(git rev-parse --verify -q HEAD); then \
 	dirty=0; [[ -z "$$(git status --porcelain 2>/dev/null | head -n 1)" ]] || dirty=1; \
 	printf -- '-Xlinker --defsym=coord_commit=0x%x' $$((0x$${hash::7} | dirty << 28 | 1 << 29)); fi)
 
-# The Swift runtime is linked in: a worker then needs less memory, and the file runs where no toolchain is. lld is the
-# toolchain's own linker.
+# The Swift runtime is linked in: so a worker needs less memory, and the binary also runs where no toolchain is
+# installed. lld is the toolchain's own linker.
 build: install ## build the release: .build/release/coord
 	swift build -c release --static-swift-stdlib -Xswiftc -use-ld=lld $(call commit) --product coord
 

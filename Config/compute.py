@@ -11,13 +11,13 @@ from decimal import Decimal
 
 
 def field3(row):
-    # null in, null out: the same as the SQL in set.yaml does.
+    # A null gives a null, as in the SQL of set.yaml.
     if row["field1"] is None or row["field2"] is None:
         return None
     return f"{row['field1'].upper()}-{row['field2'] * 3}"
 
 
 for line in sys.stdin:
-    # Decimal keeps all digits of a numeric column, which a float would not; str writes it back as it is.
+    # Decimal keeps all digits of a numeric column, which a float would not. str writes the number back unchanged.
     row = json.loads(line, parse_float=Decimal)
     print(json.dumps({"id": row["id"], "field3": field3(row)}, default=str))

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The demo: a private PostgreSQL, a table of ROWS rows (default 1,000,000), one run of coord over it, and a check of every
-# row. It can be run again: the table is made anew each time. `make demo` builds the release and then calls this.
+# The demo: a private PostgreSQL, a table of ROWS rows (default 1,000,000), one run of coord over it, and a check of
+# every row. It can be repeated, since the table is made anew each time. `make demo` builds the release and then calls
+# this script.
 set -euo pipefail
 
 rows=${ROWS:-1000000}
@@ -24,12 +25,12 @@ ask() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
 step() { printf '\n== %s\n' "$*"; }
 
 step "Making public.the_object with $rows rows"
-# What an earlier demo left in the ledger tells of a table that is gone.
+# Runs of an earlier demo in the ledger are about a table that is gone.
 "$coord" ledger drop --yes >/dev/null 2>&1 </dev/null || true
-# About 290 bytes a row. The ids grow unevenly and have wide holes, as those of a table that is years old.
-# No fillfactor: a table that somebody must change all over mostly has the default of 100, without room on its pages for new
-# versions of the rows, and the speed shown here shall be that of such a table. (When all rows change, 85 makes one update in
-# six a HOT update, 50 nearly all, and the table twice as large.)
+# A row has about 290 bytes. The ids grow unevenly and have wide holes, like those of a table that is years old.
+# There is no fillfactor: a table that somebody must change all over mostly has the default of 100, without room on its
+# pages for new row versions, and the speed shown here should be that of such a table. (When all rows change, a
+# fillfactor of 85 makes one update in six a HOT update, and one of 50 nearly all, with a table twice as large.)
 ask -v rows="$rows" <<'SQL'
 set client_min_messages = warning;
 drop table if exists public.the_object;

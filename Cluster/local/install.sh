@@ -5,7 +5,7 @@ set -euo pipefail
 
 fail() { printf 'install: %s\n' "$*" >&2; exit 1; }
 
-# What counts is that a thing is there, not that the package of that name brought it.
+# What counts is that a thing is there, whatever package it came from.
 is_there() {
     case $1 in
         libpq-dev) pkg-config --exists libpq ;;
@@ -49,8 +49,8 @@ apt() {
 }
 
 echo "install: ${missing[*]}"
-# Debian's package would start a server of its own on port 5432, which coord does not need. This file holds for the time of
-# the installation only: what the owner of the machine installs later behaves as it always did.
+# Debian's package would start a server on port 5432, which coord does not need. This file exists only during the
+# installation: what the machine's owner installs later behaves as usual.
 "${as_root[@]}" mkdir -p "${no_cluster%/*}"
 echo 'create_main_cluster = false' | "${as_root[@]}" tee "$no_cluster" >/dev/null
 apt update

@@ -26,8 +26,8 @@ unset ${!PG@}
 say() { printf 'postgres: %s\n' "$*"; }
 fail() { printf 'postgres: %s\n' "$*" >&2; exit 1; }
 
-# PostgreSQL refuses to run as root: then the server and its files belong to the user postgres of the distribution.
-# `cd /` since postgres may not be able to stand in the caller's folder.
+# PostgreSQL refuses to run as root. Then the server and its files belong to the distribution's user postgres.
+# The `cd /` is needed since postgres may have no right to enter the caller's folder.
 as_owner() {
     if [[ $EUID -eq 0 ]]; then (cd / && exec setpriv --reuid postgres --regid postgres --init-groups "$@"); else (cd / && exec "$@"); fi
 }
@@ -51,7 +51,7 @@ find_programs() {
     [[ -x $newest/initdb ]] && printf '%s\n' "$newest"
 }
 
-# Can the server's user reach DIR? As root it cannot when the checkout is in /root.
+# Whether the server's user can reach DIR. As root that is not so if the checkout is in /root.
 owner_reaches() { as_owner test -x "$1"; }
 
 choose_data_dir() {

@@ -8,7 +8,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 cd "$here/../.."
 
 log=$(mktemp)
-# Every scenario makes and drops a database, which is hundreds of files: in memory where there is plenty of it.
+# Every scenario makes and drops a database, which means hundreds of files. They are kept in memory if there is enough
+# of it.
 place=/tmp
 gibibytes() { awk -v kilobytes="${1:-0}" 'BEGIN { print int(kilobytes / 1048576) }'; }
 in_memory=$(gibibytes "$(df --output=avail /dev/shm 2>/dev/null | tail -n 1)")
@@ -18,14 +19,14 @@ server=$(mktemp -d "$place/coord-test.XXXXXX")
 chmod 755 "$server" # as root the server runs as postgres, who must reach its data in there
 beside=
 clean_up() {
-    # A background process takes no notice of Ctrl-C.
+    # A background process ignores Ctrl-C.
     if [[ -n $beside ]]; then kill "$beside" 2>/dev/null || true; fi
     "$here/postgres.sh" remove "$server" >/dev/null 2>&1 || true
     rm -f "$log" "$log.beside"
 }
 trap clean_up EXIT
 
-# Ends without a test having failed or passed, and still with the line that a reader of the output waits for.
+# Ends without any test result, but still with the last line that readers of the output wait for.
 give_up() {
     printf 'test: %s\n' "$*"
     echo "0 passed, 1 failed"
@@ -45,16 +46,17 @@ eval "$("$here/postgres.sh" env "$server")"
 COORD_TEST_PGDATA=$(cat "$server/data-dir")
 COORD_TEST_PGBIN=$(cat "$server/bin-dir")
 export COORD_BIN COORD_TEST_PGDATA COORD_TEST_PGBIN
-# `swift` is called by its path from here on, since another program of that name may stand beside the interpreter.
-# The interpreter itself: where python3 is a shim of pyenv, each start of a program would run a dozen processes first.
+# `swift` is called by its path from here on, since another program of that name may be in the interpreter's folder.
+# The tests call the interpreter directly: if python3 is a shim of pyenv, each start of a program runs a dozen processes
+# first.
 PATH=$(dirname "$(python3 -c 'import sys; print(sys.executable)')"):$PATH
 
 status=0
 if [[ $# -gt 0 ]]; then
     "$swift" test --skip-build "$@" </dev/null 2>&1 | tee "$log" || status=$?
 else
-    # In two processes, since each has but one thread a core for all the calls that wait for the server.
-    # `swift test` would have one of them wait for the other.
+    # The tests run in two processes, since each process has only one thread a core for all calls that wait for the
+    # server. With `swift test`, one process would wait for the other.
     tests() { NO_COLOR=1 "$(dirname "$COORD_BIN")/coordPackageTests.xctest" --testing-library swift-testing "$@" </dev/null 2>&1; }
     tests --filter '^(BatchesTests|LedgerTests|PreflightTests)\.' >"$log.beside" &
     beside=$!
@@ -62,20 +64,21 @@ else
     wait "$beside" || status=$?
     beside=
     tee -a "$log" <"$log.beside"
-    # The tests that kill and freeze real processes come last and alone: what they wait for must not be starved by the others.
+    # The tests that kill and freeze real processes run last and alone, so that no other test takes their processor
+    # time.
     tests --filter '^ClusteredTests\.' | tee -a "$log" || status=$?
 fi
 
-# One line a test: "✔ Test name passed after 0.1 seconds." of Swift Testing, "Test Case 'Suite.name' passed (0.1 seconds)" of
-# XCTest, which runs first. The symbol depends on the terminal and the locale, so any bytes may stand before "Test". A test
-# with arguments has a line of its own for each of them, which does not begin so.
+# Each test has one line: "✔ Test name passed after 0.1 seconds." of Swift Testing, or "Test Case 'Suite.name' passed
+# (0.1 seconds)" of XCTest, which runs first. The symbol depends on the terminal and the locale, so any bytes may stand
+# before "Test". A test with arguments also has a line for each argument, which begins differently.
 count() {
     sed -e $'s/\e\\[[0-9;]*m//g' "$log" | LC_ALL=C grep -aE \
         -e "^[^A-Za-z]*Test .* $1 after [0-9.]+ seconds(\.| with [0-9])" -e "^Test Case '.*' $1 \(" |
         LC_ALL=C grep -acvE '^[^A-Za-z]*Test run with [0-9]+ test' || true
 }
-# The ten slowest tests with their own time: that of a scenario where there is one, since what is reported for it includes the
-# wait for the scenarios before it. A test with arguments has a line for each scenario.
+# The ten slowest tests by their own time. For a scenario that is the time that it printed itself, since the reported
+# time includes the wait for earlier scenarios. A test with arguments has a line for each scenario.
 slowest() {
     local plain
     plain=$(sed -e $'s/\e\\[[0-9;]*m//g' "$log")
