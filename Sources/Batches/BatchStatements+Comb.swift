@@ -10,7 +10,7 @@ extension BatchStatements {
         case .remainder: number = "\(columns[columns.count - 1])::\(Self.int8)"
         case .hash:
             let hashes = columns.map { "pg_catalog.hash_array(ARRAY[\($0)])::\(Self.int8)" }
-            // One number for several columns, without an overflow.
+            // The hashes of the columns become one number, without an overflow.
             number = hashes.dropFirst().reduce(hashes[0]) { sum, hash in
                 "pg_catalog.int8pl(pg_catalog.int8mul(pg_catalog.mod(\(sum), 1099511627776), 31), \(hash))"
             }
@@ -20,8 +20,8 @@ extension BatchStatements {
 
     /// Looks at the keys of a stretch.
     ///
-    /// Parameters: $1 on the lower bound when `hasLower`, then the upper bound when `hasUpper`, one for each column of the key,
-    /// then the limit in keys; with `ofStripe`, the number of the one stripe that is wanted.
+    /// Parameters: from $1 on the lower bound when `hasLower`, then the upper bound when `hasUpper`, one for each
+    /// column of the key; then the limit in keys; with `ofStripe`, the number of the one wanted stripe.
     /// Returns the key and its stripe, in the key's order. The stripe is null where the job's condition leaves the row alone.
     func look(_ comb: Comb, hasLower: Bool, hasUpper: Bool, ofStripe: Bool) -> String {
         let bounds = bounds(from: 1, hasLower: hasLower, hasUpper: hasUpper)
@@ -36,13 +36,14 @@ extension BatchStatements {
             """
     }
 
-    /// One batch of a `set` job, of the rows with some keys.
+    /// One batch of a `set` job, with the rows of given keys.
     ///
-    /// Parameters: $6 on the keys, an array a column, then the cursor behind them (checkpoint, end of the stretch, stripe, key in the stripe), then
-    /// whether the range is exhausted. Returns as `apply`.
+    /// Parameters: from $6 on the keys, one array for each column; then the cursor behind these keys (checkpoint, end
+    /// of the stretch, stripe, key in the stripe); then whether the range is exhausted. Returns the same columns as
+    /// `apply`.
     ///
-    /// Each row is found by the key's index, in the order of the key: that visit also has the server free the room of row
-    /// versions that earlier stripes have left on the page. A scan by ctid would not.
+    /// The statement finds each row by the key's index, in the order of the key. On such a visit the server also frees
+    /// the room of row versions that earlier stripes have left on the page. A scan by ctid would not do that.
     ///
     /// - Parameter aroundHeld: leave out rows that somebody holds, and defer their keys.
     func applyKeys(aroundHeld: Bool = false) -> String {

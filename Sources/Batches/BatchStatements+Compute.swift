@@ -73,11 +73,11 @@ extension BatchStatements {
 
     /// Writes a computed batch.
     ///
-    /// Parameters: $6 to $9 the new cursor (checkpoint, end of the stretch, stripe, key in the stripe), $10 the range is exhausted, $11 deferred
-    /// keys that this batch has read again (text[]), from $12 on the keys, an array a column, then the rows' xmin and their
-    /// ctid as read, how many of the deferred rows the database does not change, then an array for each written column.
-    /// Returns the cursor, sequence, rows_done, done, deferred, rows changed, and with `aroundHeld` the keys of the rows
-    /// that nobody held.
+    /// Parameters: $6 to $9 the new cursor (checkpoint, end of the stretch, stripe, key in the stripe); $10 whether the
+    /// range is exhausted; $11 the deferred keys that this batch has read again (text[]); from $12 on the keys, one
+    /// array for each column; then the rows' xmin and ctid as read; the number of deferred rows that the database does
+    /// not change; then one array for each written column. Returns the cursor, sequence, rows_done, done, deferred, the
+    /// number of changed rows, and with `aroundHeld` the keys of the rows that nobody held.
     ///
     /// Rows are found by their ctid, which spares the way through the key's index. A row that is no longer there, or
     /// whose xmin or key is another, was changed by somebody else: it is left alone and its key deferred. After a lock

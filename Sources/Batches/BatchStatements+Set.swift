@@ -67,7 +67,7 @@ extension BatchStatements {
     /// Updates deferred rows, which earlier batches have left out because another session held them. Rows that are
     /// still held stay deferred.
     ///
-    /// Parameters: $6 the keys (text[]), $7 the range is exhausted. Returns as `apply`.
+    /// Parameters: $6 the keys (text[]), $7 whether the range is exhausted. Returns the same columns as `apply`.
     public func applyDeferred() -> String {
         guard case .set(let assignments) = target.change else { preconditionFailure("a compute job has no expression") }
         let predicate = target.predicate.map { " AND (\($0)\n)" } ?? ""

@@ -9,7 +9,7 @@ package enum PlanSwitches {
     /// The sets of settings, the mildest first.
     private static let ladder: [[String]] = [[], ["SET enable_seqscan = off"], PostgresSession.byIndex]
 
-    /// Sets the session up, and says what was set, for the next session.
+    /// Sets the session up, and returns the settings for the next session.
     package static func choose(
         _ statements: BatchStatements, byBytes: Bool, comb: Comb? = nil, _ connection: PostgresConnection
     ) throws -> [String] {
@@ -22,7 +22,7 @@ package enum PlanSwitches {
         for (index, step) in ladder.enumerated() {
             for statement in step { try connection.execute(statement) }
             if index == ladder.count - 1 { return step }
-            // Prepared under a name of its own each time, since a plan that is kept stays as it is.
+            // Each try has its own statement name, since a prepared statement keeps its first plan.
             let lines = try main.enumerated().flatMap {
                 try explain("coord_switches_\(index)_\($0)", $1, connection)
             }
@@ -31,8 +31,8 @@ package enum PlanSwitches {
         return PostgresSession.byIndex
     }
 
-    /// Has the server plan the statements that this worker will run, as its own role: what refuses them then would refuse the
-    /// first batch of each shard.
+    /// Has the server plan the statements of this worker under the worker's own role. An error that the server finds
+    /// here would otherwise fail the first batch of each shard.
     package static func check(
         _ statements: BatchStatements, byBytes: Bool, comb: Comb? = nil, _ connection: PostgresConnection
     ) throws {

@@ -89,9 +89,10 @@ package struct Stretch {
             isWhole: true, cut: nil, key: key)
     }
 
-    /// What a look finds.
+    /// Runs the look's statement.
     ///
-    /// - Parameter stem: of the statement's name, which each of a connection's looks has for itself.
+    /// - Parameter stem: the beginning of the statement's name. Looks with different SQL on one connection need
+    ///   different names.
     private static func rows(
         _ stem: String, _ statements: BatchStatements, _ comb: Comb, _ range: KeyRange, behind cursor: Cursor,
         keys limit: Int, _ connection: PostgresConnection
@@ -111,16 +112,16 @@ package struct Stretch {
         return try connection.executePrepared(name, "", parameters)
     }
 
-    /// Finds the row at which a look fails, since the job's condition does, by looks at ever fewer keys.
+    /// Finds the row for which the job's condition fails. It repeats a failed look with fewer and fewer keys.
     ///
     /// - Parameters:
-    ///   - keys: how many the look took that has failed.
-    ///   - isOfRow: whether an error lies in a row. Others are thrown.
+    ///   - keys: the number of keys in the failed look.
+    ///   - isOfRow: whether an error is the fault of a row. Other errors are thrown.
     package static func failingKey(
         _ statements: BatchStatements, _ comb: Comb, _ range: KeyRange, behind cursor: Cursor, keys limit: Int,
         isOfRow: (PostgresError) -> Bool, _ connection: PostgresConnection
     ) throws(PostgresError) -> Key? {
-        // A look at so many keys succeeds, and at so many fails.
+        // A look at `fine` keys succeeds, and a look at `failing` keys fails.
         var (fine, failing) = (0, limit)
         while failing - fine > 1 {
             let middle = fine + (failing - fine) / 2
@@ -136,17 +137,17 @@ package struct Stretch {
         bare.predicate = nil
         let found = try rows(
             "coord_look_bare", BatchStatements(target: bare), comb, range, behind: cursor, keys: failing, connection)
-        // With fewer rows than that, a look at all of them has succeeded by now.
+        // If fewer rows are left now, all of them have passed the condition by now.
         return found.rows == failing ? bare.key.key(found, found.rows - 1) : nil
     }
 
     // MARK: - Its parts
 
-    /// Takes the next rows in hand.
+    /// Takes the next part of the stretch in hand.
     ///
     /// - Parameter limit: the most rows of the part. A stripe is cut into parts of equal size.
-    /// - Returns: nil when nothing is left in hand, and another look is due. The first part of a stretch without rows has none, and
-    ///   moves the cursor all the same.
+    /// - Returns: nil when nothing is left in hand and another look is due. A stretch without rows has one part, which
+    ///   has no rows and only moves the cursor.
     package mutating func next(rows limit: Int) -> Part? {
         guard !isOver else { return nil }
         while stripe < stripes.count, row >= stripes[stripe].rows { (stripe, row) = (stripe + 1, 0) }
@@ -157,9 +158,9 @@ package struct Stretch {
         return take(rows, of: stripe)
     }
 
-    /// Gives back the end of the part that was taken last.
+    /// Shortens the part that was taken last, and gives its other rows back.
     ///
-    /// - Parameter last: the last of its keys that is to be done with it.
+    /// - Parameter last: the last key that stays in the part.
     package mutating func cut(_ part: inout Part, behind last: Key) {
         guard let row = part.rows.first(where: { key.key(of: $0, in: part.keys) == last }),
             row + 1 < part.rows.upperBound
@@ -188,7 +189,7 @@ package struct Stretch {
         }
         isOver = true
         if cut != nil || !isWhole {
-            // Behind all that the look has seen, also the rows that the job's condition leaves alone.
+            // The cursor passes everything that the look has seen, including rows outside the job's condition.
             let number = cut == nil ? first + stripe + 1 : first + stripe
             let cursor = Cursor(
                 checkpoint, stretch: end.map { Cursor.Stretch(end: $0, stripe: number, last: cut) })
@@ -197,7 +198,7 @@ package struct Stretch {
         return Part(keys: keys, rows: rows, cursor: Cursor(end ?? checkpoint), exhausted: exhausted)
     }
 
-    /// Behind some rows of a stripe that has more.
+    /// The cursor behind some rows of a stripe that has more rows.
     private func within(_ rows: Range<Int>, of stripe: Int) -> Cursor {
         guard let end, !rows.isEmpty else { return Cursor(checkpoint) }
         let last = key.key(of: rows.upperBound - 1, in: stripes[stripe])

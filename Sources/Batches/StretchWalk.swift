@@ -8,14 +8,14 @@ package final class StretchWalk {
 
     package init(_ comb: Comb) { self.comb = comb }
 
-    /// The rows of the next batch.
+    /// The part of a stretch for the next batch.
     ///
     /// The walk goes on with the stretch in hand only if the shard's cursor is where the last part has left it. After
     /// anything else, such as a failed batch or another worker's batch, it looks at the keys again.
     ///
     /// - Parameters:
-    ///   - limit: rows that the batch may have, beside the comb's own limit.
-    ///   - budget: rows that a statement has the time for.
+    ///   - limit: the most rows of the batch, beside the comb's own limit.
+    ///   - budget: the number of rows that a statement has the time for.
     package func next(
         _ statements: BatchStatements, _ range: KeyRange, behind cursor: Cursor, limit: Int, budget: Int,
         _ connection: PostgresConnection
@@ -27,16 +27,17 @@ package final class StretchWalk {
         return stretch?.next(rows: limit)
     }
 
-    /// How many keys a look takes where a statement has the time for so many rows.
+    /// The number of keys that a look takes when a statement has the time for `budget` rows.
     ///
-    /// The look evaluates the job's condition, and has to stay within the same timeout as a batch. Where batches have become
-    /// smaller, stretches do so by the square, down to a batch: soon a look has no more to do than that.
+    /// A look evaluates the job's condition, and has the same timeout as a batch. If batches shrink to a part of their
+    /// size, stretches shrink by the square of that part, and at last to the size of a batch. So a look soon has no
+    /// more to do than a batch.
     package func keys(budget: Int) -> Int {
         guard budget < comb.batchRows else { return max(1, comb.stretchRows) }
         let share = Double(budget) / Double(comb.batchRows)
         return max(1, min(budget, comb.stretchRows), Int(Double(comb.stretchRows) * share * share))
     }
 
-    /// Gives back the end of the part that was taken last.
+    /// Shortens the part that was taken last.
     package func cut(_ part: inout Stretch.Part, behind last: Key) { stretch?.cut(&part, behind: last) }
 }

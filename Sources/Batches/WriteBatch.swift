@@ -25,7 +25,7 @@ package struct WriteBatch {
         package var column: Target.Column
     }
 
-    /// Makes the parameters of some rows of a batch.
+    /// Binds some rows of a batch as the write's parameters.
     ///
     /// - Parameter values: the columns that the job writes, row for row.
     /// - Throws: `RefusedValue`.

@@ -1,13 +1,13 @@
 import Sharding
 import Wire
 
-/// Which workers a run takes, and what they are told about it.
+/// The rule about which workers a run takes, and what they are told about the run.
 struct Admission: Equatable {
     var welcome: Welcome
-    /// The Swift transform that the job needs, if it needs one.
+    /// The Swift transform that the job needs; nil for none.
     var transform: String?
 
-    /// Why this worker cannot work for the run; nil where it can.
+    /// The reason why this worker cannot work for the run; nil if it can.
     func refusal(of hello: Hello) -> Refusal? {
         guard hello.version == protocolVersion else {
             return Refusal(

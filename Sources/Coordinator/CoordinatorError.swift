@@ -1,4 +1,4 @@
-/// Why a coordinator stopped before its run was over. The run can be resumed.
+/// The reason why a coordinator stopped before its run was over. The run can be resumed.
 public enum CoordinatorError: Error, Sendable, Equatable, CustomStringConvertible {
     /// A folder for the endpoint could not be made.
     case folder(String)
@@ -10,11 +10,11 @@ public enum CoordinatorError: Error, Sendable, Equatable, CustomStringConvertibl
     case ledgerAway(reason: String)
     /// The ledger is there, and cannot be written.
     case ledgerReadOnly(reason: String)
-    /// No shard of the run can go on, such as when its table is another one.
+    /// No shard of the run can go on, for example because the table was replaced.
     case cannotGoOn(String)
     /// The endpoint would be open to other hosts without authentication.
     case openEndpoint(String)
-    /// The endpoint is another's, or cannot be listened on.
+    /// Another process uses the endpoint, or nobody can listen on it.
     case endpointTaken(String, reason: String)
     /// The system gives this process less than it needs.
     case limit(String, mend: String)

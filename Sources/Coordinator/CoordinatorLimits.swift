@@ -1,34 +1,35 @@
 import Host
 
-/// Whether this process can have what its workers need, asked before anything is started or written.
+/// Checks that this process can have what its workers need, before anything is started or written.
 public enum CoordinatorLimits {
-    /// Descriptors of a coordinator without workers, and for each local worker: the end of its leash, its exit, its
-    /// connection.
+    /// The descriptors of a coordinator without workers. Each local worker needs three more: its end of the leash, its
+    /// exit descriptor, its connection.
     static let descriptors = 19
     static let descriptorsPerWorker = 3
-    /// Kept free beside them: for a new connection to the database, files that are read for a moment, and the like.
+    /// Descriptors that stay free beside these, for a new connection to the database, files that are read for a moment,
+    /// and the like.
     static let descriptorReserve = 32
-    /// Connections from elsewhere that there must be room for, where it listens for them.
+    /// The number of foreign connections for which a listening coordinator must have room.
     static let otherConnections = 16
-    /// Threads of a coordinator: its own, the ledger's, the socket loop's, libzmq's two, one of Swift's pool.
+    /// The threads of a coordinator: the main one, the ledger's, the socket loop's, two of libzmq, one of Swift's pool.
     static let threads = 6
-    /// Threads of a worker, which has the batches' in place of the ledger's, at the least.
+    /// The least number of a worker's threads. A worker has a thread for batches instead of one for the ledger.
     static let threadsPerWorker = 6
 
     /// Raises this process's limits as far as they go.
     /// - Parameters:
-    ///   - workers: local ones that are wanted.
-    ///   - listens: whether others may join.
-    ///   - programs: whether each of them starts a program too.
-    /// - Throws: `CoordinatorError.limit` when even then they cannot all be there.
+    ///   - workers: the number of local workers.
+    ///   - listens: whether foreign workers may join.
+    ///   - programs: whether each local worker also starts a program.
+    /// - Throws: `CoordinatorError.limit` when the raised limits are still too low.
     public static func check(workers: Int, listens: Bool, programs: Bool) throws(CoordinatorError) {
         try checkDescriptors(workers: workers, listens: listens, limit: ProcessLimits.raiseDescriptors())
         guard let limit = ProcessLimits.raiseThreads() else { return }
         try checkThreads(workers: workers, programs: programs, limit: limit, used: ProcessLimits.threadsOfUser)
     }
 
-    /// The first descriptor that no connection of strangers may have: behind it is the reserve, and a place for the
-    /// connection of each local worker. The kernel gives the lowest that is free.
+    /// The first descriptor that no foreign connection may have. Behind it are the reserve and a place for the
+    /// connection of each local worker. The kernel gives out the lowest free number.
     static func bound(workers: Int) -> Int32 {
         Int32(clamping: ProcessLimits.raiseDescriptors() - descriptorReserve - workers)
     }

@@ -5,14 +5,14 @@ import Preflight
 public import Report
 import Sharding
 
-// What a run came to.
+// The outcome of a run.
 extension CoordinatorService {
-    /// Rows above the last key that are counted at the most.
+    /// The most rows above the last key that are counted.
     public static let rowsAboveLimit = 100_000
 
-    /// Gives the run back after an error, so that it can be resumed at once. Best effort: a lease that is not given back
-    /// ends with this process's session.
-    /// - Returns: what the run came to, from the ledger where it can be reached.
+    /// Gives the run back after an error, so that it can be resumed at once. If that fails, the ownership ends with
+    /// this process's session.
+    /// - Returns: the outcome, from the ledger if it can be reached.
     public func giveBack() async -> RunOutcome {
         let ownership = opened.ownership
         do {
@@ -26,13 +26,13 @@ extension CoordinatorService {
         }
     }
 
-    /// What the run came to as far as this process knows.
+    /// The outcome as far as this process knows it.
     public var known: RunOutcome {
         RunOutcome(
             state: leader.written, report: leader.report(now: now), workers: leader.reports.everyWorker)
     }
 
-    /// What the run came to, from the ledger. Call it after `run`.
+    /// The outcome as the ledger has it. Call it after `run`.
     public func result() async throws -> RunOutcome {
         let run = opened.ownership.run
         let (record, failed, unchanged) = try await ledger.reading { reader in
@@ -53,7 +53,7 @@ extension CoordinatorService {
             storage: await measureStorage())
     }
 
-    /// Measures the table for the last time. Nothing hangs on it.
+    /// Measures the table for the last time. Nothing depends on the figures.
     private func measureStorage() async -> StorageChange? {
         let (ownership, oid) = (opened.ownership, opened.target.oid)
         do {
@@ -64,7 +64,7 @@ extension CoordinatorService {
         }
     }
 
-    /// Counts what came above the last key. Nothing hangs on it.
+    /// Counts the rows that came above the last key. Nothing depends on the count.
     private func countRowsAbove() async -> Int64? {
         guard let end = opened.endKey else { return nil }
         let (run, target, path) = (opened.ownership.run, opened.target, opened.searchPath)

@@ -10,11 +10,12 @@ import ZeroMQ
 
 /// One run's coordinator: links a `RunLeader` to its workers, to the ledger and to the clock.
 ///
-/// The actor runs on the socket loop's thread. What touches the ledger is done on the ledger's own thread, everything else at
-/// once. It tells the leader what has happened and does what that says; between the two it never waits.
+/// The actor runs on the socket loop's thread. Work on the ledger is done on the ledger's own thread, everything else
+/// at once. The actor tells the leader what has happened and carries out the leader's actions. Between the two it never
+/// waits.
 public actor CoordinatorService: Service {
     public struct Configuration: Sendable {
-        /// Where workers of others may join; nil for a private ipc endpoint alone.
+        /// The endpoint where foreign workers may join; nil for only a private ipc endpoint.
         public var listen: String?
         public var heartbeatInterval = Duration.seconds(1)
         public var leaseDuration = Duration.seconds(10)
@@ -34,12 +35,12 @@ public actor CoordinatorService: Service {
     var leader: RunLeader
     private let link: WorkerLink
     private let listener: Listener
-    /// The worker processes that are kept at their number; nil to wait for workers that join.
+    /// The local workers, whose number is kept; nil to wait for workers that join.
     private let local: LocalWorkers?
-    /// What `run` waits for.
+    /// Resumes `run` when the coordination has ended.
     private var continuation: CheckedContinuation<Void, any Error>?
 
-    /// - Parameter workers: to keep at their number; nil to wait for workers that join.
+    /// - Parameter workers: the local workers, whose number is kept; nil to wait for workers that join.
     public init(
         configuration: Configuration, workers: sending LocalWorkers?, opening: RunOpening, opened: RunOpening.Opened,
         log: Logger, notify: @escaping @Sendable (RunEvent) -> Void
@@ -62,7 +63,7 @@ public actor CoordinatorService: Service {
         local = workers
     }
 
-    /// For messages.
+    /// The run's number, for messages.
     public nonisolated var runNumber: RunID { opened.ownership.run }
 
     // MARK: - Life
@@ -83,8 +84,8 @@ public actor CoordinatorService: Service {
     /// Asks the workers to finish their batches, then stops. The run can be resumed.
     private func drain() { lead { $0.drainRequested(now: $1) } }
 
-    /// Stops at once; batches under way are rolled back or commit by themselves. The run can be resumed.
-    /// - Returns: what is known without the ledger, which may take long to answer.
+    /// Stops at once. Batches under way are rolled back or still commit by themselves. The run can be resumed.
+    /// - Returns: the outcome as this process knows it, since the ledger may take long to answer.
     public func abort() -> RunOutcome {
         local?.killAll()
         listener.removeFolder()
@@ -119,7 +120,7 @@ public actor CoordinatorService: Service {
 
     // MARK: - What happens
 
-    /// The time of all that happens here: it stands still while this process does.
+    /// The time of all events in this actor. It stands still while the process is frozen.
     var now: Duration { clock.read() }
 
     private func receive() {
@@ -165,7 +166,7 @@ public actor CoordinatorService: Service {
         watchExits()
     }
 
-    /// Has `tick` called as soon as a local worker's process has ended.
+    /// Arranges that `tick` runs as soon as a local worker's process has ended.
     private func watchExits() {
         for descriptor in local?.takeUnwatched() ?? [] {
             loop.watch(descriptor: descriptor) { [unowned self] in
@@ -182,8 +183,8 @@ public actor CoordinatorService: Service {
     private func lead(_ event: (inout RunLeader, Duration) -> [LeaderAction]) {
         for action in event(&leader, now) { perform(action) }
         guard let since = leader.ending.since else { return }
-        // A worker that has not read its farewell when the connection closes would never read it, and look for a
-        // coordinator for minutes.
+        // A worker must read its farewell before the connection closes. Otherwise it would look for a coordinator for
+        // minutes.
         let areGone = local?.isEmpty != false && !link.hasForeign(at: since)
         let actions = leader.workersLookedAfter(haveSaidGoodbye: link.isEmpty, areGone: areGone, now: now)
         for action in actions { perform(action) }
@@ -220,7 +221,7 @@ public actor CoordinatorService: Service {
     private func dismiss(_ worker: WorkerID) {
         guard let peer = link.forget(worker), let process = peer.process else { return }
         announce(.workerDismissed(process))
-        // A process of ours that is frozen or stuck is replaced.
+        // A local process that is frozen or stuck is killed, and then replaced.
         if peer.isLocal { local?.kill(process.pid) }
     }
 
@@ -246,13 +247,14 @@ public actor CoordinatorService: Service {
         }
     }
 
-    /// The row of a shard that is to be leased is locked: its last worker's session may be stuck in a statement.
+    /// Ends the session of a shard's last worker. The shard is to be leased, but its row is locked: that session may be
+    /// stuck in a statement.
     private func endHolder(of shard: ShardID) async {
         let run = opened.ownership.run
         do {
             try await ledger.with { try $0.terminateHolder(of: shard, run: run) }
         } catch {
-            // This role may not end that session; its statement timeout will.
+            // If this role may not end the session, the session's own statement timeout will.
             log.info("the session that holds shard \(shard) could not be ended: \(error)")
         }
     }

@@ -1,4 +1,4 @@
-/// Where the end of a run stands, in its coordinator.
+/// How far a coordinator is with the end of its run.
 ///
 /// - `ahead`: leaves by `begun`, to `releasing`.
 /// - `releasing`: the ledger gets the run back. Leaves by `released`, to `parting`.
@@ -15,26 +15,26 @@ enum Ending: Equatable {
     case recorded(Cause)
     case over
 
-    /// When the end began, and why the run could not go on, if so.
+    /// The moment at which the end began, and the reason if the run could not go on.
     struct Cause: Equatable {
         var since: Duration
         var error: CoordinatorError?
     }
 
     enum Action: Equatable {
-        /// Write the workers' last figures, and say so by `figuresWritten`.
+        /// Write the workers' last figures, and report `figuresWritten`.
         case writeFigures
-        /// End the service, and say so by `ended`.
+        /// End the service, and report `ended`.
         case end(CoordinatorError?)
     }
 
-    /// How long workers may take to leave.
+    /// The time that workers have to leave.
     static let farewell = Duration.seconds(5)
 
     // MARK: - Events
 
     /// The dispatching machine has finished, or the ledger has ended the run.
-    /// - Returns: false where the end has begun before.
+    /// - Returns: false if the end had begun already.
     mutating func begun(_ error: CoordinatorError? = nil, now: Duration) -> Bool {
         guard self == .ahead else { return false }
         self = .releasing(Cause(since: now, error: error))
@@ -46,8 +46,9 @@ enum Ending: Equatable {
         if case .releasing(let cause) = self { self = .parting(cause) }
     }
 
-    /// - Parameter haveSaidGoodbye: no worker is left that could be told anything; some processes may still be there.
-    /// - Parameter areGone: no worker is left.
+    /// - Parameter haveSaidGoodbye: whether no worker is left that could be told anything. Some processes may still be
+    ///   there.
+    /// - Parameter areGone: whether no worker is left.
     mutating func workersLookedAfter(haveSaidGoodbye: Bool, areGone: Bool, now: Duration) -> Action? {
         switch self {
         case .parting(let cause) where haveSaidGoodbye || areGone || cause.isLate(now):
@@ -67,7 +68,7 @@ enum Ending: Equatable {
 
     // MARK: - Queries
 
-    /// When the workers were told to leave; nil before, and once everything is over.
+    /// The moment at which the workers were told to leave; nil before it, and once everything is over.
     var since: Duration? {
         switch self {
         case .releasing(let cause), .parting(let cause), .recording(let cause), .recorded(let cause): cause.since

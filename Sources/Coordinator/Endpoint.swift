@@ -10,20 +10,21 @@ public enum Endpoint {
     public static func isLocal(_ endpoint: String) -> Bool {
         if endpoint.hasPrefix(ipc) { return true }
         guard let (host, _) = tcpAddress(endpoint) else { return false }
-        // The whole of 127.0.0.0/8, and nothing that only begins like it.
+        // The whole of 127.0.0.0/8 is local, but a name that only begins like such an address is not.
         var parsed = in_addr()
         return inet_pton(AF_INET, host, &parsed) == 1 && host.hasPrefix("127.")
     }
 
-    /// Whether a coordinator may listen there: nobody else does, and nothing of anybody's would be lost.
+    /// Checks that a coordinator may listen at an endpoint: no other process listens there, and no foreign file would
+    /// be lost.
     ///
-    /// libzmq itself takes the path of an ipc endpoint from whatever is there, a file or a living coordinator's socket.
+    /// libzmq itself replaces whatever is at the path of an ipc endpoint, even a file or a living coordinator's socket.
     /// - Throws: `CoordinatorError`.
     public static func check(_ endpoint: String) throws(CoordinatorError) {
         guard isLocal(endpoint) else { throw .openEndpoint(endpoint) }
         if let (host, port) = tcpAddress(endpoint) { return try checkPort(endpoint, host, port) }
         let path = String(endpoint.dropFirst(ipc.count))
-        // Names without a file, and those that libzmq makes up, are nobody's.
+        // Names without a file, and names that libzmq makes up, belong to nobody.
         guard !path.isEmpty, !path.hasPrefix("@"), path != "*" else { return }
         switch SocketPath.examine(path) {
         case .free: return
@@ -41,7 +42,7 @@ public enum Endpoint {
     }
 
     private static func checkPort(_ endpoint: String, _ host: String, _ port: String) throws(CoordinatorError) {
-        // Any that is free.
+        // The system chooses a free port.
         if port == "*" || port == "0" { return }
         guard let number = UInt16(port) else { throw .endpointTaken(endpoint, reason: "\(port) is no port") }
         var address = sockaddr_in()
@@ -49,10 +50,10 @@ public enum Endpoint {
         address.sin_port = number.bigEndian
         inet_pton(AF_INET, host, &address.sin_addr)
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        // Whoever cannot have a socket is told so when it listens.
+        // A process that cannot have a socket gets an error when it listens.
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }
-        // As libzmq does it: connections that ended a moment ago are nobody's.
+        // libzmq sets the same option: then connections that ended a moment ago do not block the port.
         var yes: Int32 = 1
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
         let isBound = withUnsafePointer(to: &address) { pointer in
@@ -60,7 +61,7 @@ public enum Endpoint {
                 bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
             }
         }
-        // Without the second a port of another that listens with the same option would look free.
+        // `listen` is needed too: the port of another process that listens with the same option looks free to `bind`.
         guard isBound, listen(descriptor, 1) == 0 else {
             let reason = errno == EADDRINUSE ? "another process listens there" : String(cString: strerror(errno))
             throw .endpointTaken(endpoint, reason: reason)
@@ -71,8 +72,8 @@ public enum Endpoint {
 
     private static let folderName = "coord-XXXXXX"
 
-    /// A folder that only this user can enter, for an ipc socket: in `TMPDIR`, in /tmp, or in `XDG_RUNTIME_DIR`. The last
-    /// is the last, since it goes when its user logs out.
+    /// A folder that only this user can enter, for an ipc socket: in `TMPDIR`, in /tmp, or in `XDG_RUNTIME_DIR`.
+    /// `XDG_RUNTIME_DIR` comes last, since the system removes it when its user logs out.
     static func makePrivateFolder() throws(CoordinatorError) -> String {
         var places: [String] = []
         for place in [variable("TMPDIR"), "/tmp", variable("XDG_RUNTIME_DIR")] {

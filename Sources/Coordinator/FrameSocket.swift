@@ -1,8 +1,8 @@
 import ZeroMQ
 
-/// What a `WorkerLink` needs of a ROUTER socket: messages whose first frame is the peer's address.
+/// The calls that a `WorkerLink` needs of a ROUTER socket. The first frame of each message is the peer's address.
 protocol FrameSocket {
-    /// Sends one message, or throws without blocking and with nothing sent.
+    /// Sends one message. If it throws, nothing was sent. It never blocks.
     func send(_ frames: [[UInt8]]) throws(ZeroMQError)
     /// Takes the next message, or nil when none waits.
     func receive() throws(ZeroMQError) -> [[UInt8]]?

@@ -2,7 +2,7 @@ import Job
 import Specification
 
 extension Job {
-    /// What computes the new values, as workers are told; nil where PostgreSQL does.
+    /// The program that computes the new values, as workers are told; nil if PostgreSQL computes them.
     var program: ProgramSpecification? {
         guard case .compute(let compute) = change else { return nil }
         let program: ProgramSpecification.Program =
@@ -14,13 +14,13 @@ extension Job {
             program, timeout: compute.timeout, quotesNumbers: compute.numbers == .strings)
     }
 
-    /// How long computing one batch may take; zero when PostgreSQL computes.
+    /// The time that the computation of one batch may take; zero if PostgreSQL computes.
     var computeTimeout: Duration {
         guard case .compute(let compute) = change else { return .zero }
         return compute.timeout
     }
 
-    /// The Swift transform that the job needs, if it needs one.
+    /// The Swift transform that the job needs; nil for none.
     var transform: String? {
         guard case .compute(let compute) = change, case .transform(let name) = compute.program else { return nil }
         return name

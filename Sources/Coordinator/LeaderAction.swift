@@ -5,26 +5,26 @@ import Report
 import Sharding
 import Wire
 
-/// What the shell must do for a run's leader, in order.
+/// An action that the shell must carry out for a run's leader, in the order in which the leader returns it.
 enum LeaderAction: Equatable {
-    /// Send the worker a message. Where it does not arrive, a later one says the same.
+    /// Send the worker a message. If it does not arrive, a later message says the same.
     case send(CoordinatorMessage, to: WorkerID)
-    /// Have all workers leave, also those that have not joined yet.
+    /// Tell all workers to leave, including those that have not joined yet.
     case dismissAll
-    /// The worker is taken for dead: forget it; a process of this one is killed, and replaced later.
+    /// Forget the worker, which is taken for dead. If it is a local process, kill it; it is replaced later.
     case dismiss(WorkerID)
-    /// Do the task in the ledger, then say `answered` or `failed`.
+    /// Do the task in the ledger, then report `answered` or `failed`.
     case ask(LedgerTask)
-    /// Ask the ledger what has become of the run, then say `standingRead` or `failed`.
+    /// Ask the ledger what has become of the run, then report `standingRead` or `failed`.
     case inquire
-    /// Let the time pass, then say `pauseEnded`.
+    /// Wait for this time, then report `pauseEnded`.
     case pause(Duration)
-    /// End the session of the shard's last worker. It need not work.
+    /// End the session of the shard's last worker. The attempt may fail.
     case endHolder(ShardID)
-    /// Write the workers' last figures, then say `figuresWritten`, also where they cannot be written.
+    /// Write the workers' last figures, then report `figuresWritten`, even if they cannot be written.
     case writeFigures([WorkerRecord])
     case announce(RunEvent)
     case log(Logger.Level, String)
-    /// The term is over: end. Nothing follows.
+    /// End: the term is over. No action follows.
     case end(RunLeader.End)
 }

@@ -1,7 +1,7 @@
-/// A worker process that a coordinator spawns, as the two sides of its command line.
+/// The command line of a worker process that a coordinator spawns: one side writes it, the other reads it.
 ///
-/// It looks like any worker's, and is read without the parser of the command line, which takes longer than all else that
-/// happens in such a process before it connects.
+/// It has the form of any worker's command line. The worker reads it without the command-line parser, which would take
+/// longer than everything else that the process does before it connects.
 public struct LeashedWorker: Sendable, Equatable {
     public var endpoint: String
     public var verbose: Bool
@@ -14,7 +14,7 @@ public struct LeashedWorker: Sendable, Equatable {
         self.verbose = verbose
     }
 
-    /// Nil when the arguments are anything else.
+    /// Nil for any other arguments.
     public init?(arguments: some Collection<String>) {
         let rest = Array(arguments.dropFirst(Self.head.count))
         guard arguments.starts(with: Self.head), let endpoint = rest.first else { return nil }

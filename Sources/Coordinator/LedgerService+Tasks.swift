@@ -4,9 +4,9 @@ import LedgerQueueing
 import Postgres
 import Sharding
 
-// What a coordinator asks of the ledger, each on the ledger's thread.
+// The coordinator's requests to the ledger, each on the ledger's thread.
 extension LedgerService {
-    /// - Parameter figures: for tasks that write some.
+    /// - Parameter figures: for the tasks that write figures.
     func perform(_ task: LedgerTask, _ ownership: Ownership, figures: LedgerFigures) throws -> LedgerAnswer {
         switch task {
         case .dispatch(let request): return try perform(request, ownership)
@@ -48,8 +48,8 @@ extension LedgerService {
         }
     }
 
-    /// What has become of a run that the ledger refuses. It may be cancelled, or this process may have ended it, in a commit
-    /// whose answer was lost.
+    /// What has become of a run for which the ledger refuses this coordinator. The run may be cancelled, or this
+    /// process may have ended it in a commit whose answer was lost.
     func standing(_ ownership: Ownership) throws -> LedgerStanding {
         switch try with({ try $0.standing(ownership) }) {
         case .owned: .owned

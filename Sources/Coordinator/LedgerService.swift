@@ -12,10 +12,10 @@ actor LedgerService {
     private let settings: PostgresConnection.Settings
     nonisolated let schema: LedgerSchema
     private var connection: PostgresConnection?
-    /// Where the ledger is, as last seen; nil before the first connection.
+    /// The ledger's place at the last connection; nil before the first one.
     private var place: DatabasePlace?
-    /// The highest epoch of each shard that was seen on this connection. Another one may be to another server, to which a
-    /// failover has gone and where less was committed: what that one says counts.
+    /// The highest epoch of each shard on this connection. After a reconnect the server may be another one, at which a
+    /// failover has lost commits. Then that server's epochs count.
     private var epochs: [ShardID: Epoch] = [:]
 
     init(settings: PostgresConnection.Settings, schema: LedgerSchema) {
@@ -23,8 +23,8 @@ actor LedgerService {
         self.schema = schema
     }
 
-    /// Runs `body` on the connection, which is made when there is none. A broken one is dropped, so that the next call
-    /// connects anew.
+    /// Runs `body` on the connection, and connects first if there is none. A broken connection is dropped, so that the
+    /// next call connects anew.
     func onSession<R: Sendable>(_ body: @Sendable (LedgerSession) throws -> R) throws -> R {
         let session = LedgerSession(try connected(), schema: schema)
         do {
@@ -40,7 +40,7 @@ actor LedgerService {
         try onSession { try body(CoordinatorLedger($0)) }
     }
 
-    /// Runs `body` as `onSession` does, as one who only reads.
+    /// Runs `body` as `onSession` does, with the role that only reads.
     func reading<R: Sendable>(_ body: @Sendable (LedgerReader) throws -> R) throws -> R {
         try onSession { try body(LedgerReader($0)) }
     }
@@ -50,7 +50,7 @@ actor LedgerService {
         connection = nil
         let fresh = try PostgresConnection(settings)
         let here = try DatabasePlace.read(fresh)
-        // An address may lead elsewhere after a reconnect. That heals, as does a server that is away.
+        // After a reconnect an address may lead to another server. That heals, as an outage does.
         if let place, let fault = here.fault(expected: place) {
             throw PostgresError(sqlState: nil, message: "\(fault): nothing is written there")
         }
@@ -79,7 +79,7 @@ extension LedgerService {
         return record
     }
 
-    /// Leases the shard; nil where the ledger refuses.
+    /// Leases the shard; nil if the ledger refuses.
     func lease(_ shard: ShardID, to worker: WorkerID, after epoch: Epoch, _ ownership: Ownership) throws
         -> (lease: Lease, sequence: Int64)?
     {
@@ -97,12 +97,12 @@ extension LedgerService {
 }
 
 extension PostgresConnection.Settings {
-    /// For the ledger's own statements, whose names are looked up in `pg_catalog` alone.
+    /// Settings for the ledger's own statements, whose names are looked up only in `pg_catalog`.
     public static func ledger(_ conninfo: String?) -> Self {
         Self(conninfo: conninfo, applicationName: "coord ledger", setup: PostgresSession.ledger + SearchPath.setup)
     }
 
-    /// For a worker's batches. Their names are looked up in the run's path, once it is known.
+    /// Settings for a worker's batches. Their names are looked up in the run's path, once it is known.
     public static func batches(_ conninfo: String?) -> Self {
         Self(conninfo: conninfo, applicationName: "coord worker", setup: PostgresSession.batches + SearchPath.setup)
     }

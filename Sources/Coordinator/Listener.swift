@@ -2,24 +2,25 @@ import Host
 import Logging
 import ZeroMQ
 
-/// The coordinator's ROUTER socket, from its endpoints to their removal.
+/// The coordinator's ROUTER socket, with its endpoints and their folder.
 final class Listener {
-    /// Between two reports of connections that were refused.
+    /// The time between two reports of refused connections.
     private static let refusalInterval = Duration.seconds(10)
-    /// Milliseconds for what is still queued at the end: farewells. Workers that miss theirs notice the silence.
+    /// Milliseconds for messages that are still queued at the end: farewells. A worker that misses its farewell notices
+    /// the silence.
     private static let linger: Int32 = 200
 
     private let listen: String?
     private var folder: String?
     private var socket: ZeroMQSocket?
-    /// When refused connections were reported last; nil before the first time.
+    /// The time of the last report of refused connections; nil before the first.
     private var reportedAt: Duration?
 
-    /// - Parameter listen: where other workers may join; nil for a private endpoint alone.
+    /// - Parameter listen: the endpoint where other workers may join; nil for only a private endpoint.
     init(listen: String?) { self.listen = listen }
 
-    /// - Parameter local: the workers of this process, which have the private endpoint already.
-    /// - Returns: the socket, and where workers of others can join it.
+    /// - Parameter local: the local workers, which know the private endpoint already.
+    /// - Returns: the socket, and the endpoints where foreign workers can join.
     func open(on loop: SocketLoop, local: LocalWorkers?) throws -> (socket: ZeroMQSocket, endpoints: [String]) {
         let socket = try loop.makeSocket(.router)
         self.socket = socket
@@ -31,7 +32,7 @@ final class Listener {
             if local == nil { endpoints.append(PrivateEndpoint.inside(folder)) }
         }
         if let listen {
-            // Asked once more: the plan took its time.
+            // The endpoint was checked before the plan, which has taken its time.
             try Endpoint.check(listen)
             ConnectionGuard.limit(
                 connectionsBelow: CoordinatorLimits.bound(workers: local?.wanted ?? 0),
@@ -44,7 +45,7 @@ final class Listener {
 
     func close(on loop: SocketLoop) {
         if let socket {
-            // It fails for a socket that is broken, which has nothing queued.
+            // This fails for a broken socket, which has nothing queued.
             try? socket.linger(milliseconds: Self.linger)
             loop.unwatch(socket)
             socket.close()
@@ -57,8 +58,8 @@ final class Listener {
         if let folder { PrivateEndpoint.remove(PrivateEndpoint.inside(folder)) }
     }
 
-    /// Says once in a while that strangers' connections were refused: they must not take the descriptors that the coordinator
-    /// and its own workers need.
+    /// Reports from time to time that foreign connections were refused, since they must not use up the descriptors of
+    /// the coordinator and its own workers.
     func reportRefusals(now: Duration, to log: Logger) {
         guard listen != nil, reportedAt.map({ now >= $0 + Self.refusalInterval }) ?? true else { return }
         let refused = ConnectionGuard.takeRefused()

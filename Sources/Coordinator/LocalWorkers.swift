@@ -8,31 +8,31 @@ import Sharding
 /// it dies, its workers see the end of their input and end. One byte through the pipe admits a worker: until then it
 /// only gets ready, so that processes can start while the job is still being planned.
 ///
-/// It owns the processes, so there is one of it, and whoever has it alone ends them.
+/// This class owns the processes, so exactly one instance exists, and its owner ends them.
 public final class LocalWorkers {
     private struct Child {
         var pid: pid_t
-        /// The end of the pipe that tells the worker that its coordinator is there.
+        /// The coordinator's end of the pipe. It tells the worker that its coordinator lives.
         var leash: Int32
-        /// Readable once the process has ended; -1 where the kernel has no such descriptors.
+        /// A descriptor that is readable once the process has ended; -1 if the kernel has no such descriptors.
         var exit: Int32
         var joined = false
-        /// It may have ended: it is to be asked.
+        /// Whether the process may have ended, so that `reap` asks about it.
         var isSuspect = false
     }
 
-    /// A process that is gone.
+    /// A process that has ended.
     struct Exit {
         var pid: pid_t
-        /// Its descriptor, closed by now.
+        /// The process's descriptor, which is closed already.
         var descriptor: Int32
         var reason: String
         var joined: Bool
     }
 
-    /// Processes that end one after another without joining before the coordinator gives up.
+    /// The number of processes that may end one after another without joining, before the coordinator gives up.
     static let failureLimit = 5
-    /// Between two looks at processes whose end no descriptor tells.
+    /// The time between two looks at all processes, for those without a descriptor that reports their end.
     static let lookInterval = Duration.seconds(1)
 
     /// A folder that only this user can enter, for the workers' endpoint.
@@ -43,19 +43,19 @@ public final class LocalWorkers {
     let wanted: Int
     private var admitted = false
     private var children: [pid_t: Child] = [:]
-    /// Processes that ended one after another without joining.
+    /// The number of processes that have ended one after another without joining.
     private(set) var failures = 0
     private var spawnAfter: Duration = .zero
     private var lookedAt: Duration = .zero
-    /// Descriptors of processes that nobody watches yet.
+    /// Descriptors of new processes that nobody watches yet.
     private var unwatched: [Int32] = []
 
-    /// Spawns the processes. They wait to be admitted.
+    /// Spawns the processes. They wait until they are admitted.
     ///
     /// - Parameters:
     ///   - executable: coord's own program.
-    ///   - environment: added to this process's own.
-    ///   - verbose: whether they say more on standard error.
+    ///   - environment: variables to add to this process's own environment.
+    ///   - verbose: whether the workers write more to standard error.
     public init(executable: String, environment: [String: String], count: Int, verbose: Bool) throws {
         folder = try Endpoint.makePrivateFolder()
         self.executable = executable
@@ -70,40 +70,41 @@ public final class LocalWorkers {
         }
     }
 
-    /// Where they connect to.
+    /// The endpoint that the processes connect to.
     var endpoint: String { PrivateEndpoint.inside(folder) }
 
-    /// Lets the workers connect: the endpoint is there.
+    /// Lets the workers connect, since the endpoint exists now.
     func admit() {
         admitted = true
         for child in children.values { admit(child) }
     }
 
-    /// Ends what was spawned for a run that did not come about.
+    /// Ends the processes of a run that was never opened.
     public func abandon() {
         killAll()
         PrivateEndpoint.remove(endpoint)
     }
 
-    /// Spawns what is missing. Those that were spawned before one could not be are there.
+    /// Spawns the missing processes. If one cannot be spawned, those before it stay.
     func fill(now: Duration) throws {
         guard now >= spawnAfter else { return }
         while children.count < wanted { try spawn() }
     }
 
-    /// Descriptors of the processes that are new since the last call. Each can be read once its process has ended.
+    /// Descriptors of the processes that were spawned since the last call. Each becomes readable once its process has
+    /// ended.
     func takeUnwatched() -> [Int32] {
         defer { unwatched.removeAll() }
         return unwatched
     }
 
-    /// A process's descriptor can be read.
+    /// A process's descriptor has become readable.
     func exitSeen(_ descriptor: Int32) {
         for child in children.values where child.exit == descriptor { children[child.pid]?.isSuspect = true }
     }
 
-    /// Takes notice of processes that have ended. It asks for those whose descriptor says so, and once in a while for all:
-    /// the kernel may have no such descriptors.
+    /// Collects the processes that have ended. It asks about those whose descriptor is readable, and from time to time
+    /// about all, since the kernel may have no such descriptors.
     func reap(now: Duration) -> [Exit] {
         let asksAll = now - lookedAt >= Self.lookInterval
         if asksAll { lookedAt = now }
@@ -117,7 +118,7 @@ public final class LocalWorkers {
             exits.append(Exit(pid: child.pid, descriptor: child.exit, reason: reason, joined: child.joined))
             guard !child.joined else { continue }
             failures += 1
-            // A process that cannot start is not started in a tight loop.
+            // A process that cannot start must not be started again in a tight loop.
             spawnAfter = now + .milliseconds(200) * (1 << min(failures, 5))
         }
         return exits
@@ -149,7 +150,7 @@ public final class LocalWorkers {
 
     private func admit(_ child: Child) {
         var byte: UInt8 = 1
-        // A process that has ended is noticed when it is waited for.
+        // The write fails for a process that has ended. `reap` notices that process.
         _ = write(child.leash, &byte, 1)
     }
 

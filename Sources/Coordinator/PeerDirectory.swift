@@ -1,17 +1,17 @@
 import Report
 import Sharding
 
-/// The workers that have said HELLO: where each is reached, and which process it is.
+/// The workers that have said HELLO, with the address and the process of each.
 ///
-/// It decides nothing and sends nothing. A worker that says HELLO asks to join; it joins once it can work.
+/// The directory decides nothing and sends nothing. A worker that says HELLO asks to join, and joins once it can work.
 struct PeerDirectory {
     struct Peer: Equatable {
         var address: [UInt8]
-        /// When it said HELLO last: one that never gets ready may be gone.
+        /// The time of its last HELLO. A worker that never gets ready may be gone.
         var greetedAt: Duration
-        /// A process that this one has spawned, whose end it sees.
+        /// Whether this process has spawned the worker, and so sees its end.
         var isLocal: Bool
-        /// Which process it is, once it has joined.
+        /// The worker's process, once the worker has joined.
         var process: ProcessName?
     }
 
@@ -19,7 +19,7 @@ struct PeerDirectory {
 
     // MARK: - Events
 
-    /// The worker said HELLO, for the first time or again.
+    /// The worker has said HELLO, for the first time or again.
     mutating func greeted(_ worker: WorkerID, at address: [UInt8], isLocal: Bool, now: Duration) {
         var peer = peers[worker] ?? Peer(address: address, greetedAt: now, isLocal: isLocal)
         peer.address = address
@@ -31,8 +31,8 @@ struct PeerDirectory {
     /// The worker can work.
     mutating func joined(_ worker: WorkerID, as process: ProcessName) { peers[worker]?.process = process }
 
-    /// The worker was heard, by now perhaps at another address.
-    /// - Returns: false where it is not known.
+    /// The worker was heard, perhaps at a new address.
+    /// - Returns: false if the worker is not known.
     mutating func heard(_ worker: WorkerID, at address: [UInt8]) -> Bool {
         guard peers[worker] != nil else { return false }
         peers[worker]?.address = address
@@ -41,8 +41,9 @@ struct PeerDirectory {
 
     mutating func left(_ worker: WorkerID) { peers[worker] = nil }
 
-    /// Time passed: those that asked to join, never did, and are not heard of for longer than `limit`, are forgotten.
-    /// - Returns: them, in the order of their ids.
+    /// Time has passed: the workers that asked to join, never did, and are not heard for longer than `limit` are
+    /// forgotten.
+    /// - Returns: the forgotten workers, in the order of their ids.
     mutating func timePassed(_ limit: Duration, now: Duration) -> [WorkerID] {
         let silent = peers.filter { $0.value.process == nil && now - $0.value.greetedAt > limit }.keys.sorted()
         for worker in silent { peers[worker] = nil }
@@ -56,13 +57,13 @@ struct PeerDirectory {
 
     subscript(worker: WorkerID) -> Peer? { peers[worker] }
 
-    /// The worker that is a process of this one.
+    /// The local worker with this pid.
     func local(pid: Int32) -> WorkerID? {
         peers.first { $0.value.isLocal && $0.value.process?.pid == pid }?.key
     }
 
-    /// Whether a worker that no process of this one is may still be there at the end of the run: it works, or asked to join
-    /// less than `limit` before it.
+    /// Whether a foreign worker may still be there at the end of the run: it works, or asked to join less than `limit`
+    /// before the end.
     func hasForeign(within limit: Duration, of end: Duration) -> Bool {
         peers.values.contains { !$0.isLocal && ($0.process != nil || end - $0.greetedAt < limit) }
     }

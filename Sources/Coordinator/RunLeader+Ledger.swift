@@ -5,14 +5,14 @@ import Logging
 import Report
 import Sharding
 
-// What the ledger says, and what its queue asks for.
+// The ledger's answers, and the actions of the ledger's queue.
 extension RunLeader {
     /// The ledger has answered the task under way.
     mutating func answered(_ answer: LedgerAnswer, now: Duration) -> [LeaderAction] {
         event(now) { leader in
             leader.reports.ledgerAnswered()
             if answer == .refused { return leader.reactToLedger { $0.refused() } }
-            // What follows from the answer waits for its turn behind what waits already.
+            // Requests that follow from the answer are queued behind those that wait already.
             leader.take(answer)
             leader.reactToLedger { $0.answered() }
         }
@@ -26,7 +26,7 @@ extension RunLeader {
         }
     }
 
-    /// What was asked of the ledger last has failed.
+    /// The last request to the ledger has failed.
     mutating func failed(_ failure: LedgerFailure, now: Duration) -> [LeaderAction] {
         event(now) { leader in
             if failure.kind == .busy {
@@ -42,7 +42,7 @@ extension RunLeader {
         event(now) { leader in leader.reactToLedger { $0.pauseEnded() } }
     }
 
-    /// What is written with the task: the figures as they are now.
+    /// The present figures, for tasks that write some.
     func figures(for task: LedgerTask, now: Duration) -> LedgerFigures {
         switch task {
         case .renew: LedgerFigures(rowsPerSecond: reports.report(now: now).rowsPerSecond)
@@ -54,7 +54,7 @@ extension RunLeader {
         }
     }
 
-    /// For `coord status` after the end; the run's own state is written already.
+    /// The workers' figures for `coord status` after the end. The run's own state is written already.
     var lastFigures: [WorkerRecord] {
         reports.everyWorker.map { worker in
             var record = worker.record
@@ -98,7 +98,7 @@ extension RunLeader {
             react { $0.leaseRecorded(lease, worker: worker, sequence: sequence, now: $1) }
         case .leaseRefused(let shard, let worker): react { $0.leaseRefused(shard, worker: worker, now: $1) }
         case .attemptRecorded(let lease, let attempt, let state, let failures):
-            // The ledger keeps the error's text alone, and of an end without one nothing.
+            // The ledger keeps only the error's text, and nothing of an end without an error.
             if attempt.error != nil { reports.attemptEnded(lease.shard, cause: attempt.cause) }
             announce(attempt, of: lease, failed: state == .failed)
             react { $0.attemptRecorded(lease, state: state, failures: failures, now: $1) }
@@ -126,16 +126,17 @@ extension RunLeader {
         react { $0.shardRead(record, now: $1) }
     }
 
-    /// The run was cancelled, and its leases were taken back: whatever workers still have in hand the fence refuses.
+    /// The run was cancelled, and its leases were taken back. The fence refuses the batches that workers still have in
+    /// hand.
     private mutating func obeyCancel() {
         written = .cancelled
         reports.windDownBegan(.cancelled)
-        // The machine would wait for batches that cannot commit.
+        // Without this the machine would wait for batches that cannot commit.
         react { $0.cancelRequested(now: $1) }
         conclude(.cancelled)
     }
 
-    /// Why the database cannot be reached now, which may be another reason than that of the loss.
+    /// Reports why the database cannot be reached now. The reason may differ from that of the loss.
     private mutating func noteAway(_ failure: LedgerFailure?) {
         guard let failure else { return reports.databaseFound() }
         reports.databaseLost(reason: failure.description, isReadOnly: failure.isReadOnly, now: now)

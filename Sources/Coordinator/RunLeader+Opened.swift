@@ -4,7 +4,7 @@ import Job
 import Postgres
 
 extension RunLeader {
-    /// The leader of a run as it was opened.
+    /// Makes the leader of a run that was just opened.
     init(
         _ opened: RunOpening.Opened, _ configuration: CoordinatorService.Configuration, hasLocalWorkers: Bool,
         seed: UInt64

@@ -5,18 +5,18 @@ import Report
 import Sharding
 import Wire
 
-// What workers say, and what becomes of them.
+// The messages of workers, and the ends of workers.
 extension RunLeader {
     mutating func heard(_ event: LinkEvent, now: Duration) -> [LeaderAction] {
         self.event(now) { $0.take(event) }
     }
 
-    /// A process of this one has ended.
+    /// A local worker's process has ended.
     ///
     /// - Parameters:
-    ///   - worker: the worker that it was, where it had joined.
+    ///   - worker: the worker of that process, if it had joined.
     ///   - reason: how it ended, in words.
-    ///   - failures: how many have ended one after another before they joined.
+    ///   - failures: the number of processes that have ended one after another without joining.
     mutating func processEnded(
         _ pid: Int32, worker: WorkerID?, hadJoined: Bool, reason: String, failures: Int, now: Duration
     ) -> [LeaderAction] {
@@ -35,12 +35,12 @@ extension RunLeader {
         }
     }
 
-    /// The processes that were missing are spawned, or, with a fault, not all of them.
+    /// The missing processes were spawned; with a fault, only some of them or none.
     mutating func workersSpawned(fault: String?, now: Duration) -> [LeaderAction] {
         event(now) { $0.reports.localWorkersSpawned(fault: fault) }
     }
 
-    /// Processes of this one end one after another before they join.
+    /// Local processes end one after another without joining.
     mutating func workersCannotStart(now: Duration) -> [LeaderAction] {
         event(now) { leader in
             guard leader.ending == .ahead else { return }
@@ -75,7 +75,7 @@ extension RunLeader {
         }
     }
 
-    /// What keeps workers of others away does not explain why those of this process cannot start.
+    /// Notes why a local worker cannot start. The fault of a foreign worker does not explain that.
     private mutating func noteFault(_ reason: String, of event: LinkEvent) {
         if event.isLocal { localFault = reason }
     }
@@ -99,7 +99,8 @@ extension RunLeader {
         batchRowsReported(held.batchRows)
     }
 
-    /// A timeout has made a worker's batches smaller: the others need not find out by themselves, nor the next coordinator.
+    /// A timeout has made a worker's batches smaller. The other workers and the next coordinator then need not find
+    /// that out themselves.
     private mutating func batchRowsReported(_ rows: Int) {
         guard rows > 0, batchRows == 0 || rows < batchRows else { return }
         batchRows = rows
@@ -122,7 +123,7 @@ extension RunLeader {
 
     mutating func forget(_ worker: WorkerID) {
         reports.workerLeft(worker, now: now)
-        // At the end, one statement is written for all of them.
+        // At the end one statement notes the departure of all workers.
         if ending == .ahead { request(.left(worker)) }
     }
 }

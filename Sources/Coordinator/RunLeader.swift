@@ -5,31 +5,31 @@ import Report
 import Sharding
 import Wire
 
-/// One term of a run's coordinator: everything that a coordinator knows by being the run's owner, and that is worth nothing
-/// to the next.
+/// One term of a run's coordinator: everything that a coordinator knows as the owner of the run, and that is worthless
+/// for the next owner.
 ///
-/// It is a value. Methods are events; each returns the actions that follow. It does no I/O and reads no clock: `now` is the
-/// time since the coordinator began, and never goes back. It joins the two machines, which know nothing of each other, with
-/// the figures for people and the end of the run.
+/// The leader is a value. Its methods are events, and each returns the actions that follow. It does no I/O and reads no
+/// clock: `now` is the time since the coordinator began, and never goes back. It joins the two machines, which know
+/// nothing of each other, with the report and the end of the run.
 struct RunLeader {
     struct Configuration {
         var job = ""
         var rowsEstimated: Int64 = 0
-        /// Rows that earlier terms have done.
+        /// The rows that earlier terms have done.
         var rowsDone: Int64 = 0
-        /// Rows that a batch may have, when a timeout has made batches smaller before; 0 otherwise.
+        /// The row limit of a batch after a timeout of an earlier term; 0 without one.
         var batchRows = 0
-        /// OID of the run's table; nil where its storage is not measured.
+        /// The OID of the run's table; nil if its storage is not measured.
         var tableOID: UInt32?
-        /// Share of HOT updates that the order of work should lead to, 0 to 1; 0 where none is expected.
+        /// The share of HOT updates to expect of the order of work, 0 to 1; 0 if none is expected.
         var expectedHotShare = 0.0
-        /// Whether this process spawns workers itself.
+        /// Whether this process spawns workers.
         var hasLocalWorkers = false
         var dispatch = DispatchStateMachine.Configuration()
         var queue = LedgerQueueStateMachine.Configuration()
     }
 
-    /// Why a term is over.
+    /// The reason why a term is over.
     enum End: Equatable {
         /// The run has ended, or was given back.
         case finished
@@ -45,12 +45,12 @@ struct RunLeader {
 
     let ownership: Ownership
     let configuration: Configuration
-    /// The run's state as this term has last written it.
+    /// The run's state as this term wrote it last.
     var written: RunState = .running
     var reports: ReportModel
-    /// Rows that a batch may have, when a timeout has made batches smaller; 0 otherwise.
+    /// The row limit of a batch after a timeout; 0 without one.
     var batchRows: Int
-    /// Why workers of this process ended before they joined, as far as it is known; empty before.
+    /// The reason why local workers ended before they joined, as far as it is known; empty without one.
     var localFault = ""
     private(set) var ending = Ending.ahead
     private var machine: DispatchStateMachine
@@ -61,7 +61,7 @@ struct RunLeader {
     private var shownAt = Duration.zero
     /// The time of the event under way.
     private(set) var now = Duration.zero
-    /// What follows from the event under way; empty between two events.
+    /// The actions of the event under way; empty between two events.
     private var outbox: [LeaderAction] = []
 
     init(_ ownership: Ownership, _ configuration: Configuration, seed: UInt64) {
@@ -77,12 +77,12 @@ struct RunLeader {
 
     // MARK: - Events
 
-    /// Workers can be heard.
+    /// The coordinator can hear workers from now on.
     mutating func began(now: Duration) -> [LeaderAction] {
         event(now) { $0.request(.dispatch(.reload)) }
     }
 
-    /// Ask the workers to finish their batches, then stop. The run can be resumed.
+    /// The run is to be drained: workers finish their batches, then the coordinator stops. The run can be resumed.
     mutating func drainRequested(now: Duration) -> [LeaderAction] {
         event(now) { leader in
             leader.reports.windDownBegan(.draining)
@@ -94,18 +94,19 @@ struct RunLeader {
         event(now) { leader in
             switch leader.ending {
             case .ahead: leader.tick()
-            // The database may be away.
+            // The database may be away, so the conditions are shown again.
             case .releasing: leader.show()
             case .parting, .recording, .recorded, .over: break
             }
         }
     }
 
-    /// Workers leave by themselves; the ones that do not are ended. Meanwhile their last figures are written.
+    /// Looks after the workers at the end: they leave by themselves, and those that do not are ended. In the meantime
+    /// their last figures are written.
     ///
     /// - Parameters:
-    ///   - haveSaidGoodbye: no worker is left that could be told anything; some processes may still be there.
-    ///   - areGone: no worker is left.
+    ///   - haveSaidGoodbye: whether no worker is left that could be told anything. Some processes may still be there.
+    ///   - areGone: whether no worker is left.
     mutating func workersLookedAfter(haveSaidGoodbye: Bool, areGone: Bool, now: Duration) -> [LeaderAction] {
         event(now) { leader in
             switch leader.ending.workersLookedAfter(haveSaidGoodbye: haveSaidGoodbye, areGone: areGone, now: now) {
@@ -119,7 +120,7 @@ struct RunLeader {
     /// The workers' last figures are written, or cannot be.
     mutating func figuresWritten(now: Duration) -> [LeaderAction] { event(now) { $0.ending.figuresWritten() } }
 
-    /// The coordinator ends, for a reason of its own.
+    /// The coordinator ends for a reason that the leader does not know.
     mutating func serviceEnded() {
         ending.ended()
         queue.serviceEnded()
@@ -131,9 +132,9 @@ struct RunLeader {
     var wantsWorkers: Bool { ending == .ahead && (machine.phase == .dispatching || machine.phase == .loading) }
     var isDispatching: Bool { machine.phase == .dispatching }
 
-    /// How far the run is at `now`.
+    /// The report of the run at `now`.
     ///
-    /// - Parameter counts: by the ledger; nil for what the machine knows.
+    /// - Parameter counts: the ledger's counts of shards; nil for the machine's counts.
     func report(now: Duration, counts: ShardCounts? = nil) -> RunReport {
         var reports = reports
         reports.shardsCounted(counts ?? machine.counts)
@@ -171,14 +172,14 @@ struct RunLeader {
         let reason: CoordinatorError? = if case .stopped(let reason) = outcome { .cannotGoOn(reason) } else { nil }
         guard ending.begun(reason, now: now) else { return }
         emit(.dismissAll)
-        // Written with the last shard, by the ledger's own count.
+        // The ledger has written the state together with the last shard, by its own count.
         if case .concluded(let done, let failed) = outcome {
             written = failed == 0 ? .complete : done > 0 ? .partial : .failed
         }
         reactToLedger { $0.runEnded(outcome) }
     }
 
-    /// The ledger has the run back, as far as it can.
+    /// The ledger has the run back, or could not take it back.
     mutating func released() { ending.released() }
 
     mutating func end(_ end: End) {

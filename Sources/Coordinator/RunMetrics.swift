@@ -2,7 +2,7 @@ import Metrics
 import Report
 import Sharding
 
-/// A run's figures for whatever collects metrics in this process.
+/// A run's figures for a metrics backend in this process.
 struct RunMetrics {
     private let shardsDone: Counter
     private let attemptsEnded: Counter

@@ -6,9 +6,10 @@ import Preflight
 import Sharding
 import Specification
 
-// What a run is bound to when it is made, and whether that still holds when it is taken up again.
+// The binding of a run: made with the run, and checked when the run is taken up again.
 extension RunOpening {
-    /// Settings of a session that the job's SQL may depend on: recorded, so that all workers of the run have the same.
+    /// Session settings that the job's SQL may depend on. They are recorded, so that all workers of the run use the
+    /// same.
     private static let recordedSettings = [
         "TimeZone", "DateStyle", "IntervalStyle", "extra_float_digits", "bytea_output", "xmlbinary", "xmloption",
         "lc_monetary",
@@ -16,7 +17,7 @@ extension RunOpening {
         "timezone_abbreviations",
     ]
 
-    /// - Parameter searchPath: along which the job's names were looked up.
+    /// - Parameter searchPath: the path along which the job's names were looked up.
     static func definition(
         _ job: Job, _ findings: Preflight.Findings, plan: ShardPlan, searchPath: String,
         _ connection: PostgresConnection
@@ -35,10 +36,10 @@ extension RunOpening {
             settings: settings)
     }
 
-    /// Refuses a run whose table is not the one that it was made for.
+    /// Refuses a run whose table was replaced or changed.
     ///
-    /// - Parameter target: what the job is resolved to now; nil where it is not yet.
-    /// - Returns: a note, where a column has another type by now: the run goes on with it.
+    /// - Parameter target: the job as it is resolved now; nil before that.
+    /// - Returns: a note if a column has another type now. The run then goes on with that type.
     static func checkBinding(of record: RunRecord, _ session: LedgerSession, resolvedTo target: Target? = nil) throws
         -> BindingFault?
     {
@@ -54,8 +55,8 @@ extension RunOpening {
         return fault
     }
 
-    /// Binds a run that is taken up: one of an earlier version, or one whose columns have other types by now. Fixes the end of
-    /// the key space, where it is still open.
+    /// Binds a run that is taken up: a run of an earlier version has no binding, and columns may have other types now.
+    /// Also fixes the end of the key space if it is still open.
     static func bind(
         _ record: RunRecord, _ ownership: Ownership, _ job: Job, _ findings: Preflight.Findings,
         _ session: LedgerSession
@@ -74,8 +75,8 @@ extension RunOpening {
         return try CoordinatorLedger(session).fixEnd(at: end, ownership) ? end : nil
     }
 
-    /// The order of a run is that of its first coordinator: a shard that was begun in one cannot go on in another. A run of an
-    /// earlier version goes by the key.
+    /// The order of a run, which its first coordinator has chosen: a shard that was begun in one order cannot go on in
+    /// another. A run of an earlier version goes in key order.
     private static func order(of record: RunRecord, _ findings: Preflight.Findings, _ session: LedgerSession) throws
         -> Comb?
     {

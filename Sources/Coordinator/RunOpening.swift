@@ -7,29 +7,29 @@ public import Postgres
 import Preflight
 public import Sharding
 
-/// From a job or a run's number to a run that this process owns.
+/// Opens a run: from a job or a run's number to a run that this process owns.
 public struct RunOpening: Sendable {
     /// A run that this process owns.
     public struct Opened: Sendable {
         public var ownership: Ownership
         public var job: Job
         public var rowsEstimated: Int64
-        /// Rows that were done before.
+        /// The rows that were done before the run was opened.
         public var rowsDone: Int64
         /// Shards by state when the run was opened.
         public var counts: ShardCounts
-        /// An earlier run goes on.
+        /// Whether this is an earlier run that goes on.
         public var resumed: Bool
         public var warnings: [String]
         var systemIdentifier: String
         var database: String
-        /// Rows that a batch may have, when a timeout has made batches smaller before; 0 otherwise.
+        /// The row limit of a batch after an earlier timeout; 0 without one.
         var batchRows: Int
-        /// The run's table as it was found, and its last key.
+        /// The run's table as it was found now; `endKey` is the run's last key.
         var target: Target
         var endKey: Key?
         var searchPath: String
-        /// Share of HOT updates that the run's order of work should lead to, 0 to 1; 0 where none is expected.
+        /// The share of HOT updates to expect of the run's order of work, 0 to 1; 0 if none is expected.
         var expectedHotShare = 0.0
 
         public var shards: Int { counts.total }
@@ -52,7 +52,7 @@ public struct RunOpening: Sendable {
     let host: String
     let pid: Int32
 
-    /// - Parameter schema: the ledger's.
+    /// - Parameter schema: the ledger's schema.
     public init(settings: PostgresConnection.Settings, schema: LedgerSchema, host: String, pid: Int32) {
         ledger = LedgerService(settings: settings, schema: schema)
         var generator = SystemRandomNumberGenerator()
@@ -76,7 +76,7 @@ public struct RunOpening: Sendable {
 
     /// Starts the job: resumes its unfinished run when the definition is the same, or makes a new run.
     ///
-    /// - Parameter new: cancel an unfinished run of the job and make a new one.
+    /// - Parameter new: whether to cancel an unfinished run of the job and make a new one.
     /// - Throws: `LedgerError` with code `wrongState` when the definition has changed meanwhile.
     public func start(_ job: Job, file: String, workers: Int, new: Bool) async throws -> Opened {
         let (coordinator, host, pid) = (coordinator, host, pid)
@@ -87,7 +87,7 @@ public struct RunOpening: Sendable {
             try Self.outlast(try LedgerReader(session).unfinishedRun(named: job.name), session, host: host)
             var unfinished = try LedgerReader(session).unfinishedRun(named: job.name)
             if let run = unfinished, run.coordinator == nil, run.cancelAsked {
-                // Its coordinator was asked to, and stopped before it did.
+                // An earlier coordinator was asked to cancel the run, and stopped before it did.
                 try RunCancellation(session).cancel(run.id)
                 unfinished = nil
             }
@@ -142,7 +142,7 @@ public struct RunOpening: Sendable {
 
     /// Takes an unfinished run over, with the job as the ledger has it.
     ///
-    /// - Parameter check: a further check of the job, before anything is written.
+    /// - Parameter check: a further check of the job before anything is written.
     public func resume(_ id: RunID, check: @Sendable (Job) throws -> Void) async throws -> Opened {
         let (coordinator, host, pid) = (coordinator, host, pid)
         return try await ledger.onSession { session in
@@ -166,7 +166,7 @@ public struct RunOpening: Sendable {
         }
     }
 
-    /// - Returns: a note where the ledger is a new one beside another, which may be meant.
+    /// - Returns: a note if the new ledger is not the only one in the database, since that may be a mistake.
     private static func install(_ session: LedgerSession) throws -> String? {
         let installation = LedgerInstallation(session)
         let others = try installation.installedVersion() == 0 ? installation.others() : []
@@ -176,10 +176,11 @@ public struct RunOpening: Sendable {
             + others.map(\.quoted).joined(separator: ", ") + " too: the runs of one know nothing of the other's"
     }
 
-    /// How long a dead coordinator's session may take to end, in tries of 100 ms.
+    /// The number of tries, 100 ms apart, until a dead coordinator's session must have ended.
     private static let mourning = 50
 
-    /// Waits for the session of a coordinator of this host whose process is dead: the server notices a moment later.
+    /// Waits until the session of a dead coordinator of this host has ended: the server notices the death a moment
+    /// later.
     private static func outlast(_ run: RunRecord?, _ session: LedgerSession, host: String) throws {
         guard let run else { return }
         for _ in 0..<mourning {
@@ -190,15 +191,15 @@ public struct RunOpening: Sendable {
         }
     }
 
-    /// Checks a job whose names are looked up in the role's own path, as its author would in a session of theirs.
+    /// Checks a job. Its names are looked up in the role's own path, as in a session of the job's author.
     private static func check(_ job: Job, file: String, _ session: LedgerSession) throws -> Preflight.Findings {
         try Preflight.check(
             job, file: file, searchPath: try session.connection.ownSearchPath(), ledger: session.schema,
             session.connection)
     }
 
-    /// Shards of several whole stretches where the rows are done stripe by stripe, since the last stretch of each is cut short;
-    /// but no fewer than there are workers.
+    /// The number of shards of a run stripe by stripe. Each shard gets several whole stretches, since its last stretch
+    /// is cut short; but there are no fewer shards than workers.
     private static func automaticCount(_ job: Job, _ findings: Preflight.Findings, workers: Int) -> Int {
         func count(_ batchRows: Int) -> Int {
             ShardPlan.automaticCount(workers: workers, rows: findings.tableRows, batchRows: batchRows)
@@ -246,7 +247,7 @@ public struct RunOpening: Sendable {
 }
 
 extension RunOpening {
-    /// The batch of a set job, inside a range with both ends, as a script for another client.
+    /// The batch of a `set` job as a script for another client, for a range with two closed ends.
     package func batchScript(_ job: Job, file: String) async throws -> (prepare: String, execute: String) {
         try await ledger.onSession { session in
             let findings = try Self.check(job, file: file, session)

@@ -4,16 +4,17 @@ import Sharding
 import Wire
 import ZeroMQ
 
-/// The messages between a coordinator and its workers: who is where, and what comes from whom.
+/// Carries the messages between a coordinator and its workers, and knows the address of each worker.
 ///
-/// It answers what needs no decision about the run: it welcomes or refuses whoever says HELLO, answers heartbeats, and has
-/// strangers introduce themselves. All else is an event for the run's leader. It belongs to the socket loop's thread.
+/// It answers what needs no decision about the run: it welcomes or refuses a worker that says HELLO, answers
+/// heartbeats, and asks strangers to say HELLO. Everything else is an event for the run's leader. It belongs to the
+/// socket loop's thread.
 final class WorkerLink {
-    /// Between two looks for those that never got ready.
+    /// The time between two looks for workers that never got ready.
     static let lookInterval = Duration.seconds(1)
 
     private let admission: Admission
-    /// How long one that asked to join may be silent before it is forgotten.
+    /// How long a worker that asked to join may be silent before it is forgotten.
     private let patience: Duration
     private let ownsProcess: (ProcessName) -> Bool
     private let log: Logger
@@ -21,7 +22,7 @@ final class WorkerLink {
     private var peers = PeerDirectory()
     private var lookedAt = Duration.zero
 
-    /// - Parameter ownsProcess: whether this process has spawned that one.
+    /// - Parameter ownsProcess: whether this process has spawned the process with that pid.
     init(
         admission: Admission, patience: Duration, log: Logger,
         ownsProcess: @escaping (ProcessName) -> Bool
@@ -32,15 +33,16 @@ final class WorkerLink {
         self.ownsProcess = ownsProcess
     }
 
-    /// Messages go over this socket from now on.
+    /// Sends and receives over this socket from now on.
     func open(_ socket: any FrameSocket) { self.socket = socket }
 
-    /// Nothing is received or sent any more.
+    /// Sends and receives nothing any more.
     func close() { socket = nil }
 
     // MARK: - Receiving
 
-    /// Takes all messages that have come, one after another: what follows from one may change how the next is taken.
+    /// Takes all messages that have come, one after another: what follows from one message may change how the next is
+    /// handled.
     func receive(now: Duration, _ deliver: (LinkEvent) -> Void) {
         do {
             while let frames = try socket?.receive() {
@@ -101,13 +103,13 @@ final class WorkerLink {
 
     // MARK: - Sending
 
-    /// Where it does not arrive, a later message says the same.
+    /// Sends a message. If it does not arrive, a later message says the same.
     func send(_ message: CoordinatorMessage, to worker: WorkerID) {
         guard let address = peers[worker]?.address else { return }
         send(message, at: address)
     }
 
-    /// Also to those that have not joined yet.
+    /// Sends a message to all workers, including those that have not joined yet.
     func sendToAll(_ message: CoordinatorMessage) {
         for address in peers.addresses { send(message, at: address) }
     }
@@ -116,7 +118,7 @@ final class WorkerLink {
         do {
             try socket?.send([address, message.encoded()])
         } catch let error as ZeroMQError where error.isUnreachable || error.isFull {
-            // The worker is gone or stuck: its heartbeats, or their absence, say what follows.
+            // The worker is gone or stuck. Its heartbeats, or their absence, decide what follows.
             log.debug("not sent: \(error)")
         } catch {
             log.error("not sent: \(error)")
@@ -125,22 +127,22 @@ final class WorkerLink {
 
     // MARK: - Workers that are gone
 
-    /// The worker is taken for dead.
-    /// - Returns: what it was, where it had asked to join.
+    /// Forgets a worker that is taken for dead.
+    /// - Returns: what is known of the worker, if it had asked to join.
     func forget(_ worker: WorkerID) -> PeerDirectory.Peer? {
         defer { peers.left(worker) }
         return peers[worker]
     }
 
-    /// A process that this one has spawned has ended.
-    /// - Returns: the worker that it was, where it had joined.
+    /// A local process has ended.
+    /// - Returns: the worker of that process, if it had joined.
     func processEnded(_ pid: Int32) -> WorkerID? {
         guard let worker = peers.local(pid: pid) else { return nil }
         peers.left(worker)
         return worker
     }
 
-    /// Forgets those that asked to join, never did, and are not heard of any more.
+    /// Forgets the workers that asked to join, never did, and are not heard any more.
     func timePassed(now: Duration) -> [LinkEvent] {
         guard now - lookedAt >= Self.lookInterval else { return [] }
         lookedAt = now
@@ -149,10 +151,9 @@ final class WorkerLink {
 
     // MARK: - Queries
 
-    /// Nobody is left that could be told anything.
+    /// Whether no worker is left that could be told anything.
     var isEmpty: Bool { peers.isEmpty }
 
-    /// Whether a worker that is no process of this one may still be there: it works, or had asked to join not long before
-    /// `end`.
+    /// Whether a foreign worker may still be there: it works, or had asked to join not long before `end`.
     func hasForeign(at end: Duration) -> Bool { peers.hasForeign(within: patience, of: end) }
 }

@@ -2,8 +2,8 @@ import Postgres
 import Sharding
 
 extension CoordinatorLedger {
-    /// Measures the table of a run, and keeps that beside what was measured when the run began.
-    /// - Returns: nil where the table is not there any more.
+    /// Measures the table of a run, and notes the figures beside those of the run's beginning.
+    /// - Returns: nil if the table does not exist any more.
     package func measureStorage(_ ownership: Ownership, tableOID: UInt32) throws -> StorageMeasure? {
         try session.first(MeasureStorage(ownership: ownership, tableOID: tableOID)) ?? nil
     }

@@ -32,7 +32,7 @@ package struct LedgerReader: LedgerRole {
         try session.rows(ReadWorkers(run: run, includesGone: includeGone))
     }
 
-    /// What has become of the table's storage since a run began; nil where nothing was measured.
+    /// The change of the table's storage since the run began; nil if it was not measured.
     package func storage(of run: RunID) throws -> StorageChange? { try session.first(ReadStorage(run: run)) ?? nil }
 
     /// The number of a run's rows whose update the database suppressed.

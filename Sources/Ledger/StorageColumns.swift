@@ -1,15 +1,15 @@
 import Sharding
 
-/// What a run's row holds of its table's storage.
+/// The figures of a table's storage in a run's row.
 struct StorageColumns {
-    /// Of a JSON document, each figure of both moments as a column.
+    /// The figures in a JSON document as columns, for the run's beginning and for the last measurement.
     static func list(of document: String) -> String {
         ["begin", "last"].flatMap { moment in
             Moment.names.map { "(\(document) -> '\(moment)' ->> '\($0)')::bigint AS \(moment)_\($0)" }
         }.joined(separator: ", ")
     }
 
-    /// The figures of this moment, as a JSON object. Parameters: $1 run, $2 OID of its table.
+    /// The present figures as a JSON object. Parameters: $1 the run, $2 the OID of its table.
     static func measured(_ ledger: String) -> String {
         """
         SELECT jsonb_build_object('heap', pg_relation_size(c.oid), 'indexes', pg_indexes_size(c.oid),
@@ -29,7 +29,7 @@ struct StorageColumns {
         last = try Moment("last", columns)
     }
 
-    /// Nil where nothing was measured.
+    /// Nil if nothing was measured.
     func change(_ row: LedgerRow) throws(LedgerError) -> StorageChange? {
         guard let begin = try begin.figures(row), let last = try last.figures(row) else { return nil }
         return StorageChange(begin: begin, last: last)

@@ -4,55 +4,58 @@ import Ledger
 import Postgres
 import Sharding
 
-/// In which order the rows of a shard are done, why, and what is to be expected of it.
+/// The order in which the rows of a shard are done, the reason for it, and the expected effects.
 public struct OrderChoice: Sendable, Equatable {
-    /// Nil in the key's order.
+    /// Nil for the key's order.
     public var comb: Comb?
     public var reason: String
-    /// What may keep the comb from what is expected of it, or the table from HOT updates at all: an index, an old snapshot.
+    /// What may keep the comb from its expected effect, or the table from HOT updates altogether, such as an index or
+    /// an old snapshot.
     public var obstacles: [String]
     public var expected: Expected
 
-    /// What a run over the whole table leads to, as far as the table tells.
+    /// The effects of a run over the whole table, as far as the table shows them.
     public struct Expected: Sendable, Equatable {
-        /// Share of the updates whose new version stays on its page, 0 to 1.
+        /// The share of the updates whose new version stays on its page, 0 to 1.
         public var hotShare: Double
-        /// Size of the table's file afterwards, as a multiple of now.
+        /// The size of the table's file after the run, as a multiple of its present size.
         public var heapGrowth: Double
-        /// Size of each index that holds no changed column, as a multiple of now.
+        /// The size of each index that holds no changed column, as a multiple of its present size.
         public var indexGrowth: Double
 
         /// Bytes of the write-ahead log for each changed row: images of whole pages, and what each row adds.
         public var walBytesPerRow: Int64
     }
 
-    /// Pages of a table below which its growth is no matter.
+    /// The number of pages below which a table's growth does not matter.
     static let leastPages: Int64 = 1024
-    /// Rows on a page below which one row in several is a large part of it.
+    /// The number of rows on a page below which the rows of one stripe are a large part of the page.
     static let leastRowsOnPage = 4.0
-    /// The least share of the rows that the job's condition has to leave.
+    /// The least share of the table's rows that must meet the job's condition.
     static let leastShare = 0.3
-    /// Stripes of a stretch: fewer leave more rows without room, more have a batch touch more pages.
+    /// The stripes of a stretch. With fewer stripes more rows find no room; with more stripes a batch touches more
+    /// pages.
     static let stripes = 4...16
-    /// Rows of a batch: few, so that the statements in flight are over soon. With eight workers on two cores, 1,000 rows left 57 %
-    /// of the updates HOT, 300 rows 76 %, 150 rows 83 %, 100 rows 84 %, 60 rows 86 %, at nearly the same speed.
+    /// The rows of a batch: few, so that the statements in flight end soon. With eight workers on two cores, 1,000 rows
+    /// left 57 % of the updates HOT, 300 rows 76 %, 150 rows 83 %, 100 rows 84 %, 60 rows 86 %, at nearly the same
+    /// speed.
     static let batchRows = 100
-    /// Rows of a batch that a transform computes: the more rows a statement writes, the less its round trips weigh.
+    /// The rows of a batch that a transform computes. A write of more rows spreads the cost of its round trips.
     static let transformRows = 300
-    /// Batches of a stripe, while which a page rests.
+    /// The batches of a stripe. A page rests while they run.
     static let batchesOfStripe = 4
-    /// Age of a snapshot from which on it is told, in seconds.
+    /// The age in seconds from which a snapshot is told.
     static let oldSnapshot = 10
-    /// Old snapshots that are told of.
+    /// The most old snapshots that are told.
     static let snapshotLimit = 3
 }
 
 extension OrderChoice {
-    /// Chooses the order for a job, or says what the one that the job asks for will lead to.
+    /// Chooses the order for a job. If the job asks for an order, it only says what that order leads to.
     ///
     /// - Parameters:
-    ///   - rows: of the table; `estimated`: those that the job's condition leaves.
-    ///   - seconds: age of a snapshot from which on it is told; `limit`: of how many.
+    ///   - rows: the rows of the table; `estimated`: the rows that meet the job's condition.
+    ///   - seconds: the age from which a snapshot is told; `limit`: the most snapshots that are told.
     static func choose(
         _ target: Target, _ job: Job, rows: Int64, estimated: Int64, snapshotsFrom seconds: Int = oldSnapshot,
         limit: Int = snapshotLimit, _ connection: PostgresConnection
@@ -65,7 +68,7 @@ extension OrderChoice {
         func inKeyOrder(_ reason: String) -> OrderChoice {
             OrderChoice(
                 comb: nil, reason: reason, obstacles: obstacles,
-                // Each new version goes to the end of the file, and into every index.
+                // Each new version goes to the end of the file, and needs an entry in every index.
                 expected: Expected(
                     hotShare: 0, heapGrowth: 2, indexGrowth: 2, walBytesPerRow: table.walBytes(hotShare: 0)))
         }
@@ -99,7 +102,8 @@ extension OrderChoice {
             stripes: stripes, rule: rule, batchRows: batchRows,
             stretchRows: min(Comb.stretchLimit, stripes * Self.batchesOfStripe * batchRows))
         let moved = max((rule == .hash ? 1.6 : 1) / Double(stripes), 1 / max(1, table.rowsOnPage))
-        // What was measured: `docs/benchmarks.md`. An index keeps its size while about one update in seven goes into it.
+        // The formulas follow the measurements in `docs/benchmarks.md`. An index keeps its size while it gets an entry
+        // for about one update in seven.
         let hotShare = table.indexes.isEmpty ? max(0, min(0.95 - moved, table.roomForPlaces)) : 0
         return OrderChoice(
             comb: comb, reason: asked == nil ? "HOT updates are possible" : "the job says so", obstacles: obstacles,
@@ -109,8 +113,8 @@ extension OrderChoice {
                 walBytesPerRow: table.walBytes(hotShare: hotShare)))
     }
 
-    /// A program is given as many rows at a time as the job says: it may count on that, and while it computes nothing is in
-    /// flight.
+    /// A program gets as many rows at a time as the job says, since it may rely on that number. While it computes, no
+    /// statement is in flight.
     private static func limit(for change: Job.Change) -> Int {
         switch change {
         case .set: batchRows
@@ -119,23 +123,23 @@ extension OrderChoice {
         }
     }
 
-    /// What is to be known of a table.
+    /// What the choice of the order needs to know of a table.
     private struct Table {
         var pages: Int64
         var rowsOnPage: Double
-        /// Columns that the job changes, and indexes that hold them.
+        /// The changed columns that indexes hold, each with one such index.
         var indexes: [(index: String, column: String)]
-        /// Neighbours by key share their pages.
+        /// Whether rows with neighbouring keys share pages.
         var isInKeyOrder: Bool
-        /// The last column's remainders of some keys, where it is an integer.
+        /// The values of the key's last column in the sample, if it is an integer.
         private var numbers: [Int64]
         private var indexCount: Int64
         private var pageBytes: Int64
         private var imageShare: Double
-        /// The role may see on which page a row lies.
+        /// Whether the role may see on which page a row lies.
         var isVisible: Bool
 
-        /// Keys that are looked at at either end of the table.
+        /// The number of keys in the sample from each end of the table.
         private static let sample = 2000
 
         init(_ target: Target, rows: Int64, _ connection: PostgresConnection) throws {
@@ -178,8 +182,8 @@ extension OrderChoice {
             isInKeyOrder = rowsOnPage > 0 && pagesSeen <= 3 * seen / rowsOnPage + 4
         }
 
-        /// One image of each page, and then for a row that stays on its page little more than what changed, for one that
-        /// moves all of it and an entry in each index.
+        /// The write-ahead log has one image of each page. For a row that stays on its page it then has little more
+        /// than the change; for a row that moves, the whole row and an entry in each index.
         func walBytes(hotShare: Double) -> Int64 {
             let row = Double(pageBytes) / max(1, rowsOnPage)
             let moved = row + 130 + Double(indexCount) * 90
@@ -192,8 +196,8 @@ extension OrderChoice {
                 case .set(let assignments): assignments.map(\.column)
                 case .compute(_, let writes): writes
                 }
-            // From 16 on, an index that only sums pages up needs no entry for a new version on its page. Expressions
-            // and conditions of an index name their columns in pg_depend.
+            // From PostgreSQL 16 on, a BRIN index needs no entry for a new version on the same page. Expressions and
+            // conditions of an index name their columns in pg_depend.
             let result = try connection.execute(
                 """
                 SELECT DISTINCT ON (a.attnum) pg_catalog.quote_ident(c.relname), pg_catalog.quote_ident(a.attname)
@@ -210,16 +214,16 @@ extension OrderChoice {
             return (0..<result.rows).map { (result.text($0, 0) ?? "", result.text($0, 1) ?? "") }
         }
 
-        /// Share of a page's rows for whose new versions it has places left.
+        /// The share of a page's rows for whose new versions the page has places left.
         ///
-        /// A page takes as many places as rows without a column would fill it (`MaxHeapTuplesPerPage`: 24 bytes of header, 4 of the
-        /// place), and a HOT update needs one more for its row, for good.
+        /// A page has as many places as rows without a column would fill it (`MaxHeapTuplesPerPage`: 24 bytes of header
+        /// and 4 of the place for each row). A HOT update takes one more place for its row, permanently.
         var roomForPlaces: Double {
             let places = Double((pageBytes - 24) / 28)
             return rowsOnPage > 0 ? max(0, places - rowsOnPage) / rowsOnPage : 1
         }
 
-        /// Whether no remainder comes much more often than another.
+        /// Whether all remainders are about equally frequent.
         func hasEvenRemainders(_ stripes: Int) -> Bool {
             guard numbers.count >= 100 else { return false }
             var counts = Array(repeating: 0, count: stripes)

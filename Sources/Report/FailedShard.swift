@@ -5,7 +5,8 @@ public struct FailedShard: Sendable, Equatable {
     public var shard: ShardID
     public var range: KeyRange
     public var error: String
-    /// The same as values. Empty where it failed under an earlier coordinator: the ledger has the text alone.
+    /// The same error as values. Empty if the shard failed under an earlier coordinator: the ledger keeps only the
+    /// text.
     public var cause: FailureCause
 
     public init(shard: ShardID, range: KeyRange, error: String, cause: FailureCause = FailureCause()) {

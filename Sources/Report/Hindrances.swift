@@ -1,14 +1,14 @@
 import Sharding
 
-/// What holds a run up, but for what its workers' own figures say. Each member is set by what begins it, and cleared by
-/// what ends it, so that none can overwrite another.
+/// The causes of conditions, apart from the figures of workers. Each member is set by the event that begins it and
+/// cleared by the event that ends it, so that none can overwrite another.
 struct Hindrances: Sendable {
-    /// Something about the ledger that heals.
+    /// A trouble with the ledger that passes.
     struct Trouble: Sendable {
         var since: Duration
-        /// As of now: it may change while the trouble lasts.
+        /// The newest reason: it may change while the trouble lasts.
         var reason: String
-        /// The server is there, and takes no writes.
+        /// Whether the server is there, but takes no writes.
         var isReadOnly = false
     }
 
@@ -23,7 +23,7 @@ struct Hindrances: Sendable {
         var reason: String
     }
 
-    /// The most workers that ask to join whose problems are remembered: any process may say HELLO.
+    /// The most workers whose problem is remembered before they have joined: any process may say HELLO.
     static let beginnerLimit = 1024
 
     var windDown: WindDown?
@@ -38,7 +38,7 @@ struct Hindrances: Sendable {
         self.windDown = windDown
     }
 
-    /// - Parameter beginner: nil where nothing is wrong by now.
+    /// - Parameter beginner: nil if the worker has no problem any more.
     mutating func asked(_ worker: WorkerID, _ beginner: Beginner?) {
         if beginner != nil, beginners[worker] == nil, beginners.count >= Self.beginnerLimit { return }
         beginners[worker] = beginner

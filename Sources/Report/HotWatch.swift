@@ -1,17 +1,18 @@
 import Sharding
 
-/// Watches whether as many updates are HOT as the order of work should lead to.
+/// Watches whether enough of the updates are HOT: at least half of the share that the order of work leads one to
+/// expect.
 struct HotWatch: Sendable, Equatable {
-    /// The share of updates that were HOT lately, where that is too few.
+    /// The latest share of HOT updates, if it was too small.
     struct Shortfall: Sendable, Equatable {
         var share: Double
         var expected: Double
         var holder: String?
     }
 
-    /// How long the share is looked at.
+    /// The time over which a share is measured.
     static let span = Duration.seconds(30)
-    /// Updates in that time below which the share tells nothing.
+    /// The least number of updates in that time from which a share says something.
     static let least: Int64 = 1000
 
     private var begin: (figures: StorageFigures, at: Duration)?

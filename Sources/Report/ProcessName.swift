@@ -1,6 +1,6 @@
-/// Which process a worker is.
+/// The host and pid of a worker's process.
 public struct ProcessName: Hashable, Sendable {
-    /// As the worker named it: not safe to print before a view has cleaned it.
+    /// The name by which the worker calls its host. It is not safe to print before a view has cleaned it.
     public var host: String
     public var pid: Int32
 

@@ -19,7 +19,7 @@ struct RateMeter: Sendable {
     init(start: Duration) { self.start = start }
 
     mutating func recorded(_ count: Int64, now: Duration) {
-        // A `now` before the newest bucket counts into that one: the clock is the caller's, and may repeat itself.
+        // A `now` before the newest bucket counts into that bucket: the caller's clock may repeat itself.
         let bucket = max(newest, Int64(seconds(at: now) * Double(Self.bucketsPerSecond)))
         var stale = max(newest + 1, bucket - Int64(Self.bucketCount) + 1)
         while stale <= bucket {

@@ -1,15 +1,17 @@
 public import Sharding
 
-/// Folds what happens in a run into reports: what workers say, what the ledger says, and what holds the run up.
+/// Makes reports of a run's events: what workers say, what the ledger says, and what hinders the run.
 ///
-/// Times are since any fixed moment, one for all calls, and never go back: an earlier one counts as the latest so far.
+/// Times count from any fixed moment, which is the same for all calls. They never go back: an earlier time counts as
+/// the latest one so far.
 public struct ReportModel: Sendable {
-    /// The most workers that have left which are remembered for `everyWorker`; beyond it, the lowest peak is forgotten.
+    /// The most workers that are remembered for `everyWorker` after they have left. Beyond it the worker with the
+    /// lowest peak is forgotten.
     static let departedLimit = 1024
-    /// The most rows, or bytes, that one number counts as (2^44). Sums of more than 2^19 such wrap, but never trap:
-    /// what a worker claims must not end the coordinator.
+    /// The highest number of rows or bytes that one figure counts as (2^44). A sum of more than 2^19 such figures
+    /// wraps, but never traps: a worker's claims must not end the coordinator.
     static let countLimit: Int64 = 1 << 44
-    /// The most shards whose last error's cause is remembered; of the others the error's text is left.
+    /// The most shards whose last error is remembered as values. Of other shards only the error's text is known.
     static let causeLimit = 1000
 
     private struct KnownWorker {
@@ -22,7 +24,7 @@ public struct ReportModel: Sendable {
     private let run: RunID
     private let job: String
     private let rowsEstimated: Int64
-    /// This coordinator starts workers itself, so it does not wait until some join.
+    /// Whether this coordinator starts workers itself. Then it does not wait for others to join.
     private let startsWorkers: Bool
     private let start: Duration
     private var latest: Duration
@@ -58,7 +60,7 @@ public struct ReportModel: Sendable {
 
     // MARK: - The workers' events
 
-    /// A worker said HELLO and can work. One that was here before keeps its rows and its peak.
+    /// A worker has said HELLO and can work. A worker that was here before keeps its rows and its peak.
     public mutating func workerJoined(_ id: WorkerID, _ process: ProcessName, now: Duration) {
         advance(to: now)
         hindrances.asked(id, nil)
@@ -75,16 +77,16 @@ public struct ReportModel: Sendable {
         workers[id] = worker
     }
 
-    /// A worker that asks to join says why it cannot begin, or, with nil, that nothing is wrong by now.
+    /// A worker that asks to join has said why it cannot begin; nil if it has no problem any more.
     public mutating func workerAsked(_ id: WorkerID, _ process: ProcessName, problem: String?) {
         hindrances.asked(
             id, problem.map { Hindrances.Beginner(process: process, problem: Self.limited($0)) })
     }
 
-    /// A worker said how it is.
+    /// A worker has reported its state.
     ///
-    /// The rows count even if the worker is not known or has left: they are committed. A report has no epoch here, so
-    /// after a failover the caller drops reports of leases from before it.
+    /// The rows count even if the worker is not known or has left, since they are committed. A report has no epoch
+    /// here. So after a failover the caller drops reports about older leases.
     public mutating func workerReported(_ id: WorkerID, _ sample: WorkerSample, now: Duration) {
         advance(to: now)
         if let held = sample.held {
@@ -108,8 +110,7 @@ public struct ReportModel: Sendable {
         workers[id] = worker
     }
 
-    /// A worker said goodbye or was given up, or one that asked to join is not heard of any more. What it did stays
-    /// counted.
+    /// A worker has said goodbye, was given up, or asked to join and fell silent. Its rows stay counted.
     public mutating func workerLeft(_ id: WorkerID, now: Duration) {
         advance(to: now)
         hindrances.asked(id, nil)
@@ -127,24 +128,26 @@ public struct ReportModel: Sendable {
         }
     }
 
-    /// Local workers' processes have ended one after another without joining, so many times; 0 once one has joined.
+    /// Processes of local workers have ended one after another without joining, `times` in a row; 0 once one has
+    /// joined.
     public mutating func localWorkersEnded(times: Int, limit: Int, reason: String) {
         hindrances.ends = times > 0 ? Hindrances.Ends(times: times, limit: limit, reason: Self.limited(reason)) : nil
     }
 
-    /// Local workers that were missing are spawned, or, with a fault, not all of them.
+    /// The missing local workers were spawned; with a fault, only some of them or none.
     public mutating func localWorkersSpawned(fault: String?) { hindrances.spawnFault = fault.map { Self.limited($0) } }
 
     // MARK: - The ledger's events
 
-    /// The ledger told a shard's rows: at load, when the shard is done, and for all shards after a reconnect.
+    /// The ledger has told a shard's rows: at load, when the shard is done, and for all shards after a reconnect.
     ///
-    /// Its number replaces what reports said, also downwards. Rows that it adds count as done now. Do not poll it for
-    /// a shard at work: a read that is older than a report would lower the shard, and the next report count again.
+    /// The ledger's number replaces that of reports, even if it is lower. Rows that it adds count as done now. Do not
+    /// ask the ledger about a shard at work: a read that is older than a report would lower the shard, and the next
+    /// report would count the same rows again.
     ///
     /// - Parameters:
     ///   - rowsDone: Rows of that shard updated in all leases so far.
-    ///   - worker: Who is credited with added rows; if nil, the worker whose report raised the shard last.
+    ///   - worker: the worker that is credited with added rows; nil for the worker whose report raised the shard last.
     public mutating func shardRowsKnown(_ shard: ShardID, rowsDone: Int64, by worker: WorkerID? = nil) {
         let (added, worker) = rows.told(shard, Self.limited(rowsDone), by: worker)
         credit(added, to: worker)
@@ -157,14 +160,14 @@ public struct ReportModel: Sendable {
             failed: max(0, counts.failed))
     }
 
-    /// The ledger has recorded that an attempt at a shard ended with an error, of this cause.
+    /// The ledger has recorded that an attempt at a shard ended with an error of this cause.
     public mutating func attemptEnded(_ shard: ShardID, cause: FailureCause) {
         let isKnown = cause != FailureCause()
         if isKnown, causes[shard] == nil, causes.count >= Self.causeLimit { return }
         causes[shard] = isKnown ? cause : nil
     }
 
-    /// The ledger cannot be reached or not be written, and why by now.
+    /// The ledger cannot be reached, or cannot be written. The newest reason replaces the one before.
     public mutating func databaseLost(reason: String, isReadOnly: Bool = false, now: Duration) {
         advance(to: now)
         hindrances.locked = nil
@@ -181,12 +184,12 @@ public struct ReportModel: Sendable {
         hindrances.locked = Hindrances.Trouble(since: hindrances.locked?.since ?? latest, reason: Self.limited(reason))
     }
 
-    /// The ledger has done what it was asked, or has refused it.
+    /// The ledger has carried out a request, or has refused it.
     public mutating func ledgerAnswered() { hindrances.locked = nil }
 
     /// The table's storage was measured.
     ///
-    /// - Parameter expectedHotShare: of HOT updates, 0 to 1; 0 where none is expected.
+    /// - Parameter expectedHotShare: the expected share of HOT updates, 0 to 1; 0 if none is expected.
     public mutating func storageMeasured(_ measure: StorageMeasure, expectedHotShare: Double, now: Duration) {
         advance(to: now)
         var measure = measure
@@ -196,7 +199,7 @@ public struct ReportModel: Sendable {
 
     // MARK: - The end
 
-    /// The run is about to end, or to stop. One of lower rank than what is known already says nothing.
+    /// The run is about to end, or to stop. This does not replace a wind-down of a higher rank.
     public mutating func windDownBegan(_ windDown: WindDown) {
         var windDown = windDown
         if case .stopping(let reason) = windDown { windDown = .stopping(reason: Self.limited(reason)) }
@@ -205,7 +208,7 @@ public struct ReportModel: Sendable {
 
     // MARK: - Queries
 
-    /// The run as it is at `now`. Does not change the model, so any number may be taken.
+    /// The run as it is at `now`. The model does not change, so there may be any number of reports.
     public func report(now: Duration) -> RunReport {
         let now = max(now, latest)
         let present = listed(now: now) { $0.present }
@@ -223,7 +226,7 @@ public struct ReportModel: Sendable {
     /// Every worker that ever joined, by host and pid, with its last known peak memory (see `departedLimit`).
     public var everyWorker: [WorkerProgress] { listed(now: latest) { _ in true } }
 
-    /// What is known of the shard's last error; empty where this coordinator has not seen it.
+    /// The cause of the shard's last error; empty if this coordinator has not seen that error.
     public func cause(of shard: ShardID) -> FailureCause { causes[shard] ?? FailureCause() }
 
     // MARK: - Private
@@ -246,7 +249,7 @@ public struct ReportModel: Sendable {
         }.sorted { ($0.record.host, $0.record.pid, $0.record.id) < ($1.record.host, $1.record.pid, $1.record.id) }
     }
 
-    /// All that holds, in the order of importance.
+    /// All conditions that hold, in the order of their importance.
     private func conditions(_ present: [WorkerProgress], now: Duration) -> [RunCondition] {
         var conditions: [RunCondition] = []
         if let windDown = hindrances.windDown { conditions.append(.windingDown(windDown)) }
@@ -267,7 +270,7 @@ public struct ReportModel: Sendable {
             conditions.append(.cannotSpawn(reason: fault))
         }
         let isOver = counts.total > 0 && counts.open == 0
-        // Where all are about to leave, nobody is waited for.
+        // A run whose workers are about to leave does not wait for workers.
         if !startsWorkers, present.isEmpty, !isOver, hindrances.windDown == nil { conditions.append(.noWorkers) }
         if !isOver, let stall = watch.stall(now: now, { workers[$0]?.progress.process }) {
             conditions.append(.stalled(stall))

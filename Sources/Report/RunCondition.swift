@@ -1,20 +1,20 @@
 public import Sharding
 
-/// Something that holds at a moment and is not as usual. Any number of them can hold at once; each ends by itself, when
-/// what it says ends, and none hides another. They stand in the order of their importance.
+/// Something unusual that holds at a moment. Any number of conditions can hold at once. Each ends by itself when its
+/// reason has passed, and none hides another. The cases stand in the order of their importance.
 public enum RunCondition: Equatable, Sendable {
     /// The run is about to end, or to stop.
     case windingDown(WindDown)
-    /// The ledger cannot be reached; it is tried again.
+    /// The ledger cannot be reached. The coordinator tries again.
     case databaseAway(reason: String, since: Duration)
-    /// The ledger's server is there and takes no writes; it is tried again. Since when it could not be reached or not be
-    /// written.
+    /// The ledger's server is there, but takes no writes. The coordinator tries again. `since` counts from the first
+    /// moment at which the ledger could not be reached or written.
     case databaseReadOnly(reason: String, since: Duration)
-    /// Somebody holds a lock that the ledger's statement needs; it is tried again.
+    /// Somebody holds a lock that the ledger's statement needs. The coordinator tries again.
     case ledgerLocked(reason: String, since: Duration)
     /// Local workers have ended one after another before they joined. At the limit the coordinator stops.
     case workersEnd(times: Int, limit: Int, reason: String)
-    /// The system does not let this coordinator start a worker's process; it is tried again.
+    /// The system does not let this coordinator start a worker's process. The coordinator tries again.
     case cannotSpawn(reason: String)
     /// Nobody works, and this coordinator starts no workers.
     case noWorkers
@@ -29,8 +29,8 @@ public enum RunCondition: Equatable, Sendable {
     /// A worker waits for something that passes.
     case workerWaits(ProcessName, ShardID?, WorkerWait)
 
-    /// The most that a report lists.
+    /// The most conditions in a report.
     public static let limit = 16
-    /// The most characters of a reason, which comes from other processes and hosts; a longer one is cut.
+    /// The most characters of a reason. Reasons come from other processes and hosts, and longer ones are cut.
     public static let reasonLength = 300
 }

@@ -1,17 +1,18 @@
 public import Sharding
 
-/// What has happened, for whoever watches a run.
+/// An event of a run, for those who watch it.
 public enum RunEvent: Equatable, Sendable {
     /// Workers can join at this endpoint.
     case listening(String)
     case progressed(RunReport)
-    /// An attempt at a shard has ended with an error. `failed`: the shard is not tried again.
+    /// An attempt at a shard has ended with an error. `failed` says that the shard is not tried again.
     case attemptEnded(ShardID, error: String, cause: FailureCause, failed: Bool)
-    /// A worker was taken for dead: its shard goes to another.
+    /// A worker was taken for dead, and its shard goes to another worker.
     case workerDismissed(ProcessName)
     /// A local worker's process has ended, and another is started.
     case workerEnded(pid: Int32, reason: String)
-    /// A worker cannot do this job, and why: its shard goes to another. The process is nil where it is not known any more.
+    /// A worker cannot do this job, and its shard goes to another worker. The process is nil if it is not known any
+    /// more.
     case workerUnfit(ProcessName?, error: String, cause: FailureCause)
     /// A timeout has made batches smaller: they have at most so many rows.
     case batchesShrunk(rows: Int)

@@ -3,18 +3,18 @@ public import Sharding
 /// How a run's coordination ended.
 public struct RunOutcome: Sendable, Equatable {
     public var state: RunState
-    /// Without conditions: what held has ended with it.
+    /// The last report. It has no conditions: they have ended with the run.
     public var report: RunReport
     /// Every worker that took part, with its peak memory.
     public var workers: [WorkerProgress]
-    /// The shards that failed; nil where the ledger was not asked.
+    /// The shards that failed; nil if the ledger was not asked.
     public var failures: [FailedShard]?
-    /// Rows above the run's last key, which came while it was under way and are not changed; counted up to a limit. Nil
-    /// where nobody counted.
+    /// The number of rows that came above the run's last key during the run. They are not changed, and are counted up
+    /// to a limit. Nil if they were not counted.
     public var rowsAbove: Int64?
     /// Rows whose update the database suppressed, such as by a trigger.
     public var rowsUnchanged: Int64
-    /// What has become of the table's storage; nil where nobody measured.
+    /// The change of the table's storage; nil if it was not measured.
     public var storage: StorageChange?
 
     public init(

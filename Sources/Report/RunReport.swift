@@ -1,7 +1,7 @@
 public import Sharding
 
-/// How a run is at one moment: how far, how fast, who works, and all that holds it up. For people: whether a run is
-/// complete is a question to the ledger alone.
+/// The state of a run at one moment: how much is done, how fast, by which workers, and what hinders it. It is for
+/// people: whether a run is complete is a question to the ledger alone.
 public struct RunReport: Sendable, Equatable {
     public var run: RunID
     public var job: String
@@ -15,13 +15,13 @@ public struct RunReport: Sendable, Equatable {
     public var timeLeft: Duration?
     /// Time since this coordinator began.
     public var elapsed: Duration
-    /// 0 of each before they were counted.
+    /// The shards by state; 0 of each before the first count.
     public var shards: ShardCounts
-    /// The workers that are here, by host and pid.
+    /// The present workers, by host and pid.
     public var workers: [WorkerProgress]
-    /// What holds at this moment and is not as usual, the most important first; none while all goes well.
+    /// The conditions that hold, the most important first; none if all goes well.
     public var conditions: [RunCondition]
-    /// How many more hold: their number is limited.
+    /// The number of further conditions that hold: a report lists a limited number.
     public var conditionsLeftOut: Int
 
     public init(
@@ -42,13 +42,13 @@ public struct RunReport: Sendable, Equatable {
         self.conditionsLeftOut = conditionsLeftOut
     }
 
-    /// Percent done, 0 to 100: of the rows, or of the shards where no estimate exists.
+    /// The share done in percent, 0 to 100: of the rows, or of the shards if there is no estimate of the rows.
     ///
-    /// 100 exactly when every shard is done. Until then at most 99, however wrong the estimate is.
+    /// It is 100 exactly when every shard is done. Until then it is at most 99, however wrong the estimate is.
     public var percent: Int {
         if shards.areDone { return 100 }
         if rowsEstimated > 0 {
-            // Multiplied first, so that 29 of 100 is 29 and not 28.999.
+            // The multiplication comes first, so that 29 of 100 gives 29 and not 28.999.
             let rows = Double(min(max(0, rowsDone), rowsEstimated))
             return min(99, Int(rows * 100 / Double(rowsEstimated)))
         }

@@ -1,11 +1,12 @@
 import Sharding
 
-/// The rows done of each shard: the highest number known for it. So a late, repeated or reordered report never counts
-/// twice and never lowers anything; only the ledger does, which a failover may have rolled back.
+/// The rows done of each shard, as the highest number that is known for it. So a late, repeated or reordered report
+/// never counts twice and never lowers a number. Only the ledger may lower one, after a failover that rolled commits
+/// back.
 struct ShardRows: Sendable {
     private struct Known {
         var rows: Int64 = 0
-        /// The worker whose report raised `rows` last: it is credited with what the ledger adds to them.
+        /// The worker whose report raised `rows` last. It is credited with the rows that the ledger adds.
         var reporter: WorkerID?
     }
 
@@ -17,18 +18,18 @@ struct ShardRows: Sendable {
 
     init(unclaimed: Int64) { self.unclaimed = unclaimed }
 
-    /// Rows done of the whole run.
+    /// The rows done of the whole run.
     var total: Int64 { unclaimed &+ sum }
 
     /// A worker reported the shard's rows.
-    /// - Returns: how many are new.
+    /// - Returns: the number of new rows.
     mutating func reported(_ shard: ShardID, _ rows: Int64, by worker: WorkerID) -> Int64 {
         if let known = shards[shard], rows <= known.rows { return 0 }
         return raise(shard, to: rows, by: worker)
     }
 
-    /// The ledger told the shard's rows, which also may lower them.
-    /// - Returns: how many are new, and who did them as far as that is known.
+    /// The ledger has told the shard's rows, which may also be fewer than before.
+    /// - Returns: the number of new rows, and the worker that did them, if known.
     mutating func told(_ shard: ShardID, _ rows: Int64, by worker: WorkerID?) -> (added: Int64, worker: WorkerID?) {
         if let known = shards[shard], rows <= known.rows {
             sum &-= known.rows - rows
@@ -41,7 +42,8 @@ struct ShardRows: Sendable {
 
     private mutating func raise(_ shard: ShardID, to rows: Int64, by worker: WorkerID?) -> Int64 {
         var added = rows - (shards[shard]?.rows ?? 0)
-        // What earlier coordinators had done moves to its shard here: no progress, so neither rate nor credit.
+        // Rows of earlier coordinators move to their shard here. They are no progress, so they count neither for the
+        // rate nor for a worker.
         if shards[shard] == nil {
             let claimed = min(unclaimed, rows)
             unclaimed -= claimed

@@ -1,13 +1,13 @@
 public import Sharding
 
-/// No batch has committed for a while, and what the workers do instead.
+/// A time without a commit, and what the workers do instead.
 public struct Stall: Equatable, Sendable {
     /// A worker that holds a shard.
     public struct Holder: Equatable, Sendable {
-        /// Nil where it is not known, or no longer.
+        /// Nil if the process is not known, or no longer known.
         public var process: ProcessName?
         public var shard: ShardID
-        /// The step under way, such as "computing", and for how long it has been.
+        /// The step under way, such as "computing". `stepFor` is how long it has lasted.
         public var step: String
         public var stepFor: Duration
 
@@ -21,9 +21,9 @@ public struct Stall: Equatable, Sendable {
 
     /// Time since the last commit.
     public var since: Duration
-    /// The workers that hold shards, some of them by name.
+    /// Some of the workers that hold shards.
     public var holders: [Holder]
-    /// How many more hold one.
+    /// The number of further workers that hold a shard.
     public var others: Int
 
     public init(since: Duration, holders: [Holder] = [], others: Int = 0) {

@@ -8,9 +8,9 @@ struct StallWatch: Sendable {
         var stepFor: Duration
     }
 
-    /// Time without a commit after which the run says what it waits for.
+    /// The time without a commit after which the run says what its workers do.
     static let limit = Duration.seconds(60)
-    /// Workers that are named.
+    /// The most workers that are named.
     static let named = 3
 
     private var standings: [WorkerID: Standing] = [:]
@@ -24,10 +24,10 @@ struct StallWatch: Sendable {
         standings[worker] = Standing(held: held, step: step, stepFor: stepFor)
     }
 
-    /// The worker holds nothing, or is gone.
+    /// The worker holds no shard any more, or is gone.
     mutating func left(_ worker: WorkerID) { standings[worker] = nil }
 
-    /// What is known of the stall, once no batch has committed for the limit; nil otherwise.
+    /// The stall, if no batch has committed for the limit; nil otherwise.
     func stall(now: Duration, _ process: (WorkerID) -> ProcessName?) -> Stall? {
         guard now - advancedAt >= Self.limit else { return nil }
         let named = standings.sorted { $0.key < $1.key }.prefix(Self.named).map { id, standing in

@@ -1,17 +1,18 @@
 public import Sharding
 
-/// How long a run still takes at its present rate. The one rule for it.
+/// The one rule for the time that a run still takes at its present rate.
 public enum TimeLeft {
-    /// What is above this says nothing.
+    /// The longest time that is shown: a longer one says nothing.
     static let limit: Duration = .seconds(1000 * 86_400)
 
-    /// Rows left over the rate. Beyond the estimate: shards left, each as large as those done, those at work half done.
+    /// The time is the rows left divided by the rate. If more rows are done than were estimated, the rows left follow
+    /// from the shards left: each counts as large as those done, and a shard at work as half done.
     ///
     /// - Parameters:
     ///   - rowsEstimated: Rows in scope, from statistics; 0 or less when unknown.
-    ///   - shards: 0 of each before they were counted.
-    /// - Returns: zero once every shard is done; nil when the rate is 0, when nothing that is left is worked on, or when too
-    ///   little is known.
+    ///   - shards: the shards by state; 0 of each before the first count.
+    /// - Returns: zero once every shard is done; nil when the rate is 0, when no shard that is left is worked on, or
+    ///   when too little is known.
     public static func of(
         rowsDone: Int64, rowsEstimated: Int64, rowsPerSecond: Double, shards: ShardCounts
     ) -> Duration? {

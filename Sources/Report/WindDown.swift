@@ -1,4 +1,4 @@
-/// How a run is about to end, or to stop. A later one replaces an earlier one.
+/// The way in which a run is about to end, or to stop. A later one replaces an earlier one of a lower rank.
 public enum WindDown: Equatable, Sendable {
     /// Each worker finishes its batch; the run can be resumed.
     case draining
@@ -6,10 +6,10 @@ public enum WindDown: Equatable, Sendable {
     case stopping(reason: String)
     /// Each worker finishes its batch, and the run ends for good.
     case cancelling
-    /// The run is cancelled already: what workers still have in hand cannot commit.
+    /// The run is cancelled already. Batches that workers still have in hand cannot commit.
     case cancelled
 
-    /// None gives way to one of a lower rank.
+    /// A wind-down never replaces one of a higher or equal rank.
     var rank: Int {
         switch self {
         case .draining: 0

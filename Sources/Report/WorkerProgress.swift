@@ -1,17 +1,17 @@
 public import Sharding
 
-/// What one worker has done so far, and how it is.
+/// What one worker has done so far, and its present state.
 public struct WorkerProgress: Sendable, Equatable {
     /// A worker that has said nothing for this long counts as silent. Workers report about once a second.
     public static let silence: Duration = .seconds(5)
 
-    /// What the ledger is told of it.
+    /// The worker's figures in the ledger.
     public var record: WorkerRecord
-    /// Resident memory of its compute program now, in bytes; 0 where there is none.
+    /// The present resident memory of the worker's compute program, in bytes; 0 without a program.
     public var programRSSBytes: Int64
-    /// Nil while it works.
+    /// What the worker waits for; nil while it works.
     public var wait: WorkerWait?
-    /// Time since it last joined or reported.
+    /// The time since the worker last joined or reported.
     public var silentFor: Duration
 
     public init(

@@ -1,18 +1,18 @@
 public import Sharding
 
-/// What a worker's heartbeat says of it, as far as that is shown.
+/// The parts of a worker's heartbeat that are shown.
 public struct WorkerSample: Equatable, Sendable {
-    /// The lease that it holds; nil while it holds none.
+    /// The worker's lease; nil while it holds none.
     public var held: HeldLease?
     /// Resident memory now, in bytes.
     public var rssBytes: Int64
     /// Highest resident memory of the process so far, in bytes.
     public var peakRSSBytes: Int64
-    /// Resident memory of its compute program now, in bytes; 0 where there is none.
+    /// The present resident memory of the worker's compute program, in bytes; 0 without a program.
     public var programRSSBytes: Int64
-    /// Nil while it works.
+    /// What the worker waits for; nil while it works.
     public var wait: WorkerWait?
-    /// The step under way, such as "computing", and for how long it has been.
+    /// The step under way, such as "computing". `stepFor` is how long it has lasted.
     public var step: String
     public var stepFor: Duration
 
