@@ -120,6 +120,12 @@ package final class BatchReader {
         return batch
     }
 
+    /// Reads deferred rows alone, with no lock, to find out whether the job's condition fails for one of them.
+    package func readDeferred(_ keys: [Key], _ connection: PostgresConnection) throws {
+        let request = try read.deferred(keys, locking: false, connection)
+        _ = try connection.executePrepared(request.name, "", request.parameters)
+    }
+
     /// Sends the read; the connection is in pipeline mode.
     package func send(_ request: Request, _ connection: PostgresConnection) throws {
         for part in [request.deferred, request.range] {
@@ -162,8 +168,8 @@ package final class BatchReader {
     {
         let key = read.statements.target.key
         let offset = request.part == nil ? read.windowColumns : 0
-        let before = rows.rows
-        let bytesBefore = rows.bytes
+        let before = rows
+        let (rowsBefore, bytesBefore) = (rows.rows, rows.bytes)
         var windowEnd: Key?
         var cut = false
         var kept = rows
@@ -176,7 +182,7 @@ package final class BatchReader {
             }
             var width = 0
             for column in 0..<columns { width += row.length(column + offset) }
-            if kept.rows > before, kept.bytes + width > limits.bytes {
+            if kept.rows > rowsBefore, kept.bytes + width > limits.bytes {
                 // The next batch reads this row again as its first one.
                 cut = true
                 return false
@@ -185,7 +191,7 @@ package final class BatchReader {
             return true
         }
         rows = kept
-        let found = rows.rows - before
+        let found = rows.rows - rowsBefore
         if found > 0 {
             let width = Double(rows.bytes - bytesBefore) / Double(found)
             rowBytes = max(width, rowBytes * 0.9 + width * 0.1)
@@ -193,7 +199,12 @@ package final class BatchReader {
         let last = found > 0 ? key.key(of: rows.rows - 1, in: rows) : nil
         if var part = request.part {
             // Rows deleted since the look are missing, so the last key tells where the read ended.
-            if cut, let last { walk?.cut(&part, behind: last) }
+            if cut, let last, walk?.cut(&part, behind: last) != true {
+                // Somebody has changed that key since the look, to one that the key's collation takes for the same. So
+                // nobody can tell which rows of the part are left: none of them is taken, and the next read looks anew.
+                rows = before
+                return (request.cursor, false)
+            }
             return (part.cursor, part.exhausted)
         }
         let full = cut || found >= request.limit

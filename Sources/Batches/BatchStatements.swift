@@ -119,7 +119,7 @@ public struct BatchStatements: Sendable {
         let equal = Self.equal
         let columns = target.bound.map { column in
             "WHEN a.attnum \(equal) \(column.number) THEN a.attname \(equal) \(Self.literal(column.name))::pg_catalog.name "
-                + "AND a.atttypid \(equal) \(column.type)::pg_catalog.oid"
+                + "AND a.atttypid \(equal) \(column.type)::pg_catalog.oid" + order(of: column)
         }
         let numbers = Set(target.bound.map(\.number)).sorted()
         let list = numbers.map { "\($0)" }.joined(separator: ",")
@@ -136,6 +136,14 @@ public struct BatchStatements: Sendable {
                     AND (NOT c.relhasrules OR NOT EXISTS (SELECT FROM pg_catalog.pg_rewrite AS r
                         WHERE r.ev_class \(equal) c.oid AND r.ev_type \(equal) '2'::pg_catalog."char")))
             """
+    }
+
+    /// The condition that a column of the key has the collation by which the ranges were cut.
+    private func order(of column: Target.Column) -> String {
+        guard let part = target.key.parts.first(where: { $0.column.number == column.number }),
+            let collation = part.collation
+        else { return "" }
+        return " AND a.attcollation \(Self.equal) pg_catalog.to_regcollation(\(Self.literal(collation)))::pg_catalog.oid"
     }
 
     /// A text as an SQL literal. It relies on `standard_conforming_strings`, which the sessions pin to on.

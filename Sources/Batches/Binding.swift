@@ -1,8 +1,8 @@
 public import Postgres
 public import Sharding
 
-/// The binding of a run: its table's OID, and number, name and type of each column that the job knows. The name alone
-/// would not do: another table may have it tomorrow.
+/// The binding of a run: its table's OID, and number, name, type and collation of each column that the job knows. The name
+/// alone would not do: another table may have it tomorrow.
 public enum Binding {
     /// Reads the binding of a target, as JSON for the ledger.
     public static func record(of target: Target, _ connection: PostgresConnection) throws -> String {
@@ -10,7 +10,7 @@ public enum Binding {
             """
             SELECT pg_catalog.jsonb_build_object('oid', $1::pg_catalog.oid::pg_catalog.int8, 'key', $3::pg_catalog.int2[], 'columns', (
                 SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('number', attnum, 'name', attname,
-                    'type', atttypid::pg_catalog.int8, 'is_key', attnum = ANY ($3::pg_catalog.int2[]), 'type_name', pg_catalog.format_type(atttypid, atttypmod)))
+                    'type', atttypid::pg_catalog.int8, 'collation', attcollation::pg_catalog.int8, 'is_key', attnum = ANY ($3::pg_catalog.int2[]), 'type_name', pg_catalog.format_type(atttypid, atttypmod)))
                 FROM pg_catalog.pg_attribute
                 WHERE attrelid = $1::pg_catalog.oid AND attnum = ANY ($2::pg_catalog.int2[])))::pg_catalog.text
             """, ["\(target.oid)", list(target.bound), list(target.key.columns)])
@@ -108,13 +108,17 @@ public enum Binding {
              WHERE r.ev_class = c.oid AND r.ev_type = '2'),
             k.name, a.attname, COALESCE(a.attisdropped, true), k.type_name,
             pg_catalog.format_type(a.atttypid, a.atttypmod), a.atttypid::pg_catalog.int8 = k.type,
-            k.name = a.attname::pg_catalog.text, COALESCE(k.is_key, false)
+            k.name = a.attname::pg_catalog.text, COALESCE(k.is_key, false),
+            -- Records of earlier versions have no collation.
+            NOT k.is_key OR a.attcollation::pg_catalog.int8 = COALESCE(k."collation", a.attcollation::pg_catalog.int8),
+            (SELECT l.collname FROM pg_catalog.pg_collation AS l WHERE l.oid = a.attcollation),
+            (SELECT l.collname FROM pg_catalog.pg_collation AS l WHERE l.oid::pg_catalog.int8 = k."collation")
         FROM (SELECT ($1::pg_catalog.jsonb ->> 'oid')::pg_catalog.int8 AS oid) AS b
         LEFT JOIN pg_catalog.pg_class AS c ON c.oid = b.oid::pg_catalog.oid
         LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
         LEFT JOIN pg_catalog.jsonb_to_recordset($1::pg_catalog.jsonb -> 'columns')
             AS k(number pg_catalog.int2, name pg_catalog.text, type pg_catalog.int8, type_name pg_catalog.text,
-                is_key pg_catalog.bool) ON true
+                "collation" pg_catalog.int8, is_key pg_catalog.bool) ON true
         LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = k.number
         ORDER BY k.number
         """
@@ -136,6 +140,13 @@ public enum Binding {
                 "column \(name) of \(table) has the type \(result.text(row, 12) ?? "?") now, it had "
                     + "\(result.text(row, 11) ?? "?") when the run was made",
                 mend: nil, concernsKey: result.bool(row, 15) ?? false)
+        }
+        if result.bool(row, 16) == false {
+            return BindingFault(
+                .type,
+                "the key's column \(name) of \(table) has the collation \(result.text(row, 17) ?? "?") now, it had "
+                    + "\(result.text(row, 18) ?? "another") when the run was made: the run's ranges are in another order",
+                mend: nil, concernsKey: true)
         }
         return nil
     }

@@ -21,6 +21,8 @@ public struct Comb: Codable, Sendable, Equatable {
 
     /// The most keys of a stretch.
     public static let stretchLimit = 100_000
+    /// A stretch ends with the key that makes its keys as many bytes, where keys may be long: those of texts.
+    package static let stretchBytes = 4 << 20
 
     public init(stripes: Int, rule: Rule, batchRows: Int, stretchRows: Int) {
         self.stripes = stripes

@@ -40,6 +40,9 @@ public struct KeySchema: Codable, Sendable, Equatable {
     /// The key for messages and for SQL: `id`, or `(a, b)`.
     public var quoted: String { Self.tuple(columns.map(\.quoted)) }
 
+    /// Whether a key's text may have more bytes than a number or a UUID.
+    var hasLongValues: Bool { parts.contains { [.text, .varchar].contains($0.type) } }
+
     /// The column of a key with one column; nil for several.
     public var onlyColumn: Target.Column? { count == 1 ? columns.first : nil }
 

@@ -4,7 +4,7 @@ import Sharding
 
 /// The keys of a stretch by stripes. A worker works through them part by part before it looks at the next stretch.
 ///
-/// It holds only keys, at most `Comb.stretchRows` of them. Cursors tell which keys are done, so that another worker can
+/// It holds only keys, at most `Comb.stretchRows` of them, and `Comb.stretchBytes` of keys that may be long. Cursors tell which keys are done, so that another worker can
 /// go on behind any part.
 package struct Stretch {
     /// Some rows of one stripe, for one batch.
@@ -68,16 +68,23 @@ package struct Stretch {
     ) throws(PostgresError) -> Stretch {
         let under = cursor.stretch
         let key = statements.target.key
-        let result = try rows("coord_look", statements, comb, range, behind: cursor, keys: limit, connection)
         var stripes = Array(repeating: RowBatch(columns: key.count), count: under == nil ? comb.stripes : 1)
-        for row in 0..<result.rows {
+        var last: Key?
+        var isFull: Bool
+        func take(_ digits: UnsafeRawBufferPointer?, _ value: (Int) -> UnsafeRawBufferPointer?) {
             // Null for a row outside the job's condition.
-            guard let digits = result.bytes(row, key.count) else { continue }
+            guard let digits else { return }
             let index = under == nil ? digits.reduce(0) { $0 * 10 + Int($1) - 48 } : 0
-            for column in 0..<key.count { stripes[index].append(result.bytes(row, column)) }
+            for column in 0..<key.count { stripes[index].append(value(column)) }
         }
-        let last = result.rows > 0 ? key.key(result, result.rows - 1) : nil
-        let isFull = result.rows >= limit
+        if key.hasLongValues {
+            (last, isFull) = try longKeys(statements, comb, range, behind: cursor, keys: limit, connection, take)
+        } else {
+            let result = try rows("coord_look", statements, comb, range, behind: cursor, keys: limit, connection)
+            for row in 0..<result.rows { take(result.bytes(row, key.count)) { result.bytes(row, $0) } }
+            last = result.rows > 0 ? key.key(result, result.rows - 1) : nil
+            isFull = result.rows >= limit
+        }
         if let under {
             return Stretch(
                 range, cursor, end: under.end, exhausted: under.end == range.through,
@@ -89,6 +96,47 @@ package struct Stretch {
             isWhole: true, cut: nil, key: key)
     }
 
+    /// Looks at keys that may be long: one at a time, and no further once they have `Comb.stretchBytes`.
+    ///
+    /// - Returns: the last key of the look, and whether keys may be left behind it.
+    private static func longKeys(
+        _ statements: BatchStatements, _ comb: Comb, _ range: KeyRange, behind cursor: Cursor, keys limit: Int,
+        _ connection: PostgresConnection,
+        _ take: (UnsafeRawBufferPointer?, (Int) -> UnsafeRawBufferPointer?) -> Void
+    ) throws(PostgresError) -> (last: Key?, isFull: Bool) {
+        let key = statements.target.key
+        let (name, parameters) = try prepare(
+            "coord_look", statements, comb, range, behind: cursor, keys: limit, connection)
+        var (last, count, bytes) = (RowBatch(columns: key.count), 0, 0)
+        var failure: PostgresError?
+        try connection.enterPipeline()
+        do {
+            try connection.send(prepared: name, parameters)
+            try connection.sync()
+            do {
+                try connection.forEachRow { row in
+                    last.removeAll()
+                    for column in 0..<key.count {
+                        last.append(row.bytes(column))
+                        bytes += row.length(column)
+                    }
+                    count += 1
+                    take(row.bytes(key.count)) { column in row.bytes(column) }
+                    return bytes < Comb.stretchBytes
+                }
+            } catch { failure = error }
+            try connection.nextSync()
+        } catch {
+            if connection.isAlive { try connection.leavePipeline() }
+            throw failure ?? error
+        }
+        try connection.leavePipeline()
+        if let failure { throw failure }
+        return (
+            count > 0 ? key.key(of: 0, in: last) : nil, count >= limit || bytes >= Comb.stretchBytes
+        )
+    }
+
     /// Runs the look's statement.
     ///
     /// - Parameter stem: the beginning of the statement's name. Looks with different SQL on one connection need
@@ -97,6 +145,16 @@ package struct Stretch {
         _ stem: String, _ statements: BatchStatements, _ comb: Comb, _ range: KeyRange, behind cursor: Cursor,
         keys limit: Int, _ connection: PostgresConnection
     ) throws(PostgresError) -> PostgresResult {
+        let (name, parameters) = try prepare(stem, statements, comb, range, behind: cursor, keys: limit, connection)
+        return try connection.executePrepared(name, "", parameters)
+    }
+
+    /// Prepares the look's statement.
+    /// - Returns: its name and its parameters.
+    private static func prepare(
+        _ stem: String, _ statements: BatchStatements, _ comb: Comb, _ range: KeyRange, behind cursor: Cursor,
+        keys limit: Int, _ connection: PostgresConnection
+    ) throws(PostgresError) -> (name: String, parameters: PostgresParameters) {
         let under = cursor.stretch
         let lower = under?.last ?? cursor.checkpoint ?? range.after
         let upper = under?.end ?? range.through
@@ -109,7 +167,7 @@ package struct Stretch {
         let name = "\(stem)_\(lower == nil ? 0 : 1)\(upper == nil ? 0 : 1)\(under == nil ? 0 : 1)"
         try connection.prepare(
             name, statements.look(comb, hasLower: lower != nil, hasUpper: upper != nil, ofStripe: under != nil))
-        return try connection.executePrepared(name, "", parameters)
+        return (name, parameters)
     }
 
     /// Finds the row for which the job's condition fails. It repeats a failed look with fewer and fewer keys.
@@ -121,6 +179,13 @@ package struct Stretch {
         _ statements: BatchStatements, _ comb: Comb, _ range: KeyRange, behind cursor: Cursor, keys limit: Int,
         isOfRow: (PostgresError) -> Bool, _ connection: PostgresConnection
     ) throws(PostgresError) -> Key? {
+        // The failed look may have been another statement, or the row may be gone or mended.
+        do {
+            _ = try rows("coord_look", statements, comb, range, behind: cursor, keys: limit, connection)
+            return nil
+        } catch {
+            guard isOfRow(error) else { throw error }
+        }
         // A look at `fine` keys succeeds, and a look at `failing` keys fails.
         var (fine, failing) = (0, limit)
         while failing - fine > 1 {
@@ -161,16 +226,18 @@ package struct Stretch {
     /// Shortens the part that was taken last, and gives its other rows back.
     ///
     /// - Parameter last: the last key that stays in the part.
-    package mutating func cut(_ part: inout Part, behind last: Key) {
+    /// - Returns: false if the part has no such key, or has it at its end, and was not shortened.
+    package mutating func cut(_ part: inout Part, behind last: Key) -> Bool {
         guard let row = part.rows.first(where: { key.key(of: $0, in: part.keys) == last }),
             row + 1 < part.rows.upperBound
-        else { return }
+        else { return false }
         part.rows = part.rows.lowerBound..<row + 1
         self.row = row + 1
         isOver = false
         part.exhausted = false
         part.cursor = within(part.rows, of: stripe)
         cursor = part.cursor
+        return true
     }
 
     private mutating func take(_ rows: Range<Int>, of stripe: Int) -> Part {

@@ -38,6 +38,11 @@ package final class StretchWalk {
         return max(1, min(budget, comb.stretchRows), Int(Double(comb.stretchRows) * share * share))
     }
 
-    /// Shortens the part that was taken last.
-    package func cut(_ part: inout Stretch.Part, behind last: Key) { stretch?.cut(&part, behind: last) }
+    /// Shortens the part that was taken last. Where it cannot, the stretch in hand is given up, and a look is due.
+    /// - Returns: whether it could.
+    func cut(_ part: inout Stretch.Part, behind last: Key) -> Bool {
+        if stretch?.cut(&part, behind: last) == true { return true }
+        stretch = nil
+        return false
+    }
 }

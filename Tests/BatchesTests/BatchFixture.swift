@@ -45,7 +45,11 @@ extension Target {
         let schema = KeySchema(
             try key.map { name in
                 let keyColumn = try column(name)
-                return KeySchema.Part(keyColumn, try #require(types[keyColumn.type]))
+                let collation = try connection.execute(
+                    "SELECT NULLIF(attcollation, 0)::regcollation FROM pg_attribute WHERE attrelid = $1::oid AND attname = $2",
+                    [oid, name])
+                return KeySchema.Part(
+                    keyColumn, try #require(types[keyColumn.type]), collation: collation.text(0, 0))
             })
         self.init(
             oid: UInt32(relation.int(0, 0) ?? 0), table: relation.text(0, 1) ?? "", alias: relation.text(0, 2) ?? "",

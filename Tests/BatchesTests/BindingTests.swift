@@ -79,6 +79,43 @@ import Testing
         #expect(fault.message.contains(reason), "\(fault)")
     }
 
+    /// The ranges and checkpoints are in the order of the key's collation. In another order they mean other rows: some
+    /// would be changed twice, and some never.
+    @Test(arguments: BatchKind.allCases) func keyWithAnotherCollationRefusesTheBatch(kind: BatchKind) throws {
+        for statement in [
+            "ALTER TABLE items ALTER id TYPE text COLLATE \"C\"", "UPDATE items SET id = chr(60 + 4 * id::int)",
+        ] { try store.connection.execute(statement) }
+        let target = try kind.target(connection)
+        let binding = try Binding.record(of: target, connection)
+        let batches = TestBatches(connection, target)
+        var shard = shard
+        let first = try #require(try kind.advance(batches, shard))
+        shard.cursor = first.cursor
+        shard.sequence = first.sequence
+        try store.connection.execute("ALTER TABLE items ALTER id TYPE text COLLATE \"POSIX\"")
+        // The server may refuse the prepared statement before the fence does. The worker then prepares it anew.
+        do { #expect(try kind.advance(batches, shard) == nil) } catch let error as PostgresError {
+            #expect(error.sqlState == "0A000", "\(error)")
+        }
+        func anew() throws -> TestBatches {
+            TestBatches(
+                try TestDatabase.current.connect(setup: PostgresSession.batches + PostgresSession.byIndex), target)
+        }
+        #expect(try kind.advance(anew(), shard) == nil)
+        let fault = try #require(try Binding.fault(binding, table: target.table, connection))
+        #expect(fault.message.contains("has the collation POSIX now, it had C"), "\(fault)")
+        #expect(fault.concernsKey && !fault.ways(run: shard.run).contains("coord resume"))
+        // A record of an earlier version names no collation.
+        let old = try connection.execute(
+            "SELECT jsonb_set($1::jsonb, '{columns}', (SELECT jsonb_agg(c - 'collation') FROM jsonb_array_elements($1::jsonb -> 'columns') AS c))",
+            [binding]
+        ).text(0, 0)
+        #expect(try Binding.fault(try #require(old), table: target.table, connection) == nil)
+        try store.connection.execute("ALTER TABLE items ALTER id TYPE text COLLATE \"C\"")
+        #expect(try Binding.fault(binding, table: target.table, connection) == nil)
+        #expect(try kind.advance(anew(), shard) != nil)
+    }
+
     /// The negative control: without the binding, the batch changes the other table.
     @Test(arguments: BatchKind.allCases) func anotherTableWouldBeChangedWithoutTheBinding(kind: BatchKind) throws {
         let batches = TestBatches(

@@ -25,11 +25,11 @@ import Testing
 
     private func worker(
         _ batches: BatchKind, _ comb: Comb, of ownership: Ownership, worker: WorkerID = .first,
-        limits: BatchLimits = BatchLimits(), where predicate: String? = nil
+        limits: BatchLimits = BatchLimits(), where predicate: String? = nil, target: Target? = nil
     ) throws -> CombWorker {
         try CombWorker(
-            store, batches, try kind.target(batches, where: predicate, connection), comb, of: ownership, worker: worker,
-            limits: limits)
+            store, batches, try target ?? kind.target(batches, where: predicate, connection), comb, of: ownership,
+            worker: worker, limits: limits)
     }
 
     // MARK: - Other people's changes
@@ -143,6 +143,67 @@ import Testing
         #expect(isExhausted)
         #expect(seen.count == Set(seen).count)
         #expect(Set(seen).union([Key("280")]).count == 30)
+    }
+
+    /// Keys of some kilobytes: a worker holds few of them at a time.
+    @Test(arguments: BatchKind.allCases) func stretchOfLongKeysEndsWithItsBytes(_ batches: BatchKind) throws {
+        for statement in [
+            "CREATE TABLE long (k text PRIMARY KEY, n int NOT NULL DEFAULT 0, note text)",
+            """
+            INSERT INTO long (k)
+            SELECT i || string_agg(md5(i::text || j), '') FROM generate_series(1, 4000) AS i, generate_series(1, 60) AS j GROUP BY i
+            """,
+        ] { try connection.execute(statement) }
+        let target: Target =
+            switch batches {
+            case .setBased: try Target.setting(connection, table: "long", key: ["k"], ["n": "n + 1"])
+            case .rowBased: try Target.computing(connection, table: "long", key: ["k"], read: ["n"], writes: ["n"])
+            }
+        let comb = Comb(stripes: 4, rule: .hash, batchRows: 500, stretchRows: 100_000)
+        let session = try TestDatabase.current.connect(setup: PostgresSession.batches + PostgresSession.byIndex)
+        var stretch = try Stretch.look(
+            BatchStatements(target: target), comb, .everything, behind: .start, keys: comb.stretchRows, session)
+        var bytes = 0
+        var ends: Set<Key> = []
+        while let part = stretch.next(rows: 500) {
+            for row in part.rows { bytes += part.keys.text(row: row, column: 0)?.utf8.count ?? 0 }
+            if let end = part.cursor.stretch?.end ?? part.cursor.checkpoint { ends.insert(end) }
+        }
+        #expect((Comb.stretchBytes - 4_000...Comb.stretchBytes + 4_000).contains(bytes))
+        #expect(ends.count == 1)
+        let worker = try worker(batches, comb, of: try store.combRun(), target: target)
+        try worker.finish()
+        #expect(try connection.execute("SELECT count(*) FROM long WHERE n = 1").int(0, 0) == 4000)
+    }
+
+    /// Somebody changes a key to one that its collation takes for the same, between the look and the read. The row would be
+    /// the last of its batch, and nothing tells where in the part it stands.
+    @Test func batchWhoseLastKeyIsSpeltAnotherWayIsReadAnew() throws {
+        for statement in [
+            "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+            "CREATE TABLE words (k text COLLATE ci PRIMARY KEY, n int NOT NULL DEFAULT 0, note text)",
+            "INSERT INTO words SELECT 'word' || to_char(i, 'FM000'), 0, repeat('x', 100) FROM generate_series(1, 200) AS i",
+        ] { try connection.execute(statement) }
+        let target = try Target.computing(connection, table: "words", key: ["k"], read: ["n", "note"], writes: ["n"])
+        let comb = Comb(stripes: 3, rule: .hash, batchRows: 50, stretchRows: 120)
+        let reader = BatchReader(
+            statements: BatchStatements(target: target), limits: BatchLimits(rows: 50, bytes: 1024),
+            columns: target.key.systemColumns + 2, comb: comb)
+        let session = try TestDatabase.current.connect(setup: PostgresSession.batches + PostgresSession.byIndex)
+        var (cursor, seen, isExhausted) = (Cursor.start, [String](), false)
+        for number in 0..<400 where !isExhausted {
+            let request = try reader.prepare(.everything, Position(cursor), locking: false, session)
+            if number % 3 == 1 { try connection.execute("UPDATE words SET k = upper(k)") }
+            if number % 3 == 2 { try connection.execute("UPDATE words SET k = lower(k)") }
+            try session.enterPipeline()
+            try reader.send(request, session)
+            let batch = try reader.receive(request, session)
+            try session.leavePipeline()
+            seen += (0..<batch.rows.rows).map { batch.rows.text(row: $0, column: 0)?.lowercased() ?? "" }
+            (cursor, isExhausted) = (batch.cursor, batch.summary.exhausted)
+        }
+        #expect(isExhausted)
+        #expect(seen.count == 200 && Set(seen).count == 200)
     }
 
     @Test(arguments: BatchKind.allCases) func batchesThatBecomeSmallerOnTheWayStillTakeEachRowOnce(_ batches: BatchKind)
