@@ -255,6 +255,8 @@ public final class PostgresConnection {
 
     /// Whether a transaction block is open.
     public var isInTransaction: Bool { PQtransactionStatus(raw) == PQTRANS_INTRANS }
+    /// Whether an error has ended the open transaction block, which waits for its ROLLBACK.
+    public var isInFailedTransaction: Bool { PQtransactionStatus(raw) == PQTRANS_INERROR }
     public var isAlive: Bool { broken == nil && PQstatus(raw) == CONNECTION_OK }
     public var backendPID: Int32 { PQbackendPID(raw) }
     /// For example 150018.

@@ -28,7 +28,8 @@ extension BatchRunner {
                 // Somebody holds one of them: the others go on without these until they are free.
                 heldRows.insert(wanted.deferred)
                 throw error
-            } catch let error as PostgresError where error.concernsRow && !locking {
+            } catch let error as PostgresError where error.concernsRow {
+                if locking { try connection.execute("ROLLBACK") }
                 throw try blameRead(error, wanted, reader, connection, statements)
             }
         }
@@ -90,29 +91,35 @@ extension BatchRunner {
         try step {
             let (connection, statements) = try ready()
             guard let batch = held, let reader else { throw StepError(.permanent, "no batch to write") }
+            rowsUnderWay = batch.rows.rows
             let fence = fence(lease, position)
             try bind(fence, batch, 0..<batch.rows.rows)
             var next: BatchReader.Request?
-            if readNext {
+            // An error of the look would end the transaction that holds the rows' locks.
+            if readNext, !batch.locked {
                 var behind = Position(batch.cursor)
                 behind.deferred = heldRows.free(of: position.deferred).filter { !batch.deferred.contains($0) }
                 do {
                     next = try reader.prepare(range, behind, locking: false, budget: budget, connection)
-                } catch let error as PostgresError where error.concernsRow {
-                    // The look at a stretch fails. It is asked for again, and its error is its own.
+                } catch let error as PostgresError where error.recovery != .reconnect {
+                    // The look at a stretch fails. It is asked for again, and its error is its own: the rows that the
+                    // program has computed are written first.
                 }
             }
-            let outcome: BatchOutcome?
+            var outcome: BatchOutcome?
             var prefetched: HeldBatch?
             do {
                 (outcome, prefetched) = try exchange(connection, reader, next)
+                if batch.locked { try connection.execute("COMMIT") }
             } catch let error as PostgresError where error.sqlState == "55P03" && !batch.locked {
                 // Somebody holds one of the rows: all others are written without it.
                 (outcome, _) = try exchange(connection, reader, nil, aroundHeld: true)
-            } catch let error as PostgresError where error.mayConcernValue && !batch.locked {
+            } catch let error as PostgresError where error.mayConcernValue {
+                if connection.isInTransaction || connection.isInFailedTransaction {
+                    try connection.execute("ROLLBACK")
+                }
                 throw try blame(error, fence, batch, statements, connection)
             }
-            if batch.locked { try connection.execute("COMMIT") }
             guard let outcome else { throw StepError(.fenced, "\(lease) was refused by the fence") }
             noteLeft(outcome.deferred, outcome.attempted.map(Set.init), batch, statements.target.key)
             held = nil
@@ -249,6 +256,7 @@ extension BatchRunner {
         _ error: PostgresError, _ position: Position, _ reader: BatchReader, _ connection: PostgresConnection,
         _ statements: BatchStatements
     ) throws -> any Error {
+        if let error = try blameDeferred(position.deferred, reader, connection, statements) { return error }
         if let comb {
             return try blameLook(error, position.cursor, comb, statements, connection)
         }
@@ -269,9 +277,37 @@ extension BatchRunner {
                 rows = half
             }
         }
-        let key = try statements.firstKey(behind: trial.cursor, range, connection)
+        if rows == 1 {
+            // The row that is left is at fault only if it fails by itself.
+            do {
+                _ = try reader.read(range, trial, locking: false, budget: 1, window: 1, connection)
+                rows = 0
+            } catch let error as PostgresError where error.concernsRow { last = error }
+        }
+        let key = rows == 1 ? try statements.firstKey(behind: trial.cursor, range, connection) : nil
         let place = rows == 1 ? "row \(statements.target.key.quoted) \(key?.description ?? "?")" : "reading"
-        let cause = StepError.Cause(last, key: rows == 1 ? key : nil, effect: .nothingWritten)
+        let cause = StepError.Cause(last, key: key, effect: .nothingWritten)
         return StepError(.permanent, "\(place): \(last); nothing written", cause: cause)
+    }
+
+    /// Finds the deferred row at which the job's condition fails; nil where it fails for none of them.
+    private func blameDeferred(
+        _ keys: [Key], _ reader: BatchReader, _ connection: PostgresConnection, _ statements: BatchStatements
+    ) throws -> (any Error)? {
+        func failure(_ keys: ArraySlice<Key>) throws -> PostgresError? {
+            do {
+                try reader.readDeferred(Array(keys), connection)
+                return nil
+            } catch let error as PostgresError where error.concernsRow { return error }
+        }
+        guard !keys.isEmpty, var last = try failure(keys[...]) else { return nil }
+        var keys = keys[...]
+        while keys.count > 1 {
+            let half = keys.prefix((keys.count + 1) / 2)
+            if let error = try failure(half) { (keys, last) = (half, error) } else { keys = keys.dropFirst(half.count) }
+        }
+        return StepError(
+            .permanent, "row \(statements.target.key.quoted) \(keys[keys.startIndex]): \(last); nothing written",
+            cause: StepError.Cause(last, key: keys.first, effect: .nothingWritten))
     }
 }

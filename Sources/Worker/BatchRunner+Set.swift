@@ -34,18 +34,35 @@ extension BatchRunner {
         _ keys: [Key], _ lease: Lease, _ position: Position, _ set: SetBatch, _ connection: PostgresConnection
     ) throws -> CommitResult {
         let keys = Array(keys.prefix(min(setBased.rows, budget)))
+        rowsUnderWay = keys.count
         do {
             let outcome = try set.runDeferred(
                 keys, fence(lease, position), exhausted: set.statements.isExhausted(position.cursor, range), connection)
             let committed = try committed(outcome, lease, before: position)
             heldRows.insert(keys.filter(Set(committed.position.deferred).contains))
             return committed
-        } catch let error as PostgresError where error.concernsRow && keys.count == 1 {
-            throw StepError(
-                .permanent,
-                "row \(set.statements.target.key.quoted) \(keys[0]): \(error); batch rolled back, nothing written",
-                cause: StepError.Cause(error, key: keys[0], effect: .rolledBack))
+        } catch let error as PostgresError where error.concernsRow {
+            throw try blame(error, keys, fence(lease, position), set, connection)
         }
+    }
+
+    /// Finds the deferred row at which a batch fails, by trials on ever fewer rows that are all rolled back.
+    private func blame(
+        _ error: PostgresError, _ keys: [Key], _ fence: Fence, _ set: SetBatch, _ connection: PostgresConnection
+    ) throws -> StepError {
+        var keys = keys[...]
+        while keys.count > 1 {
+            let half = keys.prefix((keys.count + 1) / 2)
+            let failed = try trial(connection) {
+                _ = try set.runDeferred(Array(half), fence, exhausted: false, connection)
+            }
+            keys = failed == nil ? keys.dropFirst(half.count) : half
+        }
+        guard let key = keys.first,
+            let last = try trial(
+                connection, { _ = try set.runDeferred([key], fence, exhausted: false, connection) })
+        else { return StepError(error) }
+        return failure(last, key, set.statements)
     }
 
     private func committed(_ outcome: BatchOutcome?, _ lease: Lease, before: Position) throws -> CommitResult {
@@ -98,25 +115,19 @@ extension BatchRunner {
     private func trial(
         _ set: SetBatch, _ fence: Fence, behind cursor: Cursor, rows: Int, _ connection: PostgresConnection
     ) throws -> (outcome: BatchOutcome?, error: PostgresError?) {
-        try beginTrial(connection)
-        do {
-            let outcome = try set.run(fence, range, behind: cursor, rows: rows, connection)
-            try connection.execute("ROLLBACK")
-            return (outcome, nil)
-        } catch let error as PostgresError where error.concernsRow {
-            try connection.execute("ROLLBACK")
-            return (nil, error)
+        var outcome: BatchOutcome?
+        let error = try trial(connection) {
+            outcome = try set.run(fence, range, behind: cursor, rows: rows, connection)
         }
+        return (outcome, error)
     }
 
-    /// Tries some rows of a part, and takes back what that did.
+    /// Tries a batch, and takes back what it did.
     /// - Returns: the error that lies in a row, if there is one.
-    private func trial(
-        _ set: SetBatch, _ fence: Fence, _ part: Stretch.Part, rows: Range<Int>, _ connection: PostgresConnection
-    ) throws -> PostgresError? {
+    private func trial(_ connection: PostgresConnection, _ batch: () throws -> Void) throws -> PostgresError? {
         try beginTrial(connection)
         do {
-            _ = try set.run(fence, part, rows: rows, connection)
+            try batch()
             try connection.execute("ROLLBACK")
             return nil
         } catch let error as PostgresError where error.concernsRow {
@@ -142,6 +153,7 @@ extension BatchRunner {
         guard let part = try nextPart(position, rows: rows, set, connection) else {
             throw StepError(.permanent, "nothing is left of the stretch")
         }
+        rowsUnderWay = part.rows.count
         let outcome: BatchOutcome?
         do {
             outcome = try set.run(fence, part, connection)
@@ -190,7 +202,7 @@ extension BatchRunner {
         var last = error
         while rows.count > 1 {
             let half = rows.lowerBound..<rows.lowerBound + (rows.count + 1) / 2
-            if let error = try trial(set, fence, part, rows: half, connection) {
+            if let error = try trial(connection, { _ = try set.run(fence, part, rows: half, connection) }) {
                 last = error
                 rows = half
             } else {
@@ -198,7 +210,9 @@ extension BatchRunner {
             }
         }
         // An error that no row has by itself, such as that of two rows together, is none of the row that is left.
-        guard let error = try trial(set, fence, part, rows: rows, connection) else { return StepError(last) }
+        guard let error = try trial(connection, { _ = try set.run(fence, part, rows: rows, connection) }) else {
+            return StepError(last)
+        }
         let key = set.statements.target.key
         return failure(error, key.key(of: rows.lowerBound, in: part.keys), set.statements)
     }

@@ -40,6 +40,8 @@ actor BatchRunner {
     var range = KeyRange.everything
     var held: HeldBatch?
     var computed: RowBatch?
+    /// The number of rows in the batch that the present step writes; nil as long as it is not known.
+    var rowsUnderWay: Int?
     var setBased = SetBasedLimits(rows: 1, bytes: nil)
     /// The order of work within a shard; nil: the key's.
     var comb: Comb?
@@ -342,6 +344,7 @@ actor BatchRunner {
     /// Runs a step and turns whatever it throws into what the state machine understands.
     func step<R>(_ body: () throws -> R) throws -> R {
         let began = MonotonicTime.now()
+        rowsUnderWay = nil
         do {
             return try body()
         } catch {
@@ -381,15 +384,22 @@ actor BatchRunner {
     }
 
     private func tooLong(_ error: PostgresError) -> StepError {
-        let rows = min(budget, setBased.rows > 1 ? setBased.rows : budget)
+        let rows = rowsUnderWay ?? rowsOfBatch
         guard rows > 1 else {
             return StepError(
                 .permanent, "one row takes longer than \(Self.statementTimeout): \(error); nothing written",
                 cause: StepError.Cause(error, effect: .rolledBack))
         }
         budget = rows / 2
+        let what = comb != nil && rowsUnderWay == nil ? "the look at a stretch of rows" : "a batch of \(rows) rows"
         return StepError(
-            .tooLong, "a batch of \(rows) rows took longer than \(Self.statementTimeout): trying \(budget)",
+            .tooLong, "\(what) took longer than \(Self.statementTimeout): trying \(budget)",
             cause: StepError.Cause(error, effect: .rolledBack))
+    }
+
+    /// The row limit of a batch that is in force: the least of all limits.
+    private var rowsOfBatch: Int {
+        let limit = if case .set = statements?.target.change { setBased.rows } else { limits.rows }
+        return max(1, min(budget, limit, comb?.batchRows ?? .max))
     }
 }

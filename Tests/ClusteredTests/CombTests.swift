@@ -139,6 +139,50 @@ import Testing
         }
     }
 
+    /// Somebody holds four rows while their batch goes around them, and then gives one a value at which the job fails.
+    @Test(arguments: Items.Kind.allCases) func deferredRowThatFailsIsNamed(kind: Items.Kind) async throws {
+        try await Scenario.run { scenario in
+            _ = try await Items.make(scenario, rows: 400)
+            try await scenario.session.execute(
+                "ALTER TABLE items ADD d int NOT NULL DEFAULT 1",
+                """
+                CREATE FUNCTION divide() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.n = NEW.n / NEW.d; RETURN NEW; END $$
+                """)
+            // A set job fails at its trigger, a program's job at its condition.
+            let condition = kind == .rowBased ? "where: 100 / d > 0\n" : ""
+            if kind == .setBased {
+                try await scenario.session.execute(
+                    "CREATE TRIGGER divide BEFORE UPDATE OF n ON items FOR EACH ROW EXECUTE FUNCTION divide()")
+            }
+            for order in [Items.comb, "order: key\n"] {
+                #expect(try await scenario.run("ledger", "install").status == 0)
+                let holder = scenario.connect()
+                try await holder.execute(all: ["BEGIN", "SELECT FROM items WHERE id BETWEEN 16 AND 19 FOR UPDATE"])
+                let change =
+                    kind == .setBased
+                    ? "set: { n: n + 1 }\n"
+                    : "read: [n]\ncompute: { command: [python3, plus_one.py], writes: [n] }\n"
+                try scenario.program("plus_one.py")
+                let job = try scenario.job(
+                    "table: items\n\(change)batch: { rows: 100 }\nshards: 1\n" + order + condition)
+                let coordinator = try scenario.coord("start", job, "--workers", "1")
+                try await eventually("only the held rows are left") {
+                    try await scenario.session.bool(
+                        "SELECT COALESCE(max(cardinality(deferred)) = 4 AND sum(rows_done) = 396, false) FROM coord.shard"
+                    )
+                }
+                try await holder.execute(all: ["UPDATE items SET d = 0 WHERE id = 17", "COMMIT"])
+                let ended = try await coordinator.ended(within: .seconds(60))
+                #expect(ended.status == 3, "\(ended.errors)")
+                let errors = try await scenario.session.execute("SELECT error FROM coord.shard WHERE state = 'failed'")
+                #expect(errors.first?.first??.contains("row id 17: ") == true, "\(order)\(errors)")
+                try await scenario.session.execute(
+                    "ALTER TABLE items DISABLE TRIGGER ALL", "UPDATE items SET d = 1, n = 0",
+                    "ALTER TABLE items ENABLE TRIGGER ALL", "DROP SCHEMA coord CASCADE")
+            }
+        }
+    }
+
     /// The condition takes 2 ms for each row, so that a look at all keys would exceed the time limit.
     @Test(arguments: Items.Kind.allCases) func lookThatTakesTooLongIsTriedSmaller(kind: Items.Kind) async throws {
         try await Scenario.run { scenario in

@@ -102,4 +102,23 @@ import Testing
             #expect(try await scenario.session.int("SELECT count(*) FROM coord.attempt WHERE outcome <> 'done'") == 0)
         }
     }
+
+    /// The comb's batches have few rows, whatever the job allows: half of what a batch had is tried next.
+    @Test func combsBatchThatTakesTooLongIsTriedSmallerAtOnce() async throws {
+        try await Scenario.run { scenario in
+            let items = try await Items.make(scenario, rows: 150)
+            try await scenario.session.execute(
+                """
+                CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+                    $$ BEGIN PERFORM pg_sleep(0.03); RETURN NEW; END $$
+                """, "CREATE TRIGGER slow BEFORE UPDATE ON items FOR EACH ROW EXECUTE FUNCTION slow()")
+            let job = try items.job(.setBased, batch: 10_000, shards: 1, more: Items.comb)
+            let ended = try await scenario.run(
+                "start", job, "--workers", "1", "--json", environment: ["COORD_TEST_STATEMENT_TIMEOUT": "200"])
+            #expect(ended.status == 0, "\(ended.errors)")
+            let shrunk = try JSON.lines(ended.output).filter { $0["message_type"].string == "batches_shrunk" }
+            #expect(try #require(shrunk.first?["rows"].int) < 50)
+            #expect(try await items.violations(run: try await scenario.newestRun()) == [])
+        }
+    }
 }
