@@ -143,7 +143,8 @@ public struct BatchStatements: Sendable {
         guard let part = target.key.parts.first(where: { $0.column.number == column.number }),
             let collation = part.collation
         else { return "" }
-        return " AND a.attcollation \(Self.equal) pg_catalog.to_regcollation(\(Self.literal(collation)))::pg_catalog.oid"
+        return
+            " AND a.attcollation \(Self.equal) pg_catalog.to_regcollation(\(Self.literal(collation)))::pg_catalog.oid"
     }
 
     /// A text as an SQL literal. It relies on `standard_conforming_strings`, which the sessions pin to on.
