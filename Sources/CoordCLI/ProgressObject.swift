@@ -12,6 +12,8 @@ struct ProgressObject: Encodable {
     var elapsedSeconds: Double
     var shards: ShardCountsObject
     var workers: [WorkerObject]
+    /// How many workers write at the same time.
+    var inFlight: Nullable<InFlightObject>
     /// All conditions in one line; null when none holds.
     var note: Nullable<String>
     var conditions: [[String: JSONValue]]
@@ -28,6 +30,7 @@ struct ProgressObject: Encodable {
         elapsedSeconds = rounded(report.elapsed / .seconds(1))
         shards = ShardCountsObject(report.shards)
         workers = report.workers.map { WorkerObject($0) }
+        inFlight = Nullable(report.inFlight.map { InFlightObject($0) })
         let texts = ConditionText.all(of: report)
         note = Nullable(texts.isEmpty ? nil : texts.joined(separator: "; "))
         conditions = report.conditions.map { ConditionMembers.of($0) }

@@ -151,6 +151,11 @@ enum ReportView {
             line.append(counts.failed, report.shards.failed > 0 ? .bad : .plain)
             if line.cells <= width { break }
         }
+        // Where it bounds anything.
+        if let turns = report.inFlight, turns.limit < report.workers.count {
+            let words = ", \(turns.limit) in flight"
+            if line.cells + words.cells <= width { line.append(words) }
+        }
         return line
     }
 

@@ -54,7 +54,8 @@ public actor CoordinatorService: Service {
         leader = RunLeader(opened, configuration, hasLocalWorkers: workers != nil, seed: generator.next())
         let welcome = Welcome(
             run: opened.ownership.run, systemIdentifier: opened.systemIdentifier, database: opened.database,
-            heartbeatInterval: configuration.heartbeatInterval, ledgerSchema: opening.ledger.schema.name)
+            heartbeatInterval: configuration.heartbeatInterval, ledgerSchema: opening.ledger.schema.name,
+            takesTurns: opened.takesTurns)
         link = WorkerLink(
             admission: Admission(welcome: welcome, transform: opened.job.transform),
             patience: configuration.leaseDuration, log: log

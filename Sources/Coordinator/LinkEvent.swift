@@ -16,6 +16,9 @@ struct LinkEvent: Equatable {
         case shardFailed(ShardFailure)
         case leaseReleased(Lease)
         case leaseLost(Lease)
+        /// The worker waits for its turn to write.
+        case turnWanted
+        case turnEnded
         /// The worker said goodbye. The reason is empty if all is well.
         case left(reason: String)
         /// The worker asked to join, never did, and is not heard any more.

@@ -16,7 +16,9 @@ extension RunLeader {
         let configuration = Configuration(
             job: opened.job.name, rowsEstimated: opened.rowsEstimated, rowsDone: opened.rowsDone,
             batchRows: opened.batchRows, tableOID: opened.target.oid, expectedHotShare: opened.expectedHotShare,
-            hasLocalWorkers: hasLocalWorkers, dispatch: dispatch)
+            hasLocalWorkers: hasLocalWorkers,
+            inFlight: opened.job.inFlight.map { .fixed($0) } ?? opened.inFlight.map { .automatic(from: $0) },
+            dispatch: dispatch)
         self.init(opened.ownership, configuration, seed: seed)
     }
 }

@@ -25,6 +25,8 @@ struct RunLeader {
         var expectedHotShare = 0.0
         /// Whether this process spawns workers.
         var hasLocalWorkers = false
+        /// How many workers may write at the same time; nil if they ask nobody.
+        var inFlight: InFlightControl.Setting?
         var dispatch = DispatchStateMachine.Configuration()
         var queue = LedgerQueueStateMachine.Configuration()
     }
@@ -55,6 +57,8 @@ struct RunLeader {
     private(set) var ending = Ending.ahead
     private var machine: DispatchStateMachine
     private var queue: LedgerQueueStateMachine
+    private var turns: TurnTable
+    private var inFlight: InFlightControl
     private var renewedAt = Duration.zero
     private var notedAt = Duration.zero
     var measuredAt = Duration.zero
@@ -73,6 +77,8 @@ struct RunLeader {
             run: ownership.run, job: configuration.job, rowsEstimated: configuration.rowsEstimated,
             rowsDone: configuration.rowsDone, startsWorkers: configuration.hasLocalWorkers, now: .zero)
         batchRows = configuration.batchRows
+        inFlight = InFlightControl(configuration.inFlight ?? .fixed(1))
+        turns = TurnTable(limit: inFlight.limit)
     }
 
     // MARK: - Events
@@ -138,7 +144,11 @@ struct RunLeader {
     func report(now: Duration, counts: ShardCounts? = nil) -> RunReport {
         var reports = reports
         reports.shardsCounted(counts ?? machine.counts)
-        return reports.report(now: now)
+        var report = reports.report(now: now)
+        if configuration.inFlight != nil {
+            report.inFlight = InFlight(limit: turns.limit, writing: turns.inFlight, waiting: turns.waiting)
+        }
+        return report
     }
 
     // MARK: - Inside an event
@@ -210,8 +220,19 @@ struct RunLeader {
         }
     }
 
+    /// Lets an event change whose turn it is to write, and tells those whose turn it is.
+    mutating func turn(_ event: (inout TurnTable, Duration) -> [TurnTable.Grant]) {
+        let grants = event(&turns, now)
+        assert(turns.checkInvariants() == nil, turns.checkInvariants() ?? "")
+        for grant in grants { emit(.send(.turn(slice: grant.slice), to: grant.worker)) }
+    }
+
     private mutating func tick() {
         react { $0.timePassed(now: $1) }
+        inFlight.measured(
+            rows: reports.rowsDone, waiting: turns.waiting, workers: reports.workerCount, now: now)
+        let limit = inFlight.limit
+        turn { $0.limited(to: limit, now: $1) }
         if now - renewedAt >= Self.renewInterval {
             renewedAt = now
             request(.renew)

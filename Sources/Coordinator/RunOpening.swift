@@ -31,8 +31,12 @@ public struct RunOpening: Sendable {
         var searchPath: String
         /// The share of HOT updates to expect of the run's order of work, 0 to 1; 0 if none is expected.
         var expectedHotShare = 0.0
+        /// The number of workers that may write at the same time when the run begins; nil for all of them.
+        var inFlight: Int?
 
         public var shards: Int { counts.total }
+        /// Whether workers write in turns.
+        var takesTurns: Bool { inFlight != nil }
     }
 
     /// What `coord plan` shows.
@@ -242,8 +246,24 @@ public struct RunOpening: Sendable {
             counts: record.counts, resumed: resumed, warnings: warnings, systemIdentifier: place.systemIdentifier,
             database: place.database, batchRows: record.definition.batchRows ?? 0, target: findings.target, endKey: end,
             searchPath: record.definition.searchPath,
-            expectedHotShare: findings.order.comb == nil ? 0 : findings.order.expected.hotShare)
+            expectedHotShare: findings.order.comb == nil ? 0 : findings.order.expected.hotShare,
+            inFlight: try inFlight(job, findings.order, session.connection))
     }
+
+    /// The number of workers that may write at the same time when a run begins: one more than the server has processors. A
+    /// server on this host has this host's, and of another nothing is known.
+    ///
+    /// In the key's order nothing is gained by fewer.
+    private static func inFlight(_ job: Job, _ order: OrderChoice, _ connection: PostgresConnection) throws -> Int? {
+        if let asked = job.inFlight { return asked }
+        guard order.comb != nil else { return nil }
+        let local = try connection.execute(
+            "SELECT pg_catalog.inet_server_addr() IS NULL OR pg_catalog.inet_server_addr() = pg_catalog.inet_client_addr()"
+        )
+        return local.bool(0, 0) == true ? Processors.count : unknownProcessors
+    }
+
+    private static let unknownProcessors = 4
 }
 
 extension RunOpening {

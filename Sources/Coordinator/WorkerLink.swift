@@ -75,6 +75,8 @@ final class WorkerLink {
         case .shardFailed(let failure): return event(of: worker, .shardFailed(failure))
         case .leaseReleased(let lease): return event(of: worker, .leaseReleased(lease))
         case .leaseLost(let lease): return event(of: worker, .leaseLost(lease))
+        case .turnWanted: return event(of: worker, .turnWanted)
+        case .turnEnded: return event(of: worker, .turnEnded)
         case .goodbye(let reason):
             defer { peers.left(worker) }
             return event(of: worker, .left(reason: reason))

@@ -25,6 +25,8 @@ public struct Job: Sendable, Equatable {
     public var lockPatience: Duration = Job.defaultLockPatience
     /// The order of work within a shard, or `nil` for the preflight's choice.
     public var order: Order?
+    /// The number of workers that write at the same time, 1 to 10,000, or `nil`: coord finds it by trying.
+    public var inFlight: Int?
     /// The `TimeZone` of the sessions that move values, or `nil`: UTC for programs, that of the coordinator's session for SQL.
     public var timeZone: String?
     /// A libpq URI or key=value string that holds no password, or `nil` for libpq's environment.
@@ -145,6 +147,7 @@ extension Job {
     static let maximumCommandWords = 1000
     /// How long a batch may wait for a lock when the file does not say: 200 ms.
     static let defaultLockPatience = Duration.milliseconds(200)
+    static let inFlightRange = 1...10_000
     /// The longest name of a time zone, in bytes.
     static let maximumTimeZoneBytes = 255
     /// How long a program may take over one batch when the file does not say: 60 s.

@@ -2,7 +2,7 @@
 enum JobKeys {
     static let top = [
         "name", "table", "key", "where", "read", "set", "compute", "batch", "shards", "retry",
-        "lock_patience", "order", "time_zone", "database", "ledger_schema",
+        "lock_patience", "order", "in_flight", "time_zone", "database", "ledger_schema",
     ]
     static let compute = ["command", "transform", "writes", "timeout", "numbers"]
     static let batch = ["rows", "bytes"]

@@ -68,6 +68,17 @@ extension JobParser {
         }
     }
 
+    mutating func inFlight(_ field: Field) -> Int? {
+        let example = "in_flight: auto (or in_flight: 4)"
+        return reader.value(field, wanted: "auto or a number", example: example) { text throws(Complaint) in
+            if text == "auto" { return Int?.none }
+            guard text.first?.isLetter != true else {
+                throw Complaint("\(text.shown) is neither auto nor a number", mend: "For example: \(example)")
+            }
+            return try Quantity.integer(text, in: Job.inFlightRange)
+        } ?? nil
+    }
+
     mutating func timeZone(_ field: Field) -> String? {
         let example = "time_zone: Europe/Berlin"
         return reader.value(field, wanted: "a time zone", example: example) { text throws(Complaint) in

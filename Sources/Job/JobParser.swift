@@ -35,13 +35,14 @@ struct JobParser {
             duration($0, from: .milliseconds(1), "1ms", to: .seconds(60), "60s")
         }
         let order = top["order"].flatMap { self.order($0) }
+        let inFlight = top["in_flight"].flatMap { self.inFlight($0) }
         let timeZone = top["time_zone"].flatMap { self.timeZone($0) }
         let ledgerSchema = top["ledger_schema"].flatMap { self.ledgerSchema($0) }
         guard let name, let table, let change else { return nil }
         return Job(
             name: name, table: table, key: key, predicate: predicate, change: change, batch: batch, shards: shards,
-            retry: retry, lockPatience: patience ?? Job.defaultLockPatience, order: order, timeZone: timeZone,
-            database: database, ledgerSchema: ledgerSchema, directory: directory, text: text)
+            retry: retry, lockPatience: patience ?? Job.defaultLockPatience, order: order, inFlight: inFlight,
+            timeZone: timeZone, database: database, ledgerSchema: ledgerSchema, directory: directory, text: text)
     }
 
     // MARK: What is changed

@@ -223,6 +223,10 @@ public struct ReportModel: Sendable {
             conditionsLeftOut: max(0, conditions.count - RunCondition.limit))
     }
 
+    public var rowsDone: Int64 { rows.total }
+    /// The number of present workers.
+    public var workerCount: Int { workers.values.count { $0.present } }
+
     /// Every worker that ever joined, by host and pid, with its last known peak memory (see `departedLimit`).
     public var everyWorker: [WorkerProgress] { listed(now: latest) { _ in true } }
 

@@ -19,6 +19,8 @@ public struct RunReport: Sendable, Equatable {
     public var shards: ShardCounts
     /// The present workers, by host and pid.
     public var workers: [WorkerProgress]
+    /// Nil if nobody grants turns to write.
+    public var inFlight: InFlight?
     /// The conditions that hold, the most important first; none if all goes well.
     public var conditions: [RunCondition]
     /// The number of further conditions that hold: a report lists a limited number.

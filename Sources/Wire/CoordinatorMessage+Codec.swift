@@ -15,6 +15,7 @@ extension CoordinatorMessage {
         case .drain: frame.drain = .init()
         case .rejoin: frame.rejoin = .init()
         case .alive: frame.alive = .init()
+        case .turn(let slice): frame.turn.sliceMs = UInt32(clamping: milliseconds(slice))
         }
         return try serialized(frame)
     }
@@ -32,6 +33,7 @@ extension CoordinatorMessage {
         case .drain: return .drain
         case .rejoin: return .rejoin
         case .alive: return .alive
+        case .turn(let turn): return .turn(slice: .milliseconds(Int64(turn.sliceMs)))
         case nil: throw WireError("a message without a known body")
         }
     }
@@ -44,9 +46,9 @@ extension Coord_Wire_V1_Welcome {
         run = welcome.run.rawValue
         systemIdentifier = welcome.systemIdentifier
         database = welcome.database
-        let (seconds, attoseconds) = welcome.heartbeatInterval.components
-        heartbeatMs = UInt32(clamping: seconds * 1000 + attoseconds / 1_000_000_000_000_000)
+        heartbeatMs = UInt32(clamping: milliseconds(welcome.heartbeatInterval))
         ledgerSchema = welcome.ledgerSchema
+        takesTurns = welcome.takesTurns
     }
 }
 
@@ -60,6 +62,12 @@ extension Welcome {
         self.init(
             version: message.protocol, run: RunID(message.run), systemIdentifier: message.systemIdentifier,
             database: message.database, heartbeatInterval: .milliseconds(Int64(message.heartbeatMs)),
-            ledgerSchema: message.ledgerSchema.isEmpty ? LedgerSchema.standard.name : message.ledgerSchema)
+            ledgerSchema: message.ledgerSchema.isEmpty ? LedgerSchema.standard.name : message.ledgerSchema,
+            takesTurns: message.takesTurns)
     }
+}
+
+private func milliseconds(_ duration: Duration) -> Int64 {
+    let (seconds, attoseconds) = duration.components
+    return seconds * 1000 + attoseconds / 1_000_000_000_000_000
 }

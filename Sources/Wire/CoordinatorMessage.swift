@@ -15,4 +15,6 @@ package enum CoordinatorMessage: Equatable, Sendable {
     case rejoin
     /// The answer to a heartbeat.
     case alive
+    /// The worker's turn to write: batches that begin within this time may be written.
+    case turn(slice: Duration)
 }

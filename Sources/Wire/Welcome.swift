@@ -11,11 +11,14 @@ package struct Welcome: Equatable, Sendable {
     package var heartbeatInterval: Duration
     /// The name of the ledger's schema: a worker that has another one configured stops before it reads a job there.
     package var ledgerSchema: String
+    /// Whether batches are written in turns, which the coordinator grants.
+    package var takesTurns: Bool
 
     package init(
         version: UInt32 = protocolVersion, run: RunID, systemIdentifier: String, database: String,
-        heartbeatInterval: Duration, ledgerSchema: String
+        heartbeatInterval: Duration, ledgerSchema: String, takesTurns: Bool = false
     ) {
+        self.takesTurns = takesTurns
         self.version = version
         self.run = run
         self.systemIdentifier = systemIdentifier

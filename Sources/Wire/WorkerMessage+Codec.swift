@@ -11,6 +11,8 @@ extension WorkerMessage {
         case .shardFailed(let failure): frame.shardFailed = .init(failure)
         case .leaseReleased(let lease): frame.leaseReleased.lease = .init(lease)
         case .leaseLost(let lease): frame.leaseLost.lease = .init(lease)
+        case .turnWanted: frame.turnWanted = .init()
+        case .turnEnded: frame.turnEnded = .init()
         case .goodbye(let reason): frame.goodbye.reason = reason
         }
         return try serialized(frame)
@@ -33,6 +35,8 @@ extension WorkerMessage {
             self = .leaseReleased(try Lease(released.lease, isThere: released.hasLease, in: "a LeaseReleased"))
         case .leaseLost(let lost):
             self = .leaseLost(try Lease(lost.lease, isThere: lost.hasLease, in: "a LeaseLost"))
+        case .turnWanted: self = .turnWanted
+        case .turnEnded: self = .turnEnded
         case .goodbye(let goodbye): self = .goodbye(reason: goodbye.reason)
         case nil: throw WireError("a message without a known body")
         }

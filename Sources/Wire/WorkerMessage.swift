@@ -11,6 +11,10 @@ package enum WorkerMessage: Equatable, Sendable {
     case leaseReleased(Lease)
     /// The fence refused a batch, or the lease could not be opened.
     case leaseLost(Lease)
+    /// The worker waits for its turn to write; a turn that it had is over.
+    case turnWanted
+    /// The worker needs no turn, or no longer.
+    case turnEnded
     /// The worker leaves; the reason is empty when all is well.
     case goodbye(reason: String)
 }

@@ -91,6 +91,22 @@ nonisolated struct Coord_Wire_V1_FromWorker: Sendable {
     set {body = .goodbye(newValue)}
   }
 
+  var turnWanted: Coord_Wire_V1_TurnWanted {
+    get {
+      if case .turnWanted(let v)? = body {return v}
+      return Coord_Wire_V1_TurnWanted()
+    }
+    set {body = .turnWanted(newValue)}
+  }
+
+  var turnEnded: Coord_Wire_V1_TurnEnded {
+    get {
+      if case .turnEnded(let v)? = body {return v}
+      return Coord_Wire_V1_TurnEnded()
+    }
+    set {body = .turnEnded(newValue)}
+  }
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -101,6 +117,8 @@ nonisolated struct Coord_Wire_V1_FromWorker: Sendable {
     case leaseReleased(Coord_Wire_V1_LeaseReleased)
     case leaseLost(Coord_Wire_V1_LeaseLost)
     case goodbye(Coord_Wire_V1_Goodbye)
+    case turnWanted(Coord_Wire_V1_TurnWanted)
+    case turnEnded(Coord_Wire_V1_TurnEnded)
 
   }
 
@@ -171,6 +189,14 @@ nonisolated struct Coord_Wire_V1_FromCoordinator: Sendable {
     set {body = .alive(newValue)}
   }
 
+  var turn: Coord_Wire_V1_Turn {
+    get {
+      if case .turn(let v)? = body {return v}
+      return Coord_Wire_V1_Turn()
+    }
+    set {body = .turn(newValue)}
+  }
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -181,6 +207,7 @@ nonisolated struct Coord_Wire_V1_FromCoordinator: Sendable {
     case drain(Coord_Wire_V1_Drain)
     case rejoin(Coord_Wire_V1_Rejoin)
     case alive(Coord_Wire_V1_Alive)
+    case turn(Coord_Wire_V1_Turn)
 
   }
 
@@ -238,6 +265,9 @@ nonisolated struct Coord_Wire_V1_Welcome: Sendable {
 
   /// Name of the ledger's schema, so that a worker that looks into another ledger stops before it reads a job there.
   var ledgerSchema: String = String()
+
+  /// Batches are written in turns.
+  var takesTurns: Bool = false
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -684,13 +714,48 @@ nonisolated struct Coord_Wire_V1_Alive: Sendable {
   init() {}
 }
 
+/// The worker waits for its turn to write. One that it had is over.
+nonisolated struct Coord_Wire_V1_TurnWanted: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// The worker needs no turn, or no longer.
+nonisolated struct Coord_Wire_V1_TurnEnded: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// Batches that begin within this time may be written.
+nonisolated struct Coord_Wire_V1_Turn: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var sliceMs: UInt32 = 0
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "coord.wire.v1"
 
 nonisolated extension Coord_Wire_V1_FromWorker: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".FromWorker"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}worker\0\u{1}hello\0\u{1}heartbeat\0\u{3}shard_done\0\u{3}shard_failed\0\u{3}lease_released\0\u{3}lease_lost\0\u{1}goodbye\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}worker\0\u{1}hello\0\u{1}heartbeat\0\u{3}shard_done\0\u{3}shard_failed\0\u{3}lease_released\0\u{3}lease_lost\0\u{1}goodbye\0\u{3}turn_wanted\0\u{3}turn_ended\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -790,6 +855,32 @@ nonisolated extension Coord_Wire_V1_FromWorker: SwiftProtobuf.Message, SwiftProt
           self.body = .goodbye(v)
         }
       }()
+      case 9: try {
+        var v: Coord_Wire_V1_TurnWanted?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .turnWanted(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .turnWanted(v)
+        }
+      }()
+      case 10: try {
+        var v: Coord_Wire_V1_TurnEnded?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .turnEnded(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .turnEnded(v)
+        }
+      }()
       default: break
       }
     }
@@ -832,6 +923,14 @@ nonisolated extension Coord_Wire_V1_FromWorker: SwiftProtobuf.Message, SwiftProt
       guard case .goodbye(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
     }()
+    case .turnWanted?: try {
+      guard case .turnWanted(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+    }()
+    case .turnEnded?: try {
+      guard case .turnEnded(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -847,7 +946,7 @@ nonisolated extension Coord_Wire_V1_FromWorker: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Coord_Wire_V1_FromCoordinator: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".FromCoordinator"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}welcome\0\u{1}refused\0\u{1}assign\0\u{1}revoke\0\u{1}drain\0\u{1}rejoin\0\u{1}alive\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}welcome\0\u{1}refused\0\u{1}assign\0\u{1}revoke\0\u{1}drain\0\u{1}rejoin\0\u{1}alive\0\u{1}turn\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -946,6 +1045,19 @@ nonisolated extension Coord_Wire_V1_FromCoordinator: SwiftProtobuf.Message, Swif
           self.body = .alive(v)
         }
       }()
+      case 8: try {
+        var v: Coord_Wire_V1_Turn?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .turn(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .turn(v)
+        }
+      }()
       default: break
       }
     }
@@ -984,6 +1096,10 @@ nonisolated extension Coord_Wire_V1_FromCoordinator: SwiftProtobuf.Message, Swif
     case .alive?: try {
       guard case .alive(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    }()
+    case .turn?: try {
+      guard case .turn(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
     }()
     case nil: break
     }
@@ -1069,7 +1185,7 @@ nonisolated extension Coord_Wire_V1_Hello: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension Coord_Wire_V1_Welcome: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Welcome"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}protocol\0\u{1}run\0\u{3}system_identifier\0\u{1}database\0\u{3}heartbeat_ms\0\u{3}ledger_schema\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}protocol\0\u{1}run\0\u{3}system_identifier\0\u{1}database\0\u{3}heartbeat_ms\0\u{3}ledger_schema\0\u{3}takes_turns\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1083,6 +1199,7 @@ nonisolated extension Coord_Wire_V1_Welcome: SwiftProtobuf.Message, SwiftProtobu
       case 4: try { try decoder.decodeSingularStringField(value: &self.database) }()
       case 5: try { try decoder.decodeSingularUInt32Field(value: &self.heartbeatMs) }()
       case 6: try { try decoder.decodeSingularStringField(value: &self.ledgerSchema) }()
+      case 7: try { try decoder.decodeSingularBoolField(value: &self.takesTurns) }()
       default: break
       }
     }
@@ -1107,6 +1224,9 @@ nonisolated extension Coord_Wire_V1_Welcome: SwiftProtobuf.Message, SwiftProtobu
     if !self.ledgerSchema.isEmpty {
       try visitor.visitSingularStringField(value: self.ledgerSchema, fieldNumber: 6)
     }
+    if self.takesTurns != false {
+      try visitor.visitSingularBoolField(value: self.takesTurns, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1117,6 +1237,7 @@ nonisolated extension Coord_Wire_V1_Welcome: SwiftProtobuf.Message, SwiftProtobu
     if lhs.database != rhs.database {return false}
     if lhs.heartbeatMs != rhs.heartbeatMs {return false}
     if lhs.ledgerSchema != rhs.ledgerSchema {return false}
+    if lhs.takesTurns != rhs.takesTurns {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1699,6 +1820,74 @@ nonisolated extension Coord_Wire_V1_Alive: SwiftProtobuf.Message, SwiftProtobuf.
   }
 
   static func ==(lhs: Coord_Wire_V1_Alive, rhs: Coord_Wire_V1_Alive) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Coord_Wire_V1_TurnWanted: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".TurnWanted"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: Coord_Wire_V1_TurnWanted, rhs: Coord_Wire_V1_TurnWanted) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Coord_Wire_V1_TurnEnded: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".TurnEnded"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: Coord_Wire_V1_TurnEnded, rhs: Coord_Wire_V1_TurnEnded) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Coord_Wire_V1_Turn: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Turn"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}slice_ms\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.sliceMs) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.sliceMs != 0 {
+      try visitor.visitSingularUInt32Field(value: self.sliceMs, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: Coord_Wire_V1_Turn, rhs: Coord_Wire_V1_Turn) -> Bool {
+    if lhs.sliceMs != rhs.sliceMs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

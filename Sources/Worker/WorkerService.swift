@@ -225,6 +225,7 @@ public actor WorkerService: Service {
                 $0.heard(now: $1)
                 return []
             }
+        case .turn(let slice): react { $0.turnGranted(for: slice, now: $1) }
         }
     }
 
@@ -263,7 +264,7 @@ public actor WorkerService: Service {
             do {
                 let assignment = try await runner.prepare(
                     run: run, systemIdentifier: welcome.systemIdentifier, database: welcome.database)
-                prepared(assignment, heartbeatInterval: welcome.heartbeatInterval)
+                prepared(assignment, welcome)
             } catch let error as PostgresError where error.recovery == .reconnect || error.recovery == .retry {
                 log.warning("cannot prepare for run \(run), trying again: \(error)")
                 problem = "\(error)"
@@ -285,12 +286,12 @@ public actor WorkerService: Service {
         finish(.failure(WorkerError(.unfit, description: reason, sqlState: sqlState)))
     }
 
-    private func prepared(_ assignment: BatchRunner.Assignment, heartbeatInterval: Duration) {
+    private func prepared(_ assignment: BatchRunner.Assignment, _ welcome: Welcome) {
         guard ended == nil else { return }
         let machine = WorkerLoopStateMachine(
             configuration: WorkerLoopStateMachine.Configuration(
-                mode: assignment.mode, retry: assignment.retry, heartbeatInterval: heartbeatInterval,
-                giveUpAfter: configuration.giveUpAfter), seed: seed)
+                mode: assignment.mode, retry: assignment.retry, heartbeatInterval: welcome.heartbeatInterval,
+                giveUpAfter: configuration.giveUpAfter, takesTurns: welcome.takesTurns), seed: seed)
         shared.withLock { $0.machine = machine }
         program = assignment.program
         prepared = true
@@ -331,6 +332,8 @@ public actor WorkerService: Service {
             send(.shardFailed(ShardFailure(lease: lease, error: error.message, scope: scope, cause: error.told)))
         case .leaseReleased(let lease): send(.leaseReleased(lease))
         case .leaseLost(let lease): send(.leaseLost(lease))
+        case .turnWanted: send(.turnWanted)
+        case .turnEnded: send(.turnEnded)
         case .goodbye:
             // With the memory's peak, for the summary.
             send(.heartbeat(heartbeat(nil)))

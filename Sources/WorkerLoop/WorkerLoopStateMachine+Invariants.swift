@@ -18,15 +18,22 @@ extension WorkerLoopStateMachine {
         case .idle, .stopped:
             if work != nil { return "a lease is in hand and nothing is done about it" }
             if let next { return "\(next) waits though nothing is in hand" }
+            if turn != .none, activity == .idle { return "a turn goes on though nothing is in hand" }
             if draining, activity == .idle { return "a drained worker with nothing in hand stays" }
             return nil
         case .applying where configuration.mode == .rowBased: return "a batch of rows is applied as a statement"
         case .reading, .computing, .writing:
             if configuration.mode == .setBased { return "a batch of a set job has rows" }
+        case .queued(_, let summary, _):
+            if !configuration.takesTurns || turn != .asked { return "a turn is waited for that nobody has asked for" }
+            if (summary == nil) != (configuration.mode == .setBased) { return "a batch of the other kind waits" }
         case .opening, .applying, .waiting: break
         }
         guard let work else { return "a step is under way on no lease" }
-        if case .waiting = activity, work.revoked || draining { return "a lease that is to be put down waits" }
+        switch activity {
+        case .waiting, .queued: if work.revoked || draining { return "a lease that is to be put down waits" }
+        default: break
+        }
         return contradiction(of: work)
     }
 

@@ -31,12 +31,15 @@ public struct WorkerLoopStateMachine: Sendable {
         public var deferralLimit: Int
         /// The longest wait for the database or for a held row. After it the attempt ends.
         public var patience: Duration
+        /// Whether batches are written in turns that the coordinator grants, so that few are in flight at a time.
+        public var takesTurns: Bool
 
         public init(
             mode: Mode, retry: RetryPolicy = RetryPolicy(), heartbeatInterval: Duration = .seconds(1),
             silentAfter: Duration = .seconds(10), giveUpAfter: Duration = .seconds(300), deferralLimit: Int = 10,
-            patience: Duration = .seconds(600)
+            patience: Duration = .seconds(600), takesTurns: Bool = false
         ) {
+            self.takesTurns = takesTurns
             self.patience = patience
             self.mode = mode
             self.retry = retry
@@ -55,6 +58,7 @@ public struct WorkerLoopStateMachine: Sendable {
     ///   `stopped`.
     /// - `opening`: leaves by `leaseOpened`, to `applying` or `reading`; by `stepFailed`, as every step does, to
     ///   `waiting` or, when the attempt ends, to `idle`.
+    /// - `queued`: leaves by `turnGranted`, or after a time without one, to `applying` or `writing`.
     /// - `applying`: leaves by `batchCommitted`, to itself or `idle`; by `stepFailed`.
     /// - `reading`: leaves by `batchRead`, to `computing`; by `stepFailed`.
     /// - `computing`: leaves by `batchComputed`, to `writing`; by `stepFailed`.
@@ -64,6 +68,7 @@ public struct WorkerLoopStateMachine: Sendable {
     public enum Activity: Equatable, Sendable {
         case idle
         case opening
+        case queued(WorkerStep, ReadSummary?, since: Duration)
         case applying
         case reading
         case computing(ReadSummary)
@@ -101,6 +106,20 @@ public struct WorkerLoopStateMachine: Sendable {
         var tries: Int
     }
 
+    /// A worker's turn to write.
+    enum Turn: Equatable, Sendable {
+        case none
+        case asked
+        case granted(until: Duration)
+    }
+
+    /// The longest wait for a turn. A turn spares the server, and nothing hangs on it: without one, the batch goes on.
+    static let turnPatience = Duration.seconds(10)
+    /// The wait for a turn when the coordinator is not heard.
+    static let silentTurnPatience = Duration.seconds(3)
+    /// Computing a batch for longer gives the turn to others meanwhile.
+    static let quickComputation = Duration.milliseconds(10)
+
     /// Batches that the fence refuses in a row, although the lease can be opened, before the lease counts as lost.
     static let refusalLimit = 5
     /// The pauses between two looks during a wait: the first, then doubled each time, up to the last.
@@ -114,6 +133,9 @@ public struct WorkerLoopStateMachine: Sendable {
     private var nextBatchRows = 0
     private var joined = false
     private(set) var draining = false
+    private(set) var turn = Turn.none
+    private var computingSince = Duration.zero
+    private var computesQuickly = false
     /// The first event that the shell must not report, in words.
     private(set) var breach: String?
     /// The latest time that the shell has reported.
@@ -141,7 +163,18 @@ public struct WorkerLoopStateMachine: Sendable {
     public mutating func welcomed(now: Duration) -> [WorkerAction] {
         heard(now: now)
         joined = true
-        return [heartbeat(now: now)]
+        // A coordinator that has just learned of this worker knows of no turn.
+        guard case .queued = activity else { return [heartbeat(now: now)] }
+        return [heartbeat(now: now), .tell(.turnWanted)]
+    }
+
+    /// - Parameter slice: how long the turn may last. A batch that begins within it is still the turn's.
+    public mutating func turnGranted(for slice: Duration, now: Duration) -> [WorkerAction] {
+        heard(now: now)
+        // Late: the worker has gone on without it, or has put its lease down. It has told so.
+        guard turn == .asked, case .queued(let step, let summary, _) = activity else { return [] }
+        turn = .granted(until: now + slice)
+        return begin(step, summary)
     }
 
     public mutating func refused(reason: String) -> [WorkerAction] {
@@ -183,8 +216,8 @@ public struct WorkerLoopStateMachine: Sendable {
             work?.revoked = true
         }
         next = lease
-        guard case .waiting = activity, work?.revoked == true else { return [] }
-        return settle([])
+        guard work?.revoked == true else { return [] }
+        return putDownWhatWaits()
     }
 
     public mutating func leaseRevoked(_ lease: Lease, now: Duration) -> [WorkerAction] {
@@ -192,8 +225,16 @@ public struct WorkerLoopStateMachine: Sendable {
         if next == lease { next = nil }
         guard work?.lease == lease else { return [] }
         work?.revoked = true
-        guard case .waiting = activity else { return [] }
-        return settle([])
+        return putDownWhatWaits()
+    }
+
+    /// Puts down a lease that was taken back, if no step is under way.
+    private mutating func putDownWhatWaits() -> [WorkerAction] {
+        switch activity {
+        case .waiting: settle([])
+        case .queued: settle(configuration.mode == .rowBased ? [.step(.discard)] : [])
+        default: []
+        }
     }
 
     public mutating func drainRequested(now: Duration) -> [WorkerAction] {
@@ -203,6 +244,11 @@ public struct WorkerLoopStateMachine: Sendable {
         switch activity {
         case .idle: return settle([])
         case .waiting:
+            let lease = work?.lease
+            return settle(lease.map { [.tell(.leaseReleased($0))] } ?? [])
+        case .queued(let step, let summary, _):
+            // What is computed is written, without its turn.
+            if configuration.mode == .rowBased { return [endTurn()].compactMap { $0 } + begin(step, summary) }
             let lease = work?.lease
             return settle(lease.map { [.tell(.leaseReleased($0))] } ?? [])
         default: return []
@@ -224,7 +270,7 @@ public struct WorkerLoopStateMachine: Sendable {
         work = current
         guard !current.revoked else { return settle([]) }
         guard !draining else { return settle([.tell(.leaseReleased(current.lease))]) }
-        return advance()
+        return advance(now: now)
     }
 
     public mutating func batchRead(_ summary: ReadSummary, now: Duration) -> [WorkerAction] {
@@ -232,17 +278,17 @@ public struct WorkerLoopStateMachine: Sendable {
         guard activity == .reading, let current = work else { return unexpected() }
         guard !current.revoked else { return settle([.step(.discard)]) }
         guard !draining else { return settle([.step(.discard), .tell(.leaseReleased(current.lease))]) }
-        return compute(summary)
+        return compute(summary, now: now)
     }
 
     public mutating func batchComputed(now: Duration) -> [WorkerAction] {
         keep(time: now)
         guard case .computing(let summary) = activity, let current = work else { return unexpected() }
         guard !current.revoked else { return settle([.step(.discard)]) }
-        activity = .writing(summary)
+        computesQuickly = now - computingSince <= Self.quickComputation
         // A locking read opens a separate transaction, and only the write's answer says whether one is due.
         let readNext = !draining && !summary.exhausted && !lockingIsDue(current)
-        return [.step(.write(current.lease, current.position, readNext: readNext))]
+        return enter(.write(current.lease, current.position, readNext: readNext), summary, now: now)
     }
 
     /// - Parameters:
@@ -257,7 +303,7 @@ public struct WorkerLoopStateMachine: Sendable {
         case .applying:
             if read != nil { note(breach: "a set job's batch has read rows") }
         case .writing: break
-        case .idle, .opening, .reading, .computing, .waiting, .stopped: return unexpected()
+        case .idle, .opening, .queued, .reading, .computing, .waiting, .stopped: return unexpected()
         }
         guard var current = work else { return unexpected() }
         if position.sequence <= current.position.sequence {
@@ -276,15 +322,15 @@ public struct WorkerLoopStateMachine: Sendable {
         if done { return settle(discard + [.tell(.shardDone(current.lease))]) }
         if current.revoked { return settle(discard) }
         if draining { return settle(discard + [.tell(.leaseReleased(current.lease))]) }
-        if let read { return compute(read) }
-        return advance()
+        if let read { return compute(read, now: now) }
+        return advance(now: now)
     }
 
     public mutating func stepFailed(_ error: StepError, now: Duration) -> [WorkerAction] {
         keep(time: now)
         switch activity {
         case .opening, .applying, .reading, .computing, .writing: break
-        case .idle, .waiting, .stopped: return unexpected()
+        case .idle, .queued, .waiting, .stopped: return unexpected()
         }
         guard var current = work else { return unexpected() }
         let discard: [WorkerAction] = configuration.mode == .rowBased ? [.step(.discard)] : []
@@ -332,7 +378,7 @@ public struct WorkerLoopStateMachine: Sendable {
         if draining { return settle(discard + [.tell(.leaseReleased(current.lease))]) }
         work = current
         activity = .waiting(until: now + delay)
-        return discard
+        return discard + [endTurn()].compactMap { $0 }
     }
 
     private func wait(for error: StepError, _ current: inout Work, now: Duration) {
@@ -350,6 +396,11 @@ public struct WorkerLoopStateMachine: Sendable {
         if case .waiting(let until) = activity, until <= now, let current = work {
             activity = .opening
             actions.append(.step(.open(current.lease, batchRows: current.batchRows)))
+        }
+        if case .queued(let step, let summary, let since) = activity,
+            now - since > Self.turnPatience || now - heardAt > Self.silentTurnPatience
+        {
+            actions += [endTurn()].compactMap { $0 } + begin(step, summary)
         }
         if now - heardAt > configuration.giveUpAfter, work == nil {
             activity = .stopped
@@ -387,6 +438,7 @@ public struct WorkerLoopStateMachine: Sendable {
         switch activity {
         case .idle: "idle"
         case .opening: "opening"
+        case .queued: "queued"
         case .applying: "applying"
         case .reading: "reading"
         case .computing: "computing"
@@ -430,21 +482,50 @@ public struct WorkerLoopStateMachine: Sendable {
     }
 
     /// The next step on the shard in hand.
-    private mutating func advance() -> [WorkerAction] {
+    private mutating func advance(now: Duration) -> [WorkerAction] {
         guard let current = work else { return [] }
         switch configuration.mode {
-        case .setBased:
-            activity = .applying
-            return [.step(.apply(current.lease, current.position))]
+        case .setBased: return enter(.apply(current.lease, current.position), nil, now: now)
         case .rowBased:
+            let over = endTurnUnlessQuick(now: now)
             activity = .reading
-            return [.step(.read(current.lease, current.position, locking: lockingIsDue(current)))]
+            return over + [.step(.read(current.lease, current.position, locking: lockingIsDue(current)))]
         }
     }
 
-    private mutating func compute(_ summary: ReadSummary) -> [WorkerAction] {
+    private mutating func compute(_ summary: ReadSummary, now: Duration) -> [WorkerAction] {
+        let over = endTurnUnlessQuick(now: now)
+        computingSince = now
         activity = .computing(summary)
-        return [.step(.compute)]
+        return over + [.step(.compute)]
+    }
+
+    // MARK: - Turns
+
+    /// Begins a step that writes, or waits for the turn to do so.
+    private mutating func enter(_ step: WorkerStep, _ summary: ReadSummary?, now: Duration) -> [WorkerAction] {
+        guard configuration.takesTurns, !draining else { return begin(step, summary) }
+        if case .granted(let until) = turn, now < until { return begin(step, summary) }
+        turn = .asked
+        activity = .queued(step, summary, since: now)
+        return [.tell(.turnWanted)]
+    }
+
+    private mutating func begin(_ step: WorkerStep, _ summary: ReadSummary?) -> [WorkerAction] {
+        activity = summary.map { .writing($0) } ?? .applying
+        return [.step(step)]
+    }
+
+    /// While a program computes, nothing of this worker is in flight.
+    private mutating func endTurnUnlessQuick(now: Duration) -> [WorkerAction] {
+        if case .granted(let until) = turn, now < until, computesQuickly { return [] }
+        return [endTurn()].compactMap { $0 }
+    }
+
+    private mutating func endTurn() -> WorkerAction? {
+        guard turn != .none else { return nil }
+        turn = .none
+        return .tell(.turnEnded)
     }
 
     private func lockingIsDue(_ current: Work) -> Bool {
@@ -455,6 +536,7 @@ public struct WorkerLoopStateMachine: Sendable {
     private mutating func settle(_ actions: [WorkerAction]) -> [WorkerAction] {
         work = nil
         activity = .idle
+        let actions = actions + [endTurn()].compactMap { $0 }
         if draining {
             let unopened: [WorkerAction] = next.map { [.tell(.leaseReleased($0))] } ?? []
             next = nil

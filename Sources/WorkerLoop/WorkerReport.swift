@@ -11,6 +11,10 @@ public enum WorkerReport: Equatable, Sendable {
     case leaseReleased(Lease)
     /// The shard has another epoch or owner.
     case leaseLost(Lease)
+    /// The worker waits for its turn to write; a turn that it had is over.
+    case turnWanted
+    /// The worker has no use for a turn: the one that it had is over, or it does not wait for one any more.
+    case turnEnded
     /// The worker leaves.
     case goodbye
 }

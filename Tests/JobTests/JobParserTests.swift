@@ -57,6 +57,11 @@ import Testing
                 == .compute(.init(read: [], writes: ["c"], program: .transform("Up_1.x"), timeout: .seconds(60))))
     }
 
+    @Test(arguments: [("auto", nil), ("1", 1), ("10000", 10_000)])
+    func aJobCanSayHowManyWorkersWriteAtATime(yaml: String, inFlight: Int?) throws {
+        #expect(try parse("table: t\nset: { a: b }\nin_flight: \(yaml)\n").inFlight == inFlight)
+    }
+
     @Test(arguments: [("comb", Order.comb), ("key", .key), ("'comb'", .comb)])
     func aJobCanSayInWhichOrderItsRowsAreDone(yaml: String, order: Order) throws {
         #expect(try parse("table: t\nset: { a: b }\norder: \(yaml)\n").order == order)

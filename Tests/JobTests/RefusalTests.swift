@@ -138,6 +138,8 @@ import Testing
         .adding("order: combs", "'order': 'combs' is neither comb nor key", mend: "order: comb"),
         .adding("shards: 4\norder: Key", line: 4, "'order': 'Key' is neither comb nor key"),
         .adding("order: [comb]", "'order' must be comb or key, not a list", mend: "order: comb"),
+        .adding("in_flight: many", "'in_flight': 'many' is neither auto nor a number", mend: "in_flight: 4"),
+        .adding("in_flight: 0", "'in_flight': '0' is out of range: 1 to 10000"),
         .adding("order:", "'order' has no value"),
         .adding("batch: { order: comb }", "unknown key 'order' in 'batch'", mend: "top level"),
         .adding("retry: { attempts: 0 }", "'retry.attempts': '0' is out of range: 1 to 100"),

@@ -36,7 +36,8 @@ enum Happening: String, Sendable, CaseIterable {
     case leaseExpired, leaseStalled, leaseReleased, attemptFailed, fenceRefused, openRefused, leaseRefused
     case staleTermRefused, commitAnswerRecovered, rowsDeferred, lockingRead, pipelinedRead, stretchTakenUp, tookOver,
         resumed
-    case ledgerReloaded, ledgerBusy, holderEnded, ousted, ledgerGivenUp, rejoined, workerDismissed, workerAbandoned,
+    case ledgerReloaded, ledgerBusy, holderEnded, ousted, ledgerGivenUp, rejoined, turnTaken, workerDismissed,
+        workerAbandoned,
         workerDrained, shardFailed, revoked, assignedAgain
     case concludedPartly, completed, cancelled
 }

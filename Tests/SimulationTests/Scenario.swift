@@ -122,8 +122,11 @@ struct Scenario: Sendable, Equatable {
     var workerLoop: WorkerLoopStateMachine.Configuration {
         WorkerLoopStateMachine.Configuration(
             mode: mode, retry: retry, heartbeatInterval: .seconds(1), silentAfter: .seconds(4),
-            giveUpAfter: .seconds(15), deferralLimit: deferralLimit)
+            giveUpAfter: .seconds(15), deferralLimit: deferralLimit, takesTurns: takesTurns)
     }
+
+    /// Whether workers write in turns, two at a time: in about half of the scenarios.
+    private var takesTurns: Bool { (rows + shards) % 2 == 0 }
 
     /// How long the run may take after the end of all faults: the time of what may still hang, expire or wait for a
     /// retry, and three times the work of a single worker.
@@ -131,6 +134,7 @@ struct Scenario: Sendable, Equatable {
         // A stretch has a batch for each stripe, however small, and each batch may need a look first.
         let stretches = comb.map { (rows / $0.stretchRows + 2 * shards) * $0.stripes * 2 } ?? 0
         let batches = rows / batchRows + 2 * shards + 10 * hotKeys + stretches
-        return .seconds(90) + (latency * 4 + compute) * batches * 3 + ledgerLatency * shards * 8
+        let latencies = takesTurns ? 8 : 4
+        return .seconds(90) + (latency * latencies + compute) * batches * 3 + ledgerLatency * shards * 8
     }
 }

@@ -11,6 +11,7 @@ final class SimulatedCoordinator: SimulatedProcess {
     let id: WorkerID
     private(set) var machine: DispatchStateMachine
     private var queue: LedgerQueueStateMachine
+    private var turns = TurnTable(limit: 2)
     private(set) var outcome: DispatchOutcome?
     private var machineHasFinished = false
     private var ownership: SimulatedOwnership?
@@ -59,7 +60,12 @@ final class SimulatedCoordinator: SimulatedProcess {
         case .leaseReleased(let lease):
             perform(machine.attemptReported(lease, worker: worker.id, AttemptEnd(.released), now: now))
         case .leaseLost(let lease): perform(machine.leaseReportedLost(lease, worker: worker.id, now: now))
+        case .turnWanted:
+            simulation.audit.count(.turnTaken)
+            grant(turns.wanted(worker.id, now: now))
+        case .turnEnded: grant(turns.ended(worker.id, now: now))
         case .goodbye:
+            grant(turns.ended(worker.id, now: now))
             enqueue(.left(worker.id))
             perform(machine.workerLeft(worker.id, now: now))
         }
@@ -73,6 +79,11 @@ final class SimulatedCoordinator: SimulatedProcess {
     private func send(_ message: CoordinatorMessage, to id: WorkerID) {
         guard let worker = addresses[id], !worker.isPartitioned else { return }
         simulation.transmit { worker.deliver { worker.receive(message) } }
+    }
+
+    private func grant(_ grants: [TurnTable.Grant]) {
+        if let breach = turns.checkInvariants() { simulation.audit.report(.contract, "\(name): \(breach)") }
+        for grant in grants { send(.turn(slice: grant.slice), to: grant.worker) }
     }
 
     private func perform(_ actions: [DispatchAction]) {
@@ -89,6 +100,7 @@ final class SimulatedCoordinator: SimulatedProcess {
             simulation.audit.count(.workerDismissed)
             if simulation.scenario.killsDismissed { addresses[worker]?.kill() }
             addresses[worker] = nil
+            grant(turns.ended(worker, now: simulation.now))
             enqueue(.left(worker))
         case .finish(let outcome):
             if machineHasFinished { simulation.audit.report(.contract, "\(name) finishes twice") }
@@ -236,7 +248,10 @@ extension SimulatedCoordinator {
                 ownership = taken
                 simulation.endpoint = self
                 enqueue(.dispatch(.reload))
-                tick(every: .milliseconds(500)) { [self] in perform(machine.timePassed(now: simulation.now)) }
+                tick(every: .milliseconds(500)) { [self] in
+                    perform(machine.timePassed(now: simulation.now))
+                    grant(turns.timePassed(now: simulation.now))
+                }
                 tick(every: Scenario.renewal) { [self] in enqueue(.renew) }
             }
         } failed: { [self] _ in

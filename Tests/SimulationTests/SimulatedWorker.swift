@@ -44,6 +44,7 @@ final class SimulatedWorker: SimulatedProcess {
         switch message {
         case .welcome: perform(machine.welcomed(now: now))
         case .alive: machine.heard(now: now)
+        case .turn(let slice): perform(machine.turnGranted(for: slice, now: now))
         case .refused(let refusal): perform(machine.refused(reason: refusal.reason))
         case .assign(let lease, let batchRows):
             perform(machine.leaseAssigned(lease, batchRows: batchRows, now: now))
@@ -102,6 +103,8 @@ final class SimulatedWorker: SimulatedProcess {
             send(.shardFailed(ShardFailure(lease: lease, error: error.message, scope: error.kind.scope)))
         case .leaseReleased(let lease): send(.leaseReleased(lease))
         case .leaseLost(let lease): send(.leaseLost(lease))
+        case .turnWanted: send(.turnWanted)
+        case .turnEnded: send(.turnEnded)
         case .goodbye: send(.goodbye(reason: ""))
         }
     }

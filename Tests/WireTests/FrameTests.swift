@@ -92,6 +92,8 @@ import Wire
         WorkerFrame(
             name: "a goodbye with a reason", hex: "42120a10616e6f74686572206461746162617365",
             message: .goodbye(reason: "another database")),
+        WorkerFrame(name: "a wish for a turn", hex: "4a00", message: .turnWanted),
+        WorkerFrame(name: "the end of a turn", hex: "5200", message: .turnEnded),
     ]
 
     static let coordinatorFrames = [
@@ -113,6 +115,13 @@ import Wire
         CoordinatorFrame(name: "a drain", hex: "2a00", message: .drain),
         CoordinatorFrame(name: "a rejoin", hex: "3200", message: .rejoin),
         CoordinatorFrame(name: "an alive", hex: "3a00", message: .alive),
+        CoordinatorFrame(name: "a turn", hex: "42020814", message: .turn(slice: .milliseconds(20))),
+        CoordinatorFrame(
+            name: "a welcome to a run with turns", hex: "0a1c080110071a0437343231220473686f7028e8073205636f6f72643801",
+            message: .welcome(
+                Welcome(
+                    run: RunID(7), systemIdentifier: "7421", database: "shop", heartbeatInterval: .seconds(1),
+                    ledgerSchema: "coord", takesTurns: true))),
     ]
 
     @Test(arguments: workerFrames) func aWorkersMessageIsTheseBytes(frame: WorkerFrame) throws {
