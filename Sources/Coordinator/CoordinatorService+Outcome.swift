@@ -57,7 +57,12 @@ extension CoordinatorService {
     private func measureStorage() async -> StorageChange? {
         let (ownership, oid) = (opened.ownership, opened.target.oid)
         do {
-            return try await ledger.with { try $0.measureStorage(ownership, tableOID: oid) }?.change
+            let reading = try await ledger.with { try $0.measureStorage(ownership, tableOID: oid) }
+            if case .failed(let reason) = reading {
+                log.info("the table's storage was not measured at the end: \(reason)")
+                return try await ledger.reading { try $0.storage(of: ownership.run) }
+            }
+            return reading.measure?.change
         } catch {
             log.warning("the table's storage could not be measured: \(error)")
             return nil

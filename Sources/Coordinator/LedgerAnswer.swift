@@ -6,8 +6,8 @@ import Sharding
 enum LedgerAnswer: Equatable, Sendable {
     /// The task is done, and there is nothing to tell.
     case done
-    /// The change of the table's storage; nil if it was not measured.
-    case noted(StorageMeasure?)
+    /// The workers' figures are written. With the reading of the table's storage; nil if it was not due.
+    case noted(StorageReading?)
     /// The run is not this coordinator's any more.
     case refused
     case renewed(cancelAsked: Bool)

@@ -16,7 +16,7 @@ extension LedgerService {
         case .note:
             try with { try $0.note(figures.workers, of: ownership.run) }
             return .noted(
-                try figures.measuredTable.flatMap { oid in
+                try figures.measuredTable.map { oid in
                     try with { try $0.measureStorage(ownership, tableOID: oid) }
                 })
         case .left(let worker): try with { try $0.noteLeft(worker, of: ownership.run) }

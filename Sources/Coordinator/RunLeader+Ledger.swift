@@ -85,11 +85,7 @@ extension RunLeader {
     private mutating func take(_ answer: LedgerAnswer) {
         switch answer {
         case .done, .refused: break
-        case .noted(let measure):
-            if let measure {
-                measuredAt = now
-                reports.storageMeasured(measure, expectedHotShare: configuration.expectedHotShare, now: now)
-            }
+        case .noted(let reading): if let reading { take(reading) }
         case .renewed(let cancelAsked):
             guard cancelAsked, ending == .ahead else { return }
             reports.windDownBegan(.cancelling)
@@ -112,6 +108,16 @@ extension RunLeader {
         case .concluded(let counts):
             react { $0.runConcluded(done: counts.done, failed: counts.failed, open: counts.open, now: $1) }
         case .released(let state): if let state { written = state }
+        }
+    }
+
+    private mutating func take(_ reading: StorageReading) {
+        measuredAt = now
+        switch reading {
+        case .measured(let measure):
+            reports.storageMeasured(measure, expectedHotShare: configuration.expectedHotShare, now: now)
+        case .nothing: break
+        case .failed(let reason): emit(.log(.info, "the table's storage was not measured: \(reason)"))
         }
     }
 

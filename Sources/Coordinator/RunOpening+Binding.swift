@@ -55,12 +55,19 @@ extension RunOpening {
         return fault
     }
 
+    /// What is known of a run once it is bound.
+    struct Bound {
+        /// The run's last key; nil where its table was empty.
+        var endKey: Key?
+        var warnings: [String] = []
+    }
+
     /// Binds a run that is taken up: a run of an earlier version has no binding, and columns may have other types now.
     /// Also fixes the end of the key space if it is still open.
     static func bind(
         _ record: RunRecord, _ ownership: Ownership, _ job: Job, _ findings: Preflight.Findings,
         _ session: LedgerSession
-    ) throws -> Key? {
+    ) throws -> Bound {
         let target = findings.target
         let binding = try Binding.record(of: target, session.connection)
         let specification = RunSpecification(
@@ -69,10 +76,17 @@ extension RunOpening {
             comb: try order(of: record, findings, session))
         try CoordinatorLedger(session).bind(
             ownership, tableOID: target.oid, binding: binding, specification: try specification.json())
-        _ = try CoordinatorLedger(session).measureStorage(ownership, tableOID: target.oid)
-        if let end = record.definition.endKey { return end }
-        guard let end = try RangePlanner.lastKey(target, session.connection) else { return nil }
-        return try CoordinatorLedger(session).fixEnd(at: end, ownership) ? end : nil
+        var bound = Bound(endKey: record.definition.endKey)
+        let reading = try CoordinatorLedger(session).measureStorage(ownership, tableOID: target.oid)
+        if case .failed(let reason) = reading {
+            bound.warnings.append("the table's storage could not be measured yet: \(reason)")
+        }
+        if bound.endKey == nil, let end = try RangePlanner.lastKey(target, session.connection),
+            try CoordinatorLedger(session).fixEnd(at: end, ownership)
+        {
+            bound.endKey = end
+        }
+        return bound
     }
 
     /// The order of a run, which its first coordinator has chosen: a shard that was begun in one order cannot go on in

@@ -238,13 +238,15 @@ public struct RunOpening: Sendable {
         let ownership = try CoordinatorLedger(session).takeOver(
             run, as: coordinator, host: host, pid: pid, text: resumed ? job.text : nil,
             directory: resumed ? job.directory : nil)
-        let end = try bind(before, ownership, job, findings, session)
+        let bound = try bind(before, ownership, job, findings, session)
+        warnings += bound.warnings
         let place = try DatabasePlace.read(session.connection)
         let record = try LedgerReader(session).run(run)
         return Opened(
             ownership: ownership, job: job, rowsEstimated: record.rowsEstimated, rowsDone: record.rowsDone,
             counts: record.counts, resumed: resumed, warnings: warnings, systemIdentifier: place.systemIdentifier,
-            database: place.database, batchRows: record.definition.batchRows ?? 0, target: findings.target, endKey: end,
+            database: place.database, batchRows: record.definition.batchRows ?? 0, target: findings.target,
+            endKey: bound.endKey,
             searchPath: record.definition.searchPath,
             expectedHotShare: findings.order.comb == nil ? 0 : findings.order.expected.hotShare,
             inFlight: try inFlight(job, findings.order, session.connection))

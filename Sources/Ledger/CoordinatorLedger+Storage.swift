@@ -2,10 +2,25 @@ import Postgres
 import Sharding
 
 extension CoordinatorLedger {
+    /// How long the measurement waits for a lock on the table: all other tasks of the coordinator wait behind it.
+    private static let storageLockTimeout = "50ms"
+
     /// Measures the table of a run, and notes the figures beside those of the run's beginning.
-    /// - Returns: nil if the table does not exist any more.
-    package func measureStorage(_ ownership: Ownership, tableOID: UInt32) throws -> StorageMeasure? {
-        try session.first(MeasureStorage(ownership: ownership, tableOID: tableOID)) ?? nil
+    ///
+    /// Nothing hangs on the figures, so an error only means that there are none.
+    /// - Throws: `PostgresError` of a lost connection.
+    package func measureStorage(_ ownership: Ownership, tableOID: UInt32) throws -> StorageReading {
+        do {
+            let measure = try session.transaction {
+                try session.connection.execute(script: "SET LOCAL lock_timeout = '\(Self.storageLockTimeout)'")
+                return try session.first(MeasureStorage(ownership: ownership, tableOID: tableOID)) ?? nil
+            }
+            return measure.map { .measured($0) } ?? .nothing
+        } catch let error as PostgresError where error.recovery == .reconnect {
+            throw error
+        } catch {
+            return .failed("\(error)")
+        }
     }
 
     struct MeasureStorage: LedgerQuery {

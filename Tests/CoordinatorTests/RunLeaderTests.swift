@@ -1,6 +1,7 @@
 import Dispatching
 import Host
 import LedgerQueueing
+import Logging
 import Report
 import Sharding
 import Testing
@@ -177,6 +178,23 @@ import Wire
         _ = leader.heard(event(joined, of: bob), now: .seconds(2))
         let second = LedgerAnswer.leaseRecorded(lease(1), worker: bob, sequence: 0)
         #expect(leader.answered(second, now: .seconds(2)) == [.send(.assign(lease(1), batchRows: 500), to: bob)])
+    }
+
+    /// Nothing hangs on the figures of the table.
+    @Test func tableThatCannotBeMeasuredHoldsNothingUpAndIsMeasuredAgainLater() {
+        var configuration = RunLeader.Configuration(job: "j")
+        configuration.tableOID = 7
+        var leader = RunLeader(Self.ownership, configuration, seed: 1)
+        _ = leader.began(now: .zero)
+        _ = leader.answered(.shardsLoaded([record(0)]), now: .zero)
+        let due = RunLeader.measureInterval
+        #expect(leader.timePassed(now: due).deeds == [.ask(.renew)])
+        #expect(leader.answered(.renewed(cancelAsked: false), now: due) == [.ask(.note)])
+        #expect(leader.figures(for: .note, now: due).measuredTable == 7)
+        let told = leader.answered(.noted(.failed("it is locked")), now: due)
+        #expect(told == [.log(.info, "the table's storage was not measured: it is locked")])
+        #expect(leader.figures(for: .note, now: due + .seconds(9)).measuredTable == nil)
+        #expect(leader.figures(for: .note, now: due * 2).measuredTable == 7)
     }
 
     // MARK: - Why local workers cannot start

@@ -19,11 +19,11 @@ import Testing
         let oid = try makeTable()
         let ownership = try store.ownedRun()
         #expect(try store.reader.storage(of: ownership.run) == nil)
-        let first = try #require(try store.coordinator.measureStorage(ownership, tableOID: oid)).change
+        let first = try #require(try store.coordinator.measureStorage(ownership, tableOID: oid).measure).change
         #expect(first.begin == first.last && first.begin.heapBytes > 200_000 && first.begin.walBytes > 0)
         try store.connection.execute("UPDATE items SET filler = repeat('y', 200)")
         try store.connection.execute("UPDATE coord.shard SET rows_done = 500 WHERE id = 0")
-        let second = try #require(try store.coordinator.measureStorage(ownership, tableOID: oid)).change
+        let second = try #require(try store.coordinator.measureStorage(ownership, tableOID: oid).measure).change
         #expect(second.begin == first.begin && second.last.rowsDone == 500)
         #expect(second.heapGrowth ?? 0 > 1.5 && second.walBytesPerRow ?? 0 > 100)
         #expect(try store.reader.storage(of: ownership.run) == second)
@@ -32,9 +32,9 @@ import Testing
     @Test func nothingIsMeasuredOfATableThatIsGoneNorInAnotherTerm() throws {
         let oid = try makeTable()
         var ownership = try store.ownedRun()
-        #expect(try store.coordinator.measureStorage(ownership, tableOID: 4_294_967_290) == nil)
+        #expect(try store.coordinator.measureStorage(ownership, tableOID: 4_294_967_290) == .nothing)
         ownership.term += 1
-        #expect(try store.coordinator.measureStorage(ownership, tableOID: oid) == nil)
+        #expect(try store.coordinator.measureStorage(ownership, tableOID: oid) == .nothing)
         #expect(try store.reader.storage(of: ownership.run) == nil)
     }
 
@@ -48,7 +48,48 @@ import Testing
         let pid = reader.backendPID
         // By the server's clock, only holders older than a few seconds are named.
         try store.connection.execute("SELECT pg_sleep(5.2)")
-        let measure = try #require(try store.coordinator.measureStorage(ownership, tableOID: oid))
+        let measure = try #require(try store.coordinator.measureStorage(ownership, tableOID: oid).measure)
         #expect(measure.holder?.hasPrefix("pid \(pid) (") == true, "\(measure.holder ?? "nobody")")
+    }
+
+    /// The coordinator's other tasks wait behind the measurement.
+    @Test func lockOnTheTableIsNotWaitedFor() throws {
+        let oid = try makeTable()
+        let ownership = try store.ownedRun()
+        let before = try store.coordinator.measureStorage(ownership, tableOID: oid)
+        // Only the measurement's own limit is left.
+        try store.connection.execute("SET lock_timeout = 0")
+        try store.connection.execute("SET statement_timeout = '60s'")
+        let other = try TestDatabase.current.connect()
+        try other.execute("BEGIN")
+        try other.execute("LOCK TABLE items")
+        guard case .failed(let reason) = try store.coordinator.measureStorage(ownership, tableOID: oid) else {
+            Issue.record("the table was measured under a lock")
+            return
+        }
+        #expect(reason.contains("55P03"))
+        #expect(try store.reader.storage(of: ownership.run) == before.measure?.change)
+        #expect(try store.value("SHOW lock_timeout") == "0")
+        try other.execute("ROLLBACK")
+        #expect(try store.coordinator.measureStorage(ownership, tableOID: oid).measure != nil)
+    }
+
+    /// Somebody may have edited the run's row.
+    @Test func figuresThatCannotBeReadStopNothing() throws {
+        let oid = try makeTable()
+        let ownership = try store.ownedRun()
+        try store.connection.execute(#"UPDATE coord.run SET storage = '{"begin": {"heap": "many"}}'"#)
+        guard case .failed = try store.coordinator.measureStorage(ownership, tableOID: oid) else {
+            Issue.record("figures that are none were read")
+            return
+        }
+        #expect(try store.coordinator.renew(ownership, rowsPerSecond: 0) != nil)
+    }
+
+    @Test func lostConnectionIsNoFaultOfTheTable() throws {
+        let oid = try makeTable()
+        let ownership = try store.ownedRun()
+        try TestDatabase.current.connect().terminateSessions("pid = \(store.connection.backendPID)")
+        #expect(throws: PostgresError.self) { try store.coordinator.measureStorage(ownership, tableOID: oid) }
     }
 }
