@@ -40,13 +40,18 @@ extension LedgerQueueStateMachine {
 
     private var contradictionOfTasks: String? {
         guard waiting.count <= Self.walkLimit else { return nil }
-        for task in [LedgerTask.renew, .note] where waiting.count(where: { $0 == task }) > 1 {
+        let tasks = waiting.map(\.task)
+        for task in [LedgerTask.renew, .note] where tasks.count(where: { $0 == task }) > 1 {
             return "\(task) waits twice"
         }
-        if isOver, let task = waiting.first(where: { !$0.isLasting }) {
+        if tasks.dropFirst().contains(.renew) { return "the renewal of the ownership waits for another task" }
+        if let entry = waiting.first(where: { !(0...configuration.retries ~= $0.tries) }) {
+            return "\(entry.task) waits for try \(entry.tries)"
+        }
+        if isOver, let task = tasks.first(where: { !$0.isLasting }) {
             return "\(task) waits after the end of the run"
         }
-        let releases = waiting.count(where: \.isRelease)
+        let releases = tasks.count(where: \.isRelease)
         if releases > (isOver ? 1 : 0) { return "the run is given back \(releases) times" }
         return nil
     }

@@ -7,9 +7,11 @@ package import Dispatching
 /// the time since any fixed moment, and never goes back. `checkInvariants` names an event that its shell must not
 /// report.
 ///
-/// A task that met a lock is tried again before the next task. After a lost connection, the queue tries to renew the
-/// ownership until that works. Then it asks for a reload, since the ledger beats memory. When the ledger refuses the
-/// ownership, the queue asks for the run's standing.
+/// A renewal of the ownership goes before all that waits: a task that meets locks again and again would otherwise cost the
+/// ownership. A task that met a lock is tried again before the next task; a lease goes behind the others, which need not
+/// wait for the lock of one shard's row. After a lost connection, the queue tries to renew the ownership until that works.
+/// Then it asks for a reload, since the ledger beats memory. When the ledger refuses the ownership, the queue asks for the
+/// run's standing.
 package struct LedgerQueueStateMachine: Sendable {
     package struct Configuration: Sendable {
         /// How long the ledger may be away before the coordinator stops. The run can be resumed.
@@ -33,7 +35,7 @@ package struct LedgerQueueStateMachine: Sendable {
     /// - `idle`: leaves by `requested` or `runEnded`, to `asking`.
     /// - `asking`: leaves by `answered`, to the next task or `idle`; by `refused`, to `inquiring`; by `failed`, to
     ///   `retrying`, `reconnecting`, `explaining` or `stopped`, and at the end of the run also to the next task.
-    /// - `retrying`: leaves by `pauseEnded`, to `asking`.
+    /// - `retrying`: leaves by `pauseEnded`, to `asking` this task or another one.
     /// - `reconnecting`: leaves by `answered`, to the next task; by `refused`, to `inquiring`, and at the end of the
     ///   run to the next task or `idle`; by `failed`, to `away` or `stopped`.
     /// - `away`: leaves by `pauseEnded`, to `reconnecting`.
@@ -61,11 +63,19 @@ package struct LedgerQueueStateMachine: Sendable {
         var pause: Duration
     }
 
+    /// A task that waits for its turn.
+    struct Waiting: Equatable, Sendable {
+        var task: LedgerTask
+        /// The tries that have met a lock.
+        var tries = 0
+        init(_ task: LedgerTask, tries: Int = 0) { (self.task, self.tries) = (task, tries) }
+    }
+
     package let configuration: Configuration
     var phase: Phase = .idle
-    /// The tasks in the order of their requests. At most one is `renew` and one is `note`. The others come from the
-    /// dispatching machine: a few for each worker, and one for each shard that its worker leaves.
-    var waiting: Deque<LedgerTask> = []
+    /// The tasks in the order of their turns. At most one is `renew`, which is the first, and one is `note`. The others come
+    /// from the dispatching machine: a few for each worker, and one for each shard that its worker leaves.
+    var waiting: Deque<Waiting> = []
     /// Dispatching has ended: only tasks of the run's end are left.
     private(set) var isOver = false
     /// The latest time that the shell has reported.
@@ -82,8 +92,8 @@ package struct LedgerQueueStateMachine: Sendable {
     /// The coordinator has a task for the ledger.
     package mutating func requested(_ task: LedgerTask) -> [LedgerQueueAction] {
         guard phase != .stopped, !isOver || task.isLasting else { return [] }
-        if task.isPeriodic, waiting.contains(task) { return [] }
-        waiting.append(task)
+        if task.isPeriodic, isWaiting(task) { return [] }
+        if task == .renew { waiting.prepend(Waiting(task)) } else { waiting.append(Waiting(task)) }
         return phase == .idle ? next() : []
     }
 
@@ -92,7 +102,7 @@ package struct LedgerQueueStateMachine: Sendable {
         guard phase != .stopped, !isOver else { return [] }
         isOver = true
         let isFree = phase == .idle || phase == .ending
-        waiting.removeAll { !$0.isLasting }
+        waiting.removeAll { !$0.task.isLasting }
         let release: LedgerTask? =
             switch outcome {
             case .concluded: nil
@@ -100,9 +110,9 @@ package struct LedgerQueueStateMachine: Sendable {
             case .cancelled: .release(cancelled: true)
             }
         // Who has left is of the least weight, and many workers may have: the run is given back before that is noted.
-        let departures = waiting.filter(\.isDeparture)
-        waiting.removeAll(where: \.isDeparture)
-        if let release { waiting.append(release) }
+        let departures = waiting.filter(\.task.isDeparture)
+        waiting.removeAll(where: \.task.isDeparture)
+        if let release { waiting.append(Waiting(release)) }
         waiting.append(contentsOf: departures)
         return (release == nil ? [.leave] : []) + (isFree ? next() : [])
     }
@@ -120,7 +130,8 @@ package struct LedgerQueueStateMachine: Sendable {
         switch phase {
         case .asking(let task, _): return next(after: task)
         case .reconnecting:
-            if !isOver { waiting.prepend(.dispatch(.reload)) }
+            waiting.removeAll { $0.task == .renew }
+            if !isOver { waiting.prepend(Waiting(.dispatch(.reload))) }
             return [.noteAway(nil)] + next()
         case .idle, .retrying, .away, .inquiring, .ending, .explaining, .stopped: return mistake("answered")
         }
@@ -150,8 +161,10 @@ package struct LedgerQueueStateMachine: Sendable {
             switch standing {
             case .owned where isOver, .cancelled where isOver, .ended where isOver: return back + next()
             case .owned:
-                // Somebody changed the run's row and changed it back: a reload repeats whatever was refused.
-                waiting.append(.dispatch(.reload))
+                // Somebody changed the run's row and changed it back: a reload repeats whatever was refused. Requests
+                // from before the reload are void, as after a lost connection.
+                waiting.removeAll { !$0.task.isLasting }
+                waiting.prepend(Waiting(.dispatch(.reload)))
                 return back + [.suspendDispatch] + next()
             case .cancelled:
                 phase = .ending
@@ -201,8 +214,8 @@ package struct LedgerQueueStateMachine: Sendable {
     package mutating func pauseEnded() -> [LedgerQueueAction] {
         switch phase {
         case .retrying(let task, let tries):
-            phase = .asking(task, tries: tries)
-            return [.ask(task)]
+            putBack(Waiting(task, tries: tries))
+            return next()
         case .away(let outage):
             phase = .reconnecting(outage)
             return [.ask(.renew)]
@@ -228,8 +241,20 @@ package struct LedgerQueueStateMachine: Sendable {
             phase = .idle
             return actions
         }
-        phase = .asking(next, tries: 0)
-        return actions + [.ask(next)]
+        phase = .asking(next.task, tries: next.tries)
+        return actions + [.ask(next.task)]
+    }
+
+    private func isWaiting(_ task: LedgerTask) -> Bool { waiting.contains { $0.task == task } }
+
+    /// Lets a task wait for its next try.
+    private mutating func putBack(_ entry: Waiting) {
+        if isOver, !entry.task.isLasting { return }
+        // The same task was requested again meanwhile. The tries count on.
+        if entry.task.isPeriodic { waiting.removeAll { $0.task == entry.task } }
+        if entry.task.isLease { return waiting.append(entry) }
+        let isBehindRenewal = entry.task != .renew && waiting.first?.task == .renew
+        waiting.insert(entry, at: isBehindRenewal ? 1 : 0)
     }
 
     private mutating func retry(_ task: LedgerTask, tries: Int) -> [LedgerQueueAction] {
@@ -241,8 +266,8 @@ package struct LedgerQueueStateMachine: Sendable {
 
     /// The connection is gone, and requests on it are void.
     private mutating func lose(_ task: LedgerTask?, _ failure: LedgerFailure, now: Duration) -> [LedgerQueueAction] {
-        waiting.removeAll { !$0.isLasting }
-        if let task, task.isLasting { waiting.prepend(task) }
+        waiting.removeAll { !$0.task.isLasting }
+        if let task, task.isLasting { waiting.prepend(Waiting(task)) }
         phase = .reconnecting(Outage(since: now, pause: Self.reconnectPauses.first))
         return [.suspendDispatch, .announceLoss(failure), .noteAway(failure), .ask(.renew)]
     }

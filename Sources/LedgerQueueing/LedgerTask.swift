@@ -26,6 +26,9 @@ package enum LedgerTask: Equatable, Sendable {
         }
     }
 
+    /// Whether it gives a worker a shard, whose row somebody may hold for long.
+    var isLease: Bool { if case .dispatch(.recordLease) = self { true } else { false } }
+
     /// Whether it only notes that a worker has left.
     var isDeparture: Bool { if case .left = self { true } else { false } }
 

@@ -154,7 +154,9 @@ import Wire
         let deeds = leader.timePassed(now: .seconds(11)).deeds
         let end = AttemptEnd(.expired, error: "the worker was silent for 10.0 seconds")
         #expect(deeds == [.dismiss(alice), .ask(.left(alice))])
-        #expect(leader.answered(.done, now: .seconds(11)) == [.ask(Self.failed(lease(0), end))])
+        #expect(leader.answered(.done, now: .seconds(11)) == [.ask(.renew)])
+        let renewed = leader.answered(.renewed(cancelAsked: false), now: .seconds(11))
+        #expect(renewed == [.ask(Self.failed(lease(0), end))])
     }
 
     @Test func processThatEndsGivesItsShardBackAndIsTold() {

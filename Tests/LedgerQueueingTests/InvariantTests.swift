@@ -16,9 +16,18 @@ import Testing
         Damage(testDescription: "work that is forgotten", words: "it is idle though something is to be done") {
             $0.phase = .idle
         },
-        Damage(testDescription: "a renewal too many", words: "renew waits twice") { $0.waiting.append(.renew) },
+        Damage(testDescription: "a renewal too many", words: "renew waits twice") {
+            $0.waiting.append(.init(.renew))
+        },
+        Damage(
+            testDescription: "a renewal that waits for a task",
+            words: "the renewal of the ownership waits for another task"
+        ) { $0.waiting.insert(.init(.note), at: 0) },
+        Damage(testDescription: "a task that waits for a try too many", words: "note waits for try 11") {
+            $0.waiting.append(.init(.note, tries: 11))
+        },
         Damage(testDescription: "a release that waits too early", words: "the run is given back 1 times") {
-            $0.waiting.append(.release(cancelled: false))
+            $0.waiting.append(.init(.release(cancelled: false)))
         },
         Damage(testDescription: "a release too early", words: "the run is given back before its end") {
             $0.phase = .asking(.release(cancelled: false), tries: 0)
@@ -33,9 +42,9 @@ import Testing
         Damage(testDescription: "work after the end", words: "it has stopped, and something is to be done") {
             $0.phase = .stopped
         },
-        Damage(testDescription: "a question after the end", words: "renew waits after the end of the run") {
+        Damage(testDescription: "a question after the end", words: "note waits after the end of the run") {
             _ = $0.runEnded(.drained)
-            $0.waiting.append(.renew)
+            $0.waiting.append(.init(.note))
         },
         Damage(testDescription: "a second end", words: "it ends the run twice") {
             _ = $0.runEnded(.drained)

@@ -29,4 +29,11 @@ import Testing
         #expect(queue.answered() == [])
     }
 
+    /// A long queue must not cost the ownership.
+    @Test func renewalGoesBeforeAllThatWaits() {
+        var queue = LedgerQueueStateMachine.asking(confirm(0), confirm(1), .note, .renew)
+        #expect(queue.answered() == [.ask(.renew)])
+        #expect(queue.answered() == [.ask(confirm(1))])
+        #expect(queue.answered() == [.ask(.note)])
+    }
 }

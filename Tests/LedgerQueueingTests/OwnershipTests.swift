@@ -34,6 +34,15 @@ import Testing
         #expect(lost.standingRead(.owned) == [.noteAway(nil), .suspendDispatch, .ask(reload)])
     }
 
+    /// As after a lost connection: a lease that was decided before the reload is void.
+    @Test func whatWaitedBeforeItIsReadAgainIsVoid() {
+        var queue = LedgerQueueStateMachine.asking(.renew, confirm(0), attempt(7))
+        _ = queue.refused()
+        #expect(queue.standingRead(.owned) == [.suspendDispatch, .ask(reload)])
+        #expect(queue.answered() == [.ask(attempt(7))])
+        #expect(queue.answered() == [])
+    }
+
     @Test func cancelIsObeyed() {
         var queue = LedgerQueueStateMachine.asking(.renew, confirm(0))
         _ = queue.refused()

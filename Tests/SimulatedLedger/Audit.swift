@@ -28,7 +28,7 @@ enum Happening: String, Sendable, CaseIterable {
     // Faults that the simulation injects.
     case workerCrashed, workerCrashedAfterCommit, workerFroze, workerFrozeBeforeWrite, coordinatorCrashed
     case coordinatorFroze, partitioned, ledgerOutage, failoverLostCommits, programBroken, statementStuck
-    case connectionKilled, drainAsked, cancelAsked
+    case connectionKilled, drainAsked, cancelAsked, shardsHeld
     case messageLost, messageRepeated, messageLate
     case connectionLostBeforeStatement, commitAnswerLost, statementRanAfterItsConnection, retryableError
     case idleTransactionEnded, lockTimeout, outsideChange, outsideInsert, outsideDelete

@@ -6,7 +6,7 @@ import WorkerLoop
 @testable import SimulatedLedger
 
 /// The meaning of a seed: the size of the run, and the faults of the world. All times are virtual.
-struct Scenario: Sendable, Equatable {
+struct Scenario: Sendable {
     var mode: WorkerLoopStateMachine.Mode
     var workers: Int
     var rows: Int
@@ -50,6 +50,8 @@ struct Scenario: Sendable, Equatable {
     var ledgerPatience: Duration
     /// Nil for a run in key order.
     var comb: SimulatedComb?
+    /// The mean time until somebody locks the rows of pending shards, and the longest time of such a lock; nil for none.
+    var hold: (every: Duration, atMost: Duration)?
 
     init(seed: UInt64) {
         var random = SeededGenerator(seed: seed ^ 0x5CE0_A210)
@@ -87,11 +89,13 @@ struct Scenario: Sendable, Equatable {
         deferralLimit = int(1...4)
         busyLedger = rate(0.1)
         ledgerPatience = .seconds(int(3...60))
-        // The comb is drawn last, so that the seeds keep their older draws.
-        guard flag(0.5) else { return }
-        let stripes = int(2...6)
-        comb = SimulatedComb(
-            stripes: stripes, batchRows: batchRows, stretchRows: max(1, batchRows * stripes * int(1...6) / 2))
+        // What is newer is drawn last, so that the seeds keep their older draws.
+        if flag(0.5) {
+            let stripes = int(2...6)
+            comb = SimulatedComb(
+                stripes: stripes, batchRows: batchRows, stretchRows: max(1, batchRows * stripes * int(1...6) / 2))
+        }
+        if flag(0.3) { hold = (.seconds(int(1...10)), .seconds(int(2...30))) }
     }
 
     static let leaseDuration: Duration = .seconds(5)
@@ -102,6 +106,8 @@ struct Scenario: Sendable, Equatable {
     /// waited for it.
     static let convalescence: Duration = .seconds(45)
     static let renewal: Duration = .seconds(2)
+    /// How long a statement of the coordinator waits for a lock.
+    static let lockTimeout: Duration = .seconds(2)
     /// Longer than a lease, so that the next coordinator meets the locks of a zombie.
     static let idleInTransaction: Duration = .seconds(8)
 

@@ -20,6 +20,8 @@ final class SimulatedCoordinator: SimulatedProcess {
     private var believedDone: [ShardID: Lease] = [:]
     /// Leases with failed attempts that the ledger was not told of yet.
     private var unwritten: Set<Lease> = []
+    /// The last renewal of the ownership at the server, or the last end of a trouble that may have delayed it.
+    private var renewedAt: Duration = .zero
 
     init(_ simulation: Simulation, number: Int) {
         id = WorkerID("coordinator-\(number)")
@@ -31,6 +33,11 @@ final class SimulatedCoordinator: SimulatedProcess {
     private var trusts: Bool { !simulation.mechanisms.contains(.ledgerDecides) }
 
     func start() { takeOver() }
+
+    override func thaw() {
+        if isAlive, isFrozen { renewedAt = simulation.now }
+        super.thaw()
+    }
 
     /// Whether this coordinator has taken the run over and still owns it.
     var isServing: Bool { isAlive && ownership != nil }
@@ -203,21 +210,39 @@ extension SimulatedCoordinator {
 
     /// Carries a statement to the server and its answer back. Either may be lost.
     ///
-    /// - Parameter execute: runs at the server. The function that it returns runs at the coordinator, when the answer
+    /// - Parameters:
+    ///   - execute: runs at the server. The function that it returns runs at the coordinator, when the answer
     ///   has arrived.
-    private func send(_ execute: @escaping () -> () -> Void, failed: @escaping (LedgerFailure) -> Void) {
+    ///   - shard: the shard whose row the statement locks.
+    private func send(
+        locking shard: ShardID? = nil, _ execute: @escaping () -> () -> Void,
+        failed: @escaping (LedgerFailure) -> Void
+    ) {
         let fate = simulation.drawFate(isBatch: false, isInTransaction: false)
         let isBusy = simulation.chance(simulation.scenario.busyLedger)
         let session = session
         simulation.after(simulation.upTo(simulation.ledgerLatency)) { [self] in
-            guard simulation.isUp(session), fate != .lostBefore else { return lose(failed) }
-            let answer = isBusy ? { failed(LedgerFailure(.busy, Trouble.locked)) } : execute()
-            if fate == .lostAfter || fate == .runsLater {
-                simulation.audit.count(.commitAnswerLost)
-                return lose(failed)
-            }
-            simulation.after(simulation.upTo(simulation.ledgerLatency)) { self.deliver(answer) }
+            arrive(execute, failed, fate, isBusy: isBusy, session, locking: shard)
         }
+    }
+
+    private func arrive(
+        _ execute: @escaping () -> () -> Void, _ failed: @escaping (LedgerFailure) -> Void, _ fate: StatementFate,
+        isBusy: Bool, _ session: SimulatedSession, locking shard: ShardID?
+    ) {
+        guard simulation.isUp(session), fate != .lostBefore else { return lose(failed) }
+        if let shard, simulation.heldShards.contains(shard) {
+            return simulation.after(Scenario.lockTimeout) { [self] in
+                let isHeld = simulation.heldShards.contains(shard)
+                arrive(execute, failed, fate, isBusy: isBusy || isHeld, session, locking: nil)
+            }
+        }
+        let answer = isBusy ? { failed(LedgerFailure(.busy, Trouble.locked)) } : execute()
+        if fate == .lostAfter || fate == .runsLater {
+            simulation.audit.count(.commitAnswerLost)
+            return lose(failed)
+        }
+        simulation.after(simulation.upTo(simulation.ledgerLatency)) { self.deliver(answer) }
     }
 
     private enum Trouble: Error { case connection, locked, damage }
@@ -228,6 +253,7 @@ extension SimulatedCoordinator {
         simulation.after(simulation.upTo(.seconds(1))) { [self] in
             deliver { [self] in
                 reconnect()
+                renewedAt = simulation.now
                 simulation.audit.note("\(name) has lost its ledger")
                 failed(LedgerFailure(.away, Trouble.connection))
             }
@@ -237,6 +263,7 @@ extension SimulatedCoordinator {
     private func takeOver() {
         send { [self] in
             let taken = simulation.database.takeOver(id, now: simulation.now)
+            renewedAt = simulation.now
             let state = simulation.database.run.state
             return { [self] in
                 guard let taken else {
@@ -261,7 +288,9 @@ extension SimulatedCoordinator {
 
     private func ask(_ task: LedgerTask) {
         guard let ownership else { return }
-        send { [self] in
+        var shard: ShardID?
+        if case .dispatch(.recordLease(let id, _, _)) = task { shard = id }
+        send(locking: shard) { [self] in
             let answer = execute(task, ownership)
             return { [self] in
                 let isOurs = answer()
@@ -296,6 +325,7 @@ extension SimulatedCoordinator {
         case .dispatch(let request): return execute(request, ownership)
         case .renew:
             let owns = simulation.database.renew(ownership, now: simulation.now)
+            checkRenewal()
             return { owns }
         case .release(let cancelled):
             simulation.database.release(ownership, as: cancelled ? .cancelled : .paused)
@@ -303,6 +333,16 @@ extension SimulatedCoordinator {
             return { true }
         case .note, .left, .batchRows: return { true }
         }
+    }
+
+    /// A coordinator that reaches its ledger, and whose statements do not meet chance, keeps its ownership.
+    private func checkRenewal() {
+        let gap = simulation.now - renewedAt
+        renewedAt = simulation.now
+        guard gap > SimulatedDatabase.ownership, simulation.scenario.busyLedger == 0,
+            simulation.scenario.ledgerLatency == simulation.scenario.latency
+        else { return }
+        simulation.audit.report(.i7, "\(name) lives, and did not renew its ownership for \(gap)")
     }
 
     private func execute(_ request: LedgerRequest, _ ownership: SimulatedOwnership) -> () -> Bool {

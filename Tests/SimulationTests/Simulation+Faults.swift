@@ -40,6 +40,22 @@ extension Simulation {
         after(scenario.faultPhase) { self.heal() }
         after(upTo(scenario.faultEvery * 2)) { self.nextFault() }
         after(upTo(scenario.outsideEvery * 2)) { self.nextOutsideChange() }
+        if let hold = scenario.hold { after(upTo(hold.every * 2)) { self.holdShards(hold) } }
+    }
+
+    /// Somebody locks the ledger's rows of some or all shards that wait for a worker, as an open transaction of an
+    /// operator does. A worker's own row is not among them.
+    private func holdShards(_ hold: (every: Duration, atMost: Duration)) {
+        guard healedAt == nil else { return }
+        let pending = database.shards.filter { $0.state == .pending }.map(\.id)
+        let held = random.next() % 2 == 0 ? pending : Array(pending.prefix(1))
+        heldShards = serverIsDown ? [] : Set(held)
+        if !heldShards.isEmpty { audit.count(.shardsHeld) }
+        audit.note("fault: the rows of shards \(heldShards.sorted()) are locked")
+        after(upTo(hold.atMost)) { [self] in
+            heldShards = []
+            after(upTo(hold.every * 2)) { self.holdShards(hold) }
+        }
     }
 
     private func nextFault() {

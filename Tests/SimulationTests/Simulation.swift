@@ -31,6 +31,8 @@ final class Simulation {
     private var sessions = 0
     var serverIsDown = false
     var programIsBroken = false
+    /// The shards whose rows an outside session has locked.
+    var heldShards: Set<ShardID> = []
     /// Whether a failover is about to lose commits.
     var failoverIsDue = false
     private(set) var healedAt: Duration?
@@ -114,6 +116,7 @@ final class Simulation {
         audit.note("everything heals")
         serverIsDown = false
         programIsBroken = false
+        heldShards = []
         for worker in workers {
             worker.isPartitioned = false
             worker.thaw()
@@ -204,6 +207,7 @@ final class Simulation {
     func endSessions() {
         era += 1
         database.locks = [:]
+        heldShards = []
     }
 
     func close(_ session: SimulatedSession) {
