@@ -30,10 +30,13 @@ extension CoordinatorLedger {
         _ lease: Lease, worker: WorkerID, outcome: String, error: String?, permanent: Bool, attempts: Int,
         _ ownership: Ownership
     ) throws -> (state: ShardState, failures: Int)? {
-        let recorded = try session.first(
-            RecordAttempt(
-                ownership: ownership, lease: lease, worker: worker, outcome: outcome,
-                error: error.map { String($0.prefix(Self.errorLimit)) }, isPermanent: permanent, attempts: attempts))
+        let recorded = try session.writingTexts { writable in
+            try session.first(
+                RecordAttempt(
+                    ownership: ownership, lease: lease, worker: worker, outcome: outcome,
+                    error: error.map { String(writable($0).prefix(Self.errorLimit)) }, isPermanent: permanent,
+                    attempts: attempts))
+        }
         return recorded.map { ($0.state, attempts == 0 ? 0 : $0.failures) }
     }
 

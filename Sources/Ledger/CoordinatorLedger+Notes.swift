@@ -5,7 +5,13 @@ import Sharding
 extension CoordinatorLedger {
     /// Notes the workers' figures. Called every few seconds, for `coord status` from other hosts.
     package func note(_ workers: [WorkerRecord], of run: RunID) throws {
+        try session.writingTexts { try note(workers, of: run, writable: $0) }
+    }
+
+    private func note(_ workers: [WorkerRecord], of run: RunID, writable: (String) -> String) throws {
         if workers.isEmpty { return }
+        var workers = workers
+        for index in workers.indices { workers[index].host = writable(workers[index].host) }
         try session.run(NoteWorkers(run: run, workers: workers))
     }
 
@@ -20,10 +26,12 @@ extension CoordinatorLedger {
     ///
     /// Nothing depends on the figures, so the commit does not wait for the disk.
     package func noteEnd(_ workers: [WorkerRecord], of run: RunID) throws {
-        try session.transaction {
-            try session.connection.execute(script: "SET LOCAL synchronous_commit = off")
-            try note(workers, of: run)
-            try noteAllLeft(run)
+        try session.writingTexts { writable in
+            try session.transaction {
+                try session.connection.execute(script: "SET LOCAL synchronous_commit = off")
+                try note(workers, of: run, writable: writable)
+                try noteAllLeft(run)
+            }
         }
     }
 

@@ -29,7 +29,12 @@ package struct CoordinatorLedger: LedgerRole {
 
     private func takeOver(_ taking: TakeOver, tries: Int) throws -> Ownership {
         let id = taking.run
-        if let taken = try session.transaction({ try own(taking) }) { return taken }
+        let taken = try session.writingTexts { writable in
+            var taking = taking
+            taking.host = writable(taking.host)
+            return try session.transaction { try own(taking) }
+        }
+        if let taken { return taken }
         let run = try LedgerReader(session).run(id)
         // The owner's time may have run out between the two looks. Then the run is free now.
         if run.coordinator == nil, run.state.isUnfinished, !run.cancelAsked, tries > 1 {
