@@ -19,15 +19,20 @@ public struct DispatchStateMachine: Sendable {
         public var stallAfter: Duration
         /// How long a worker may leave a lease out of its heartbeats before the ledger is asked about it.
         public var assignGrace: Duration
+        /// How long the run waits for a fit worker once only workers are left that get no more leases. A local worker
+        /// that died is replaced in less.
+        public var misfitGrace: Duration
         public var retry: RetryPolicy
 
         public init(
             leaseDuration: Duration = .seconds(10), stallAfter: Duration = .seconds(300),
-            assignGrace: Duration = .seconds(3), retry: RetryPolicy = RetryPolicy()
+            assignGrace: Duration = .seconds(3), misfitGrace: Duration = .seconds(30),
+            retry: RetryPolicy = RetryPolicy()
         ) {
             self.leaseDuration = leaseDuration
             self.stallAfter = stallAfter
             self.assignGrace = assignGrace
+            self.misfitGrace = misfitGrace
             self.retry = retry
         }
     }
@@ -35,8 +40,8 @@ public struct DispatchStateMachine: Sendable {
     /// The machine's phase.
     ///
     /// - `loading`: leaves by `shardsLoaded`, to `dispatching`, or to `draining` when that was asked for meanwhile.
-    /// - `dispatching`: leaves by `drainRequested`, `cancelRequested` or `stopRequested`, and when no worker is fit for
-    ///   the job, to `draining`; when nothing is left to dispatch, to `concluding`; by `ledgerLost`, to `loading`.
+    /// - `dispatching`: leaves by `drainRequested`, `cancelRequested` or `stopRequested`, and by `attemptReported` or
+    ///   `timePassed` when no worker is fit for the job, to `draining`; when nothing is left to dispatch, to `concluding`; by `ledgerLost`, to `loading`.
     /// - `draining`: leaves when no lease is out, to `finished`; by `ledgerLost`, to `loading`.
     /// - `concluding`: leaves by `runConcluded`, to `finished`, or to `loading` when a shard is open after all; by
     ///   `ledgerLost`, to `loading`.
@@ -105,6 +110,10 @@ public struct DispatchStateMachine: Sendable {
     /// The reason why no shard can go on.
     private var stopReason: String?
     private(set) var drainAsked = false
+    /// The error of the last attempt that its worker was unfit for.
+    var misfit: String?
+    /// The time since which all workers are set aside; nil while one is fit, or none is there.
+    var misfitSince: Duration?
     private var generator: SeededGenerator
     var shards = ShardTable()
     var workers: OrderedDictionary<WorkerID, WorkerEntry> = [:]
@@ -317,16 +326,14 @@ public struct DispatchStateMachine: Sendable {
         if end.outcome == .released { workers[worker]?.draining = true }
         if end.outcome == .unfit, var entry = workers[worker] {
             entry.misfits += 1
+            misfit = end.error
             entry.notBefore = now + configuration.retry.delay(failures: entry.misfits, using: &generator)
             workers[worker] = entry
         }
         guard case .leased(let holding)? = shards[lease.shard]?.phase, holding.worker == worker, holding.lease == lease
         else { return [] }
         let actions = self.end(holding, with: end)
-        if end.outcome == .unfit, workers.values.allSatisfy(\.isSetAside) {
-            let why = "no worker can do this job: \(end.error ?? "no reason was given")"
-            return actions + stopRequested(reason: why, now: now)
-        }
+        if end.outcome == .unfit, hasOnlyMisfits { return actions + stopForMisfits(now: now) }
         return actions + proceed(now: now)
     }
 
@@ -366,6 +373,7 @@ public struct DispatchStateMachine: Sendable {
                 actions += end(holding, with: AttemptEnd(.stalled, error: stall))
             }
         }
+        if isWaitingInVain(now: now) { return actions + stopForMisfits(now: now) }
         return actions + proceed(now: now)
     }
 

@@ -144,3 +144,81 @@ import Testing
         #expect(bench.machine.phase == .loading)
     }
 }
+
+/// A worker that is unfit for three leases in a row gets no more.
+@Suite struct MisfitTests {
+    private static let error = "no such program"
+    private static let grace = Bench.configuration.misfitGrace
+
+    /// Bob holds shard 1, and alice was unfit for three leases of shard 0.
+    private func aliceIsSetAside() -> Bench {
+        var bench = Bench.dispatching(2, [alice, bob])
+        for misfits in 1...3 {
+            let now = Duration.seconds(20 * misfits)
+            bench.grant(bench.machine.workerReported(bob, held: [held(lease(1))], now: now), now: now)
+            bench.grant(bench.machine.workerReported(alice, held: [], now: now), now: now)
+            guard case .leased(let holding)? = bench.phase(of: 0) else {
+                Issue.record("alice has no lease \(misfits)")
+                break
+            }
+            let end = AttemptEnd(.unfit, error: Self.error)
+            _ = bench.machine.attemptReported(holding.lease, worker: alice, end, now: now)
+            _ = bench.machine.attemptRecorded(holding.lease, state: .pending, failures: 0, now: now)
+        }
+        return bench
+    }
+
+    @Test(arguments: [true, false])
+    func runWhoseFitWorkersAreGoneStopsWithTheReason(says: Bool) {
+        var bench = aliceIsSetAside()
+        // Bob says goodbye, or falls silent.
+        let gone = Duration.seconds(says ? 61 : 71)
+        if says { _ = bench.machine.workerLeft(bob, now: gone) }
+        _ = bench.machine.workerReported(alice, held: [], now: gone)
+        #expect(bench.machine.timePassed(now: gone).contains(.dismiss(bob)) == !says)
+        _ = bench.machine.attemptRecorded(lease(1), state: .pending, failures: 0, now: gone)
+        for seconds in 1..<30 {
+            let now = gone + .seconds(seconds)
+            _ = bench.machine.workerReported(alice, held: [], now: now)
+            #expect(bench.machine.timePassed(now: now) == [])
+        }
+        let end = gone + Self.grace
+        let finish = DispatchAction.finish(.stopped(reason: "no worker can do this job: \(Self.error)"))
+        #expect(bench.machine.timePassed(now: end) == [.tell(alice, .drain), finish])
+    }
+
+    @Test func workerThatComesInTimeGetsTheShards() {
+        var bench = aliceIsSetAside()
+        _ = bench.machine.workerLeft(bob, now: .seconds(61))
+        _ = bench.machine.attemptRecorded(lease(1), state: .pending, failures: 0, now: .seconds(61))
+        _ = bench.machine.timePassed(now: .seconds(61))
+        bench.join(bob, now: .seconds(90))
+        _ = bench.machine.workerReported(alice, held: [], now: .seconds(90))
+        #expect(bench.machine.timePassed(now: .seconds(91)) == [])
+        #expect(bench.machine.misfitSince == nil)
+        #expect(bench.holder(of: 0) == bob || bench.holder(of: 1) == bob)
+    }
+
+    /// Without any worker the run waits, as at its beginning.
+    @Test func runWithoutAnyWorkerWaits() {
+        var bench = aliceIsSetAside()
+        for worker in [alice, bob] { _ = bench.machine.workerLeft(worker, now: .seconds(61)) }
+        _ = bench.machine.attemptRecorded(lease(1), state: .pending, failures: 0, now: .seconds(61))
+        #expect(bench.machine.timePassed(now: .seconds(61)) == [])
+        #expect(bench.machine.timePassed(now: .seconds(1000)) == [])
+        #expect(bench.machine.phase == .dispatching)
+    }
+
+    /// While the ledger is away nobody gets a lease, so nothing is waited for in vain.
+    @Test func timeWithoutTheLedgerDoesNotCount() {
+        var bench = aliceIsSetAside()
+        _ = bench.machine.workerLeft(bob, now: .seconds(61))
+        _ = bench.machine.timePassed(now: .seconds(61))
+        bench.machine.ledgerLost()
+        for seconds in stride(from: 65, through: 200, by: 5) {
+            _ = bench.machine.workerReported(alice, held: [], now: .seconds(seconds))
+            #expect(bench.machine.timePassed(now: .seconds(seconds)) == [])
+        }
+        #expect(bench.machine.misfitSince == nil)
+    }
+}

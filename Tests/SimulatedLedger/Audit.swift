@@ -39,6 +39,7 @@ enum Happening: String, Sendable, CaseIterable {
     case ledgerReloaded, ledgerBusy, holderEnded, ousted, ledgerGivenUp, rejoined, turnTaken, workerDismissed,
         workerAbandoned,
         workerDrained, shardFailed, revoked, assignedAgain
+    case misfitsMended
     case concludedPartly, completed, cancelled
 }
 

@@ -50,6 +50,8 @@ struct Scenario: Sendable {
     var ledgerPatience: Duration
     /// Nil for a run in key order.
     var comb: SimulatedComb?
+    /// The number of workers whose program is missing, until somebody mends that.
+    var misfits = 0
     /// The mean time until somebody locks the rows of pending shards, and the longest time of such a lock; nil for none.
     var hold: (every: Duration, atMost: Duration)?
 
@@ -95,6 +97,7 @@ struct Scenario: Sendable {
             comb = SimulatedComb(
                 stripes: stripes, batchRows: batchRows, stretchRows: max(1, batchRows * stripes * int(1...6) / 2))
         }
+        if mode == .rowBased, flag(0.15) { misfits = int(1...2) }
         if flag(0.3) { hold = (.seconds(int(1...10)), .seconds(int(2...30))) }
     }
 
@@ -118,7 +121,7 @@ struct Scenario: Sendable {
     var dispatch: DispatchStateMachine.Configuration {
         DispatchStateMachine.Configuration(
             leaseDuration: Self.leaseDuration, stallAfter: Self.stallAfter, assignGrace: .milliseconds(2500),
-            retry: retry)
+            misfitGrace: .seconds(5), retry: retry)
     }
 
     var ledgerQueue: LedgerQueueStateMachine.Configuration {

@@ -159,6 +159,7 @@ final class SimulatedCoordinator: SimulatedProcess {
         if case .concluded(let done, let failed) = outcome, done + failed != simulation.database.shards.count {
             simulation.audit.report(.i5, "\(name) concludes with \(done) shards done and \(failed) failed")
         }
+        if case .stopped(let reason) = outcome { simulation.operatorLooks(at: reason) }
         perform(queue.runEnded(outcome))
     }
 }

@@ -175,7 +175,9 @@ extension SimulatedWorker {
         let time = stuck ? Scenario.longestStep : simulation.scenario.compute
         simulation.after(simulation.upTo(time)) { [self] in
             deliver { [self] in
-                if simulation.programIsBroken {
+                if slot < simulation.misfits {
+                    step(.failed(StepError(.unfit, "no such program")))
+                } else if simulation.programIsBroken {
                     step(.failed(StepError(.program, "the program failed")))
                 } else {
                     batch.compute()

@@ -40,7 +40,26 @@ extension Simulation {
         after(scenario.faultPhase) { self.heal() }
         after(upTo(scenario.faultEvery * 2)) { self.nextFault() }
         after(upTo(scenario.outsideEvery * 2)) { self.nextOutsideChange() }
+        if misfits > 0 { after(upTo(scenario.faultPhase)) { self.takeFitWorkersAway() } }
         if let hold = scenario.hold { after(upTo(hold.every * 2)) { self.holdShards(hold) } }
+    }
+
+    /// The hosts of all workers with a program are taken away. What is left of the workers cannot do the job, so the run
+    /// must stop with that reason. Only then an operator looks.
+    private func takeFitWorkersAway() {
+        guard healedAt == nil, misfits > 0, workers.count > misfits else { return }
+        audit.note("fault: only the workers without a program are left")
+        fitWorkersStayAway = true
+        for worker in workers where worker.slot >= misfits { worker.kill() }
+    }
+
+    /// The run has stopped since no worker can do its job: the operator mends that.
+    func operatorLooks(at reason: String) {
+        guard misfits > 0, reason.hasPrefix("no worker can do this job") else { return }
+        audit.count(.misfitsMended)
+        audit.note("the operator mends the workers: \(reason)")
+        misfits = 0
+        fitWorkersStayAway = false
     }
 
     /// Somebody locks the ledger's rows of some or all shards that wait for a worker, as an open transaction of an

@@ -31,6 +31,10 @@ final class Simulation {
     private var sessions = 0
     var serverIsDown = false
     var programIsBroken = false
+    /// The workers of the slots below it have no program.
+    var misfits: Int
+    /// Whether workers with a program stay away when they are gone.
+    var fitWorkersStayAway = false
     /// The shards whose rows an outside session has locked.
     var heldShards: Set<ShardID> = []
     /// Whether a failover is about to lose commits.
@@ -50,6 +54,7 @@ final class Simulation {
         adjust(&scenario)
         self.scenario = scenario
         self.mechanisms = mechanisms
+        misfits = scenario.misfits
         audit = Audit(isTracing: isTracing, tolerated: tolerated)
         random = SeededGenerator(seed: seed)
         database = SimulatedDatabase(
@@ -140,6 +145,7 @@ final class Simulation {
             completedAt = nil
             if !coordinators.contains(where: { !$0.isFrozen && $0.outcome == nil }) { startCoordinator() }
             for index in workers.indices where !workers[index].isAlive && chanceOfRestart() {
+                if fitWorkersStayAway, workers[index].slot >= misfits { continue }
                 startWorker(workers[index].slot, at: index)
             }
         }
