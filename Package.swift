@@ -136,10 +136,9 @@ let package = Package(
         tests(
             "CoordinatorTests",
             [
-                "Coordinator", "Dispatching", "Host", "Ledger", "LedgerQueueing", "Postgres", "Report", "Sharding",
-                "Wire",
-                "ZeroMQ",
-                log,
+                "Coordinator", "Dispatching", "Host", "Job", "Ledger", "LedgerQueueing", "Postgres", "Preflight",
+                "Report",
+                "Sharding", "Support", "Wire", "ZeroMQ", log,
             ]),
         tests(
             "CoordCLITests",

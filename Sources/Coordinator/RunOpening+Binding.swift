@@ -59,6 +59,8 @@ extension RunOpening {
     struct Bound {
         /// The run's last key; nil where its table was empty.
         var endKey: Key?
+        /// The run's order of work; nil for the key's order.
+        var comb: Comb?
         var warnings: [String] = []
     }
 
@@ -69,14 +71,15 @@ extension RunOpening {
         _ session: LedgerSession
     ) throws -> Bound {
         let target = findings.target
+        let comb = try order(of: record, findings, session)
         let binding = try Binding.record(of: target, session.connection)
         let specification = RunSpecification(
             target: target, batch: job.batch, retry: job.retry, lockPatience: job.lockPatience, timeZone: job.timeZone,
             settings: record.definition.settings, searchPath: record.definition.searchPath, program: job.program,
-            comb: try order(of: record, findings, session))
+            comb: comb)
         try CoordinatorLedger(session).bind(
             ownership, tableOID: target.oid, binding: binding, specification: try specification.json())
-        var bound = Bound(endKey: record.definition.endKey)
+        var bound = Bound(endKey: record.definition.endKey, comb: comb)
         let reading = try CoordinatorLedger(session).measureStorage(ownership, tableOID: target.oid)
         if case .failed(let reason) = reading {
             bound.warnings.append("the table's storage could not be measured yet: \(reason)")
@@ -87,6 +90,21 @@ extension RunOpening {
             bound.endKey = end
         }
         return bound
+    }
+
+    /// The share of HOT updates to expect of the order of work that a run has, 0 to 1; 0 if none is expected.
+    static func expectedHotShare(
+        of record: RunRecord, _ bound: Bound, _ job: Job, _ findings: Preflight.Findings, _ session: LedgerSession
+    ) throws -> Double {
+        guard bound.comb != nil else { return 0 }
+        guard findings.order.comb == nil else { return findings.order.expected.hotShare }
+        // A new run would go by the key now, such as when few rows are left. The run still goes by the comb.
+        var job = job
+        job.order = .comb
+        return try Preflight.check(
+            job, file: record.definition.name, table: record.definition.table,
+            searchPath: record.definition.searchPath, ledger: session.schema, session.connection
+        ).order.expected.hotShare
     }
 
     /// The order of a run, which its first coordinator has chosen: a shard that was begun in one order cannot go on in

@@ -248,17 +248,17 @@ public struct RunOpening: Sendable {
             database: place.database, batchRows: record.definition.batchRows ?? 0, target: findings.target,
             endKey: bound.endKey,
             searchPath: record.definition.searchPath,
-            expectedHotShare: findings.order.comb == nil ? 0 : findings.order.expected.hotShare,
-            inFlight: try inFlight(job, findings.order, session.connection))
+            expectedHotShare: try expectedHotShare(of: before, bound, job, findings, session),
+            inFlight: try inFlight(job, comb: bound.comb, session.connection))
     }
 
-    /// The number of workers that may write at the same time when a run begins: one more than the server has processors. A
+    /// The number of workers that may write at the same time when a run begins: as many as the server has processors. A
     /// server on this host has this host's, and of another nothing is known.
     ///
     /// In the key's order nothing is gained by fewer.
-    private static func inFlight(_ job: Job, _ order: OrderChoice, _ connection: PostgresConnection) throws -> Int? {
+    private static func inFlight(_ job: Job, comb: Comb?, _ connection: PostgresConnection) throws -> Int? {
         if let asked = job.inFlight { return asked }
-        guard order.comb != nil else { return nil }
+        guard comb != nil else { return nil }
         let local = try connection.execute(
             "SELECT pg_catalog.inet_server_addr() IS NULL OR pg_catalog.inet_server_addr() = pg_catalog.inet_client_addr()"
         )

@@ -2,6 +2,7 @@ import LedgerQueueing
 import Postgres
 import Report
 import Sharding
+import Support
 import Testing
 import Wire
 

@@ -4,6 +4,7 @@ import LedgerQueueing
 import Logging
 import Report
 import Sharding
+import Support
 import Testing
 import Wire
 
