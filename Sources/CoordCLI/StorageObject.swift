@@ -12,7 +12,14 @@ struct StorageObject: Encodable {
     var heapBytes: Int64
     var indexBytes: Int64
 
+    private let isNone: Bool
+
+    private enum CodingKeys: CodingKey {
+        case hotShare, heapGrowth, indexGrowth, walBytesPerRow, heapBytes, indexBytes
+    }
+
     init(_ change: StorageChange) {
+        isNone = change.isNone
         hotShare = Nullable(change.hotShare.map { Self.rounded($0) })
         heapGrowth = Nullable(change.heapGrowth.map { Self.rounded($0) })
         indexGrowth = Nullable(change.indexGrowth.map { Self.rounded($0) })
@@ -30,7 +37,7 @@ struct StorageObject: Encodable {
             heapGrowth.value.map { "table \(Self.times($0))" }, indexGrowth.value.map { "indexes \(Self.times($0))" },
             walBytesPerRow.value.map { "\(NumberFormat.grouped($0)) bytes of WAL a row" },
         ].compactMap { $0 }
-        return hotShare.value == nil || parts.isEmpty ? nil : "storage: " + parts.joined(separator: ", ")
+        return isNone || parts.isEmpty ? nil : "storage: " + parts.joined(separator: ", ")
     }
 
     private static func times(_ growth: Double) -> String { "\((growth * 100).rounded() / 100) x" }

@@ -23,6 +23,8 @@ struct HotWatch: Sendable, Equatable {
         let figures = measure.change.last
         guard let begin, figures.updates >= begin.figures.updates else {
             self.begin = (figures, now)
+            // Counters that went back say nothing about before, either.
+            shortfall = nil
             return
         }
         guard now - begin.at >= Self.span else { return }

@@ -1,19 +1,39 @@
-/// What has become of a table's storage since its run began. Others write meanwhile too: what they do is in it.
+/// What has become of a table's storage since its run began. Others write meanwhile too: what they do is in it. Its counts
+/// leave out the time in which the run had no coordinator.
 public struct StorageChange: Sendable, Equatable {
     public var begin: StorageFigures
     public var last: StorageFigures
+    public var counted: StorageCounts
 
-    public init(begin: StorageFigures, last: StorageFigures) {
+    /// - Parameter counted: nil if the two measurements have no other one between them.
+    public init(begin: StorageFigures, last: StorageFigures, counted: StorageCounts? = nil) {
         self.begin = begin
         self.last = last
+        self.counted = counted ?? StorageCounts()
+        if counted == nil { self.counted.add(from: begin, to: last) }
     }
 
-    /// Updates whose new version stayed on its page, of all since then, 0 to 1; nil before the first, and where the statistics were
-    /// reset.
+    /// The change with a further measurement.
+    ///
+    /// - Parameter isSameTerm: whether the last measurement is of the same coordinator. Between two coordinators only
+    ///   others have written.
+    public func measured(_ figures: StorageFigures, isSameTerm: Bool) -> StorageChange {
+        var change = self
+        if isSameTerm { change.counted.add(from: last, to: figures) }
+        change.last = figures
+        return change
+    }
+
+    /// Updates whose new version stayed on its page, of all that were counted, 0 to 1; nil before the first.
     public var hotShare: Double? {
-        let (updates, hot) = (last.updates - begin.updates, last.hotUpdates - begin.hotUpdates)
-        guard updates > 0, hot >= 0 else { return nil }
-        return min(1, Double(hot) / Double(updates))
+        guard counted.updates > 0, 0...counted.updates ~= counted.hotUpdates else { return nil }
+        return Double(counted.hotUpdates) / Double(counted.updates)
+    }
+
+    /// Whether nothing has happened yet that is worth a word.
+    public var isNone: Bool {
+        counted.updates == 0 && counted.rowsDone == 0 && begin.heapBytes == last.heapBytes
+            && begin.indexBytes == last.indexBytes
     }
 
     /// The table's file, as a multiple of its size then; nil where it was empty.
@@ -23,8 +43,7 @@ public struct StorageChange: Sendable, Equatable {
 
     /// Bytes of WAL for each row that the run has updated; nil before the first.
     public var walBytesPerRow: Int64? {
-        let (rows, bytes) = (last.rowsDone - begin.rowsDone, last.walBytes - begin.walBytes)
-        return rows > 0 && bytes >= 0 ? bytes / rows : nil
+        counted.rowsDone > 0 ? counted.walBytes / counted.rowsDone : nil
     }
 
     private static func ratio(_ now: Int64, _ then: Int64) -> Double? { then > 0 ? Double(now) / Double(then) : nil }

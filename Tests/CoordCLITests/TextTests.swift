@@ -73,6 +73,22 @@ import Testing
     }
 }
 
+@Suite struct StorageTextTests {
+    private let begin = StorageFigures(
+        heapBytes: 1000, indexBytes: 500, updates: 10, hotUpdates: 4, walBytes: 0, rowsDone: 0)
+
+    @Test func growthIsToldThoughTheShareOfHOTUpdatesIsNotKnown() {
+        var last = begin
+        (last.heapBytes, last.indexBytes, last.updates, last.hotUpdates) = (1500, 600, 0, 0)
+        let change = StorageChange(begin: begin, last: last)
+        #expect(StorageObject(change).text == "storage: table 1.5 x, indexes 1.2 x")
+    }
+
+    @Test func tableToWhichNothingHasHappenedHasNoLine() {
+        #expect(StorageObject(StorageChange(begin: begin, last: begin)).text == nil)
+    }
+}
+
 @Suite struct SummaryTextTests {
     private func summary(workers: Int, error: String? = nil) -> Summary {
         let record = RunRecord(

@@ -29,6 +29,41 @@ import Testing
         #expect(try store.reader.storage(of: ownership.run) == second)
     }
 
+    /// The first coordinator's rows, and those of the second, but not what others wrote between the two.
+    @Test func timeWithoutACoordinatorIsNotCounted() throws {
+        let oid = try makeTable()
+        var ownership = try store.ownedRun()
+        func measure(_ rows: Int, _ wal: Int64) throws -> StorageChange {
+            // The WAL at the last measurement, so that the test does not depend on what other tests write.
+            try store.connection.execute(
+                "UPDATE coord.run SET storage = jsonb_set(storage, '{last,wal}', "
+                    + "to_jsonb((pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint - \(wal)))")
+            try store.connection.execute("UPDATE coord.shard SET rows_done = \(rows) WHERE id = 0")
+            return try #require(try store.coordinator.measureStorage(ownership, tableOID: oid).measure).change
+        }
+        _ = try store.coordinator.measureStorage(ownership, tableOID: oid)
+        let first = try measure(500, 1_000_000_000)
+        #expect(first.counted.rowsDone == 500 && first.counted.walBytes >= 1_000_000_000)
+        _ = try store.coordinator.release(ownership, as: .paused)
+        ownership = try store.coordinator.takeOver(ownership.run, as: .coordinator, host: "host", pid: 7)
+        let second = try measure(500, 9_000_000_000)
+        #expect(second.counted == first.counted && second.begin == first.begin)
+        let third = try measure(700, 400)
+        #expect(third.counted.rowsDone == 700)
+        #expect(third.counted.walBytes >= first.counted.walBytes + 400)
+        #expect(third.counted.walBytes < first.counted.walBytes + 8_000_000_000)
+        #expect(try store.reader.storage(of: ownership.run) == third)
+    }
+
+    /// As an earlier build of this version wrote it.
+    @Test func figuresWithoutCountsAreCountedFromTheBegin() throws {
+        let ownership = try store.ownedRun()
+        let moment = #"{"heap": 1, "indexes": 1, "updates": %, "hot": 4, "wal": 0, "rows": 0}"#
+        let (begin, last) = (moment.replacing("%", with: "5"), moment.replacing("%", with: "15"))
+        try store.connection.execute(#"UPDATE coord.run SET storage = '{"begin": \#(begin), "last": \#(last)}'"#)
+        #expect(try store.reader.storage(of: ownership.run)?.counted == StorageCounts(updates: 10))
+    }
+
     @Test func nothingIsMeasuredOfATableThatIsGoneNorInAnotherTerm() throws {
         let oid = try makeTable()
         var ownership = try store.ownedRun()

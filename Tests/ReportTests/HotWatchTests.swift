@@ -53,4 +53,13 @@ import Testing
         model.storageMeasured(measure(updates: 5_010, hot: 4_500), expectedHotShare: 0.88, now: .seconds(75))
         #expect(few(model, at: 75) == [])
     }
+
+    @Test func whatWasToldEndsWhenTheCountersGoBack() {
+        var model = model()
+        model.storageMeasured(measure(updates: 0, hot: 0), expectedHotShare: 0.88, now: .seconds(1))
+        model.storageMeasured(measure(updates: 90_000, hot: 0), expectedHotShare: 0.88, now: .seconds(31))
+        #expect(few(model, at: 31).count == 1)
+        model.storageMeasured(measure(updates: 10, hot: 0), expectedHotShare: 0.88, now: .seconds(41))
+        #expect(few(model, at: 41) == [])
+    }
 }
