@@ -99,7 +99,11 @@ extension RunLeader {
             announce(attempt, of: lease, failed: state == .failed)
             react { $0.attemptRecorded(lease, state: state, failures: failures, now: $1) }
         case .attemptVoid(let lease, let attempt, let record):
-            announce(attempt, of: lease, failed: false)
+            // The end may have been recorded by a statement whose answer was lost: the shard has the lease's epoch then.
+            if attempt.error != nil, record.epoch == lease.epoch {
+                reports.attemptEnded(lease.shard, cause: attempt.cause)
+            }
+            announce(attempt, of: lease, failed: record.state == .failed)
             read(record)
         case .shardRead(let record): read(record)
         case .shardsLoaded(let records):

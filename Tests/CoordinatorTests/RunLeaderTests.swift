@@ -148,6 +148,25 @@ import Wire
         #expect(leader.reports.cause(of: ShardID(0)) == cause)
     }
 
+    /// The record was written, and its answer was lost with the connection.
+    @Test(arguments: [ShardState.failed, .pending])
+    func failureWhoseRecordHadCommittedIsToldAsItWas(state: ShardState) {
+        var leader = Self.leased(2)
+        let cause = FailureCause(kind: .permanent, sqlState: "22003", key: Key("7"))
+        let fault = ShardFailure(lease: lease(0), error: "out of range", scope: .shard, cause: cause)
+        let end = AttemptEnd(failedBy: .shard, error: "out of range", cause: cause)
+        #expect(leader.heard(event(.shardFailed(fault)), now: .seconds(1)) == [.ask(Self.failed(lease(0), end))])
+        _ = leader.failed(failure(.away), now: .seconds(1))
+        _ = leader.answered(.renewed(cancelAsked: false), now: .seconds(2))
+        let found = record(0, state, epoch: 1)
+        _ = leader.answered(.shardsLoaded([found, record(1)]), now: .seconds(2))
+        let told = leader.answered(.attemptVoid(lease(0), end, found), now: .seconds(2))
+        let announced = RunEvent.attemptEnded(
+            ShardID(0), error: "out of range", cause: cause, failed: state == .failed)
+        #expect(told.first == .announce(announced))
+        #expect(leader.reports.cause(of: ShardID(0)) == cause)
+    }
+
     // MARK: - Workers
 
     @Test func silentWorkerIsDismissedAndItsShardTakenBack() {
