@@ -34,7 +34,7 @@ enum ExitStatus: Int32 {
             switch error {
             case .ousted: .owned
             case .openEndpoint, .endpointTaken: .usage
-            case .folder, .workersCannotStart, .ledgerAway, .ledgerReadOnly, .cannotGoOn, .limit: .error
+            case .folder, .program, .workersCannotStart, .ledgerAway, .ledgerReadOnly, .cannotGoOn, .limit: .error
             }
         default: .error
         }

@@ -2,7 +2,9 @@
 public enum CoordinatorError: Error, Sendable, Equatable, CustomStringConvertible {
     /// A folder for the endpoint could not be made.
     case folder(String)
-    /// Local workers end before they join.
+    /// The program of the local workers cannot be run.
+    case program(String, reason: String)
+    /// Local workers end before they join, or cannot be started.
     case workersCannotStart(reason: String)
     /// Another coordinator has taken the run over.
     case ousted
@@ -27,7 +29,8 @@ public enum CoordinatorError: Error, Sendable, Equatable, CustomStringConvertibl
         case .endpointTaken(let endpoint, let reason):
             "cannot listen on \(endpoint): \(reason). Nothing was started\n  --listen takes another path or port"
         case .limit(let fault, let mend): "\(fault): nothing was started\n  \(mend)"
-        case .workersCannotStart(let reason): "workers end before they join: \(reason)"
+        case .program(let path, let reason): "the program \(path) of the workers cannot be run: \(reason)"
+        case .workersCannotStart(let reason): "workers cannot start: \(reason)"
         case .ousted: "another coordinator has taken the run over"
         case .ledgerAway(let reason): "the ledger cannot be reached: \(reason)"
         case .ledgerReadOnly(let reason): "the ledger cannot be written: \(reason)"

@@ -88,7 +88,9 @@ public actor CoordinatorService: Service {
     /// Stops at once. Batches under way are rolled back or still commit by themselves. The run can be resumed.
     /// - Returns: the outcome as this process knows it, since the ledger may take long to answer.
     public func abort() -> RunOutcome {
-        local?.killAll()
+        // The process takes a moment to end, and must not spawn others meanwhile.
+        leader.serviceEnded()
+        killLocal()
         listener.removeFolder()
         return known
     }
@@ -112,7 +114,7 @@ public actor CoordinatorService: Service {
         guard let continuation else { return }
         self.continuation = nil
         leader.serviceEnded()
-        local?.killAll()
+        killLocal()
         link.close()
         listener.close(on: loop)
         loop.terminate()
@@ -138,7 +140,7 @@ public actor CoordinatorService: Service {
         reap()
         for event in link.timePassed(now: now) { heard(event) }
         if leader.ending == .ahead { listener.reportRefusals(now: now, to: log) }
-        if let local, local.failures >= LocalWorkers.failureLimit { lead { $0.workersCannotStart(now: $1) } }
+        if local?.cannotStart == true { lead { $0.workersCannotStart(now: $1) } }
         if leader.wantsWorkers { fill() }
         lead { $0.timePassed(now: $1) }
     }
@@ -156,15 +158,14 @@ public actor CoordinatorService: Service {
     }
 
     private func fill() {
-        var fault: String?
-        do {
-            try local?.fill(now: now)
-        } catch {
-            fault = "\(error)"
-            log.error("\(error)")
-        }
+        local?.fill(now: now)
+        let fault = local?.spawnFault
         lead { $0.workersSpawned(fault: fault, now: $1) }
         watchExits()
+    }
+
+    private func killLocal() {
+        for descriptor in local?.killAll() ?? [] { loop.unwatch(descriptor: descriptor) }
     }
 
     /// Arranges that `tick` runs as soon as a local worker's process has ended.

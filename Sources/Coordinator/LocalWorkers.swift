@@ -30,7 +30,8 @@ public final class LocalWorkers {
         var joined: Bool
     }
 
-    /// The number of processes that may end one after another without joining, before the coordinator gives up.
+    /// The number of processes that may end one after another without joining, before the coordinator gives up. As many
+    /// times it tries to start one while it has none.
     static let failureLimit = 5
     /// The time between two looks at all processes, for those without a descriptor that reports their end.
     static let lookInterval = Duration.seconds(1)
@@ -45,6 +46,9 @@ public final class LocalWorkers {
     private var children: [pid_t: Child] = [:]
     /// The number of processes that have ended one after another without joining.
     private(set) var failures = 0
+    /// Why the last process could not be started; nil after one that could.
+    private(set) var spawnFault: String?
+    private var spawnFailures = 0
     private var spawnAfter: Duration = .zero
     private var lookedAt: Duration = .zero
     /// Descriptors of new processes that nobody watches yet.
@@ -63,7 +67,7 @@ public final class LocalWorkers {
         self.environment = environment
         wanted = count
         do {
-            try fill(now: .zero)
+            try spawnMissing()
         } catch {
             abandon()
             throw error
@@ -85,11 +89,31 @@ public final class LocalWorkers {
         PrivateEndpoint.remove(endpoint)
     }
 
-    /// Spawns the missing processes. If one cannot be spawned, those before it stay.
-    func fill(now: Duration) throws {
+    /// Spawns the missing processes. If one cannot be spawned, those before it stay, and the next call that is not too
+    /// soon tries again.
+    func fill(now: Duration) {
         guard now >= spawnAfter else { return }
+        do {
+            try spawnMissing()
+            (spawnFault, spawnFailures) = (nil, 0)
+        } catch {
+            spawnFault = "\(error)"
+            spawnFailures += 1
+            spawnAfter = now + Self.pause(after: spawnFailures)
+        }
+    }
+
+    /// Whether trying on is of no use: processes end before they join, or none is left and none can be started.
+    var cannotStart: Bool {
+        failures >= Self.failureLimit || (spawnFailures >= Self.failureLimit && children.isEmpty)
+    }
+
+    private func spawnMissing() throws(CoordinatorError) {
         while children.count < wanted { try spawn() }
     }
+
+    /// What cannot start must not be started again in a tight loop.
+    private static func pause(after failures: Int) -> Duration { .milliseconds(200) * (1 << min(failures, 5)) }
 
     /// Descriptors of the processes that were spawned since the last call. Each becomes readable once its process has
     /// ended.
@@ -118,8 +142,7 @@ public final class LocalWorkers {
             exits.append(Exit(pid: child.pid, descriptor: child.exit, reason: reason, joined: child.joined))
             guard !child.joined else { continue }
             failures += 1
-            // A process that cannot start must not be started again in a tight loop.
-            spawnAfter = now + .milliseconds(200) * (1 << min(failures, 5))
+            spawnAfter = now + Self.pause(after: failures)
         }
         return exits
     }
@@ -138,7 +161,10 @@ public final class LocalWorkers {
         Glibc.kill(pid, SIGKILL)
     }
 
-    func killAll() {
+    /// - Returns: the descriptors that are closed now, of which some may be watched.
+    @discardableResult
+    func killAll() -> [Int32] {
+        let descriptors = children.values.map(\.exit).filter { $0 >= 0 }
         for pid in children.keys { Glibc.kill(pid, SIGKILL) }
         for child in children.values {
             var status: Int32 = 0
@@ -146,6 +172,7 @@ public final class LocalWorkers {
             release(child)
         }
         children.removeAll()
+        return descriptors
     }
 
     private func admit(_ child: Child) {
@@ -160,7 +187,15 @@ public final class LocalWorkers {
         unwatched.removeAll { $0 == child.exit }
     }
 
-    private func spawn() throws {
+    private func spawn() throws(CoordinatorError) {
+        do {
+            try spawnLeashed()
+        } catch {
+            throw .program(executable, reason: "\(error)")
+        }
+    }
+
+    private func spawnLeashed() throws {
         let leash = try Pipe()
         defer { close(leash.readEnd) }
         let nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC)

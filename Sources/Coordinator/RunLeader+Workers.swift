@@ -37,10 +37,17 @@ extension RunLeader {
 
     /// The missing processes were spawned; with a fault, only some of them or none.
     mutating func workersSpawned(fault: String?, now: Duration) -> [LeaderAction] {
-        event(now) { $0.reports.localWorkersSpawned(fault: fault) }
+        event(now) { leader in
+            if let fault, fault != leader.spawnFault {
+                leader.emit(.log(.error, fault))
+                if leader.localFault.isEmpty { leader.localFault = fault }
+            }
+            leader.spawnFault = fault
+            leader.reports.localWorkersSpawned(fault: fault)
+        }
     }
 
-    /// Local processes end one after another without joining.
+    /// Local processes end one after another without joining, or cannot be started.
     mutating func workersCannotStart(now: Duration) -> [LeaderAction] {
         event(now) { leader in
             guard leader.ending == .ahead else { return }
@@ -86,7 +93,11 @@ extension RunLeader {
     private mutating func join(_ event: LinkEvent, _ process: ProcessName, credit: Int) {
         let worker = event.worker
         reports.workerJoined(worker, process, now: now)
-        if event.isLocal { reports.localWorkersEnded(times: 0, limit: LocalWorkers.failureLimit, reason: "") }
+        if event.isLocal {
+            // What was wrong is over. It does not explain a later fault.
+            localFault = ""
+            reports.localWorkersEnded(times: 0, limit: LocalWorkers.failureLimit, reason: "")
+        }
         emit(.log(.info, "worker \(process.host) pid \(process.pid) joined"))
         react { $0.workerJoined(worker, credit: credit, now: $1) }
     }

@@ -52,8 +52,10 @@ struct RunLeader {
     var reports: ReportModel
     /// The row limit of a batch after a timeout; 0 without one.
     var batchRows: Int
-    /// The reason why local workers ended before they joined, as far as it is known; empty without one.
+    /// The reason why local workers ended before they joined, or could not be started, as far as it is known; empty without one.
     var localFault = ""
+    /// Why the last local process could not be started; nil after one that could.
+    var spawnFault: String?
     private(set) var ending = Ending.ahead
     private var machine: DispatchStateMachine
     private var queue: LedgerQueueStateMachine
@@ -135,7 +137,9 @@ struct RunLeader {
     // MARK: - Queries
 
     /// Whether local workers that are missing should be spawned.
-    var wantsWorkers: Bool { ending == .ahead && (machine.phase == .dispatching || machine.phase == .loading) }
+    var wantsWorkers: Bool {
+        ending == .ahead && !machine.drainAsked && (machine.phase == .dispatching || machine.phase == .loading)
+    }
     var isDispatching: Bool { machine.phase == .dispatching }
 
     /// The report of the run at `now`.

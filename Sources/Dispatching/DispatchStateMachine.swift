@@ -109,7 +109,7 @@ public struct DispatchStateMachine: Sendable {
     private var cancelled = false
     /// The reason why no shard can go on.
     private var stopReason: String?
-    private(set) var drainAsked = false
+    public private(set) var drainAsked = false
     /// The error of the last attempt that its worker was unfit for.
     var misfit: String?
     /// The time since which all workers are set aside; nil while one is fit, or none is there.

@@ -237,6 +237,42 @@ import Wire
         }
     }
 
+    @Test func whatKeptALocalWorkerFromStartingIsForgottenOnceOneHasJoined() {
+        var leader = Self.loaded(1)
+        _ = leader.heard(event(.refused(reason: "another database"), isLocal: true), now: .seconds(1))
+        _ = leader.heard(event(joined, isLocal: true), now: .seconds(2))
+        _ = leader.processEnded(
+            8, worker: nil, hadJoined: false, reason: "exit status 1", failures: 5, now: .seconds(900))
+        let deeds = leader.workersCannotStart(now: .seconds(900)).deeds
+        #expect(deeds == [.end(.stopped(.workersCannotStart(reason: "exit status 1")))])
+    }
+
+    @Test func faultOfASpawnIsLoggedOnceAndIsTheReasonForTheEnd() {
+        var leader = Self.loaded(1)
+        let fault = "the program cannot be run: no such file"
+        #expect(leader.workersSpawned(fault: fault, now: .seconds(1)) == [.log(.error, fault)])
+        #expect(leader.workersSpawned(fault: fault, now: .seconds(2)) == [])
+        #expect(leader.workersSpawned(fault: "too many processes", now: .seconds(3)).count == 1)
+        #expect(leader.workersSpawned(fault: nil, now: .seconds(4)) == [])
+        #expect(leader.workersSpawned(fault: fault, now: .seconds(5)) == [.log(.error, fault)])
+        let deeds = leader.workersCannotStart(now: .seconds(6)).deeds
+        #expect(deeds == [.end(.stopped(.workersCannotStart(reason: fault)))])
+    }
+
+    @Test func noWorkerIsSpawnedAfterTheDrainWasAskedForOrAfterTheEnd() {
+        var leader = Self.leased()
+        #expect(leader.wantsWorkers)
+        _ = leader.timePassed(now: .seconds(1))
+        // The database is away, so that the drain cannot begin.
+        _ = leader.failed(failure(.away), now: .seconds(1))
+        #expect(leader.wantsWorkers)
+        _ = leader.drainRequested(now: .seconds(2))
+        #expect(!leader.wantsWorkers)
+        var other = Self.leased()
+        other.serviceEnded()
+        #expect(!other.wantsWorkers)
+    }
+
     // MARK: - The clock
 
     /// A message that came during the freeze is handled before the next tick. It must not get the time of the freeze:
