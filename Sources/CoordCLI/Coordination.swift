@@ -115,11 +115,17 @@ struct Coordination {
 
     private func stop(_ summary: Summary, _ error: any Error, _ presenter: Presenter) throws -> Never {
         presenter.summarize(summary)
-        var next = summary.isOver ? "\n  coord status \(summary.run)" : "\n  coord resume \(summary.run)   goes on"
-        // The error says itself what must be done first.
-        if (error as? LedgerError)?.code == .damaged { next = "" }
+        let next = Self.advice(run: summary.run, isOver: summary.isOver, after: error)
         Terminal.complain("coord: run \(summary.run) stopped: \("\(error)".indented)\(next)")
         try ExitStatus.of(error).exit()
+    }
+
+    /// The next command after an error that has stopped this coordinator; empty if the error says it itself.
+    static func advice(run: Int64, isOver: Bool, after error: any Error) -> String {
+        if (error as? LedgerError)?.code == .damaged { return "" }
+        // A run that another coordinator has is not to be resumed.
+        let isElsewhere = error as? CoordinatorError == .ousted
+        return isOver || isElsewhere ? "\n  coord status \(run)" : "\n  coord resume \(run)   goes on"
     }
 
     /// Ctrl-C once drains, twice stops at once. A terminal that is closed only drains: its signal may come twice by itself.

@@ -73,6 +73,15 @@ import Testing
     }
 }
 
+@Suite struct AdviceTests {
+    @Test func runThatCanGoOnIsToBeResumedUnlessAnotherCoordinatorHasIt() {
+        let away = CoordinatorError.ledgerAway(reason: "no route")
+        #expect(Coordination.advice(run: 3, isOver: false, after: away) == "\n  coord resume 3   goes on")
+        #expect(Coordination.advice(run: 3, isOver: true, after: away) == "\n  coord status 3")
+        #expect(Coordination.advice(run: 3, isOver: false, after: CoordinatorError.ousted) == "\n  coord status 3")
+    }
+}
+
 @Suite struct StorageTextTests {
     private let begin = StorageFigures(
         heapBytes: 1000, indexBytes: 500, updates: 10, hotUpdates: 4, walBytes: 0, rowsDone: 0)
