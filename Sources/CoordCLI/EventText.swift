@@ -58,7 +58,7 @@ struct EventText: Equatable {
     private static func unfit(_ process: ProcessName?, _ error: String, _ cause: FailureCause) -> EventText {
         let worker = process.map { ConditionText.name($0) } ?? "a worker"
         return EventText(
-            "worker_unfit", "\(worker) cannot do this job, its shard goes to another: \(error.indented)",
+            "worker_unfit", "\(worker) cannot do this job, its shard goes to another: \(error)".indented,
             CauseMembers.of(cause).merging(["worker": .string(worker), "error": .string(error)]) { $1 })
     }
 }

@@ -54,6 +54,16 @@ import Testing
             "worker_unfit", "worker db2 pid 9 cannot do this job, its shard goes to another: no such file",
             nothing.merging(["worker": .string("worker db2 pid 9"), "error": .string("no such file")]) { $1 }
         ),
+        // The worker of another host says what its host's name is.
+        (
+            .workerUnfit(
+                ProcessName(host: "db2\nrun 3 is complete", pid: 9), error: "a\nb", cause: FailureCause()),
+            "worker_unfit",
+            "worker db2\n    run 3 is complete pid 9 cannot do this job, its shard goes to another: a\n    b",
+            nothing.merging([
+                "worker": .string("worker db2\nrun 3 is complete pid 9"), "error": .string("a\nb"),
+            ]) { $1 }
+        ),
         (
             .workerUnfit(nil, error: "x", cause: cause), "worker_unfit",
             "a worker cannot do this job, its shard goes to another: x",
