@@ -23,6 +23,8 @@ struct RunObject: Encodable {
     var durationSeconds: Nullable<Double>
     /// Rows over that time; null before the end.
     var averageRowsPerSecond: Nullable<Double>
+    /// The rows that came above the last key while the run was under way, and are not changed; null before its end.
+    var rowsAbove: Nullable<Int64>
     /// What has become of the table's storage; null where nobody measured.
     var storage: Nullable<StorageObject>
 
@@ -43,6 +45,7 @@ struct RunObject: Encodable {
         shards = ShardCountsObject(record.counts)
         self.workers = workers.map { WorkerObject($0) }
         table = record.definition.table
+        rowsAbove = Nullable(record.rowsAbove)
         user = record.user
         startedAt = Nullable(record.startedAt.flatMap { UTCTime.text(seconds: $0) })
         finishedAt = Nullable(record.finishedAt.flatMap { UTCTime.text(seconds: $0) })

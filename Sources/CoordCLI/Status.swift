@@ -36,6 +36,7 @@ struct Status: ParsableCommand {
                 + "\(run.counts.failed) failed",
             times(object),
         ]
+        if let above = Summary.above(run.rowsAbove) { lines.append("  \(above)") }
         if let storage = object.storage.value?.text { lines.append("  \(storage)") }
         if let coordinator = run.coordinator { lines.append("  coordinator: \(coordinator.visible)") }
         for worker in workers {

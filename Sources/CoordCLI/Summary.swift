@@ -117,6 +117,13 @@ struct Summary: Encodable {
     /// Failed shards that the text names.
     static let failureLimit = 10
 
+    /// Tells of rows that came above the last key; nil if there are none.
+    static func above(_ rows: Int64?) -> String? {
+        guard let rows, rows > 0 else { return nil }
+        let more = rows >= CoordinatorService.rowsAboveLimit ? " or more" : ""
+        return "\(NumberFormat.grouped(rows))\(more) rows came above the last key while it ran, and are not changed"
+    }
+
     var text: String {
         var lines: [String] = [
             "run \(run) of \(job.visible): \(state)",
@@ -132,12 +139,7 @@ struct Summary: Encodable {
                 "  \(NumberFormat.grouped(rowsUnchanged)) rows were left as they are: a trigger of the database suppresses "
                     + "their update")
         }
-        if let above = rowsAbove.value, above > 0 {
-            let more = above >= CoordinatorService.rowsAboveLimit ? " or more" : ""
-            lines.append(
-                "  \(NumberFormat.grouped(above))\(more) rows came above the last key while it ran, and are not changed"
-            )
-        }
+        if let above = Self.above(rowsAbove.value) { lines.append("  \(above)") }
         // In the order of their names where all are shown; else those that took most.
         let most = workers.count > Self.workerLimit ? workers.sorted { $0.peakRssBytes > $1.peakRssBytes } : workers
         for worker in most.prefix(Self.workerLimit) {

@@ -7,7 +7,7 @@ struct RunColumns {
         """
         SELECT r.id, \(DefinitionColumns.list), r.state, r.desired, r.rows_estimated, s.rows_done, r.rows_per_second,
             s.pending, s.running, s.done, s.failed, \(OwnerColumns.list),
-            extract(epoch FROM r.started_at) AS started_at, extract(epoch FROM r.finished_at) AS finished_at, r.shards, r.error,
+            extract(epoch FROM r.started_at) AS started_at, extract(epoch FROM r.finished_at) AS finished_at, r.rows_above,
             r.term, r.created_by
         FROM \(ledger).run AS r LEFT JOIN LATERAL (
             SELECT COALESCE(sum(rows_done), 0) AS rows_done, \(ShardCountColumns.counted)
@@ -31,8 +31,7 @@ struct RunColumns {
     private let owner: OwnerColumns
     private let startedAt: LedgerColumn<Double>
     private let finishedAt: LedgerColumn<Double>
-    private let shards: LedgerColumn<Int>
-    private let error: LedgerColumn<String>
+    private let rowsAbove: LedgerColumn<Int64>
     private let term: LedgerColumn<Int64>
     private let user: LedgerColumn<String>
 
@@ -48,8 +47,7 @@ struct RunColumns {
         owner = try OwnerColumns(columns)
         startedAt = try columns("started_at")
         finishedAt = try columns("finished_at")
-        shards = try columns("shards")
-        error = try columns("error")
+        rowsAbove = try columns("rows_above")
         term = try columns("term")
         user = try columns("created_by")
     }
@@ -63,7 +61,7 @@ struct RunColumns {
             cancelAsked: try row[desired] == .cancelled, rowsEstimated: try row[rowsEstimated],
             rowsDone: try row[rowsDone], rowsPerSecond: try row[rowsPerSecond], counts: try counts.counts(row),
             coordinator: try owner.owner(row), startedAt: try row.optional(startedAt),
-            finishedAt: try row.optional(finishedAt), shardsPlanned: try row.optional(shards),
-            error: try row.optional(error), term: try row[term], user: try row[user])
+            finishedAt: try row.optional(finishedAt), rowsAbove: try row.optional(rowsAbove), term: try row[term],
+            user: try row[user])
     }
 }

@@ -15,10 +15,8 @@ public struct RunRecord: Sendable, Equatable {
     /// Seconds since the epoch.
     public var startedAt: Double?
     public var finishedAt: Double?
-    /// The planned number of shards; nil if the ledger does not know.
-    public var shardsPlanned: Int?
-    /// The reason of the last stop.
-    public var error: String?
+    /// The rows that came above the last key during the run, as far as they were counted; nil before its end.
+    public var rowsAbove: Int64?
     /// Grows with each coordinator that takes the run over, and with a cancel.
     public var term: Int64
     /// The role that made the run.

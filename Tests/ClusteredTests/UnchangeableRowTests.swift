@@ -62,6 +62,7 @@ import Testing
             #expect(ended.status == 0, "\(ended.errors)")
             let summary = try #require(try JSON.lines(ended.output).last)
             #expect(summary["rows_done"].int == 200 && summary["rows_above"].int == 600, "\(ended.output)")
+            #expect(try JSON(try await scenario.run("status", "--json").output)["rows_above"].int == 600)
             #expect(try await scenario.session.int("SELECT count(*) FROM items WHERE n = 1 AND id <= 200") == 200)
         }
     }

@@ -45,7 +45,10 @@ import Testing
         let run = try store.coordinator.createRun(definition, plan: plan)
         #expect(try store.reader.run(run).definition == definition)
         #expect(try store.reader.run(run).definition == definition)
-        #expect(try store.reader.run(run).shardsPlanned == 1)
+        #expect(try store.value("SELECT shards FROM coord.run") == "1")
+        #expect(try store.reader.run(run).rowsAbove == nil)
+        try store.coordinator.noteRowsAbove(7, of: run)
+        #expect(try store.reader.run(run).rowsAbove == 7)
     }
 
     @Test func planMustEndWhereTheRunDoes() throws {
