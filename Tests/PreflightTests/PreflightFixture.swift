@@ -38,15 +38,27 @@ struct PreflightFixture {
         throw CancellationError()
     }
 
-    /// What a write would change: the schemas, the number of relations, and the newest transaction in pg_class.
-    private func writes() throws -> [String] {
+    /// What a write would change: the schemas, the number of relations, the newest transaction in pg_class, and the
+    /// versions of all rows of all tables.
+    func writes() throws -> [String] {
         // The server's transaction counter would not do, since other tests move it too.
         let result = try connection.execute(
             """
             SELECT (SELECT string_agg(nspname, ',' ORDER BY nspname) FROM pg_namespace),
                 (SELECT count(*) FROM pg_class), (SELECT max(xmin::text::bigint) FROM pg_class)
             """)
-        return (0..<3).map { result.text(0, $0) ?? "" }
+        let tables = try connection.execute(
+            """
+            SELECT c.oid::regclass FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+            WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^(pg_|information_schema$)' ORDER BY c.oid
+            """)
+        let versions = try (0..<tables.rows).map { table in
+            let name = tables.text(table, 0) ?? ""
+            return try connection.execute(
+                "SELECT '\(name): ' || count(*) || md5(string_agg(ctid || ' ' || xmin, ',' ORDER BY ctid)) FROM ONLY \(name)"
+            ).text(0, 0) ?? ""
+        }
+        return (0..<3).map { result.text(0, $0) ?? "" } + versions
     }
 }
 
