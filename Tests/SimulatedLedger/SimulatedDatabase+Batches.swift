@@ -129,7 +129,7 @@ extension SimulatedDatabase {
         checkLease(shard, order, "advanced")
         let before = shard.cursor
         if let cursor = change.cursor {
-            if let fault = before.fault(before: cursor), !change.isLast {
+            if let fault = before.fault(before: cursor) {
                 audit.report(.i2, "shard \(shard.id)'s cursor \(fault) from \(before) to \(cursor)")
             }
             shard.cursor = cursor
