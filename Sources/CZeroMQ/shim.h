@@ -25,4 +25,7 @@ __attribute__((weak, visibility("default"))) int coord_accept_for_all(
 /// Keeps it in the program, where nothing else calls it.
 static inline void coord_interpose_accept(void) { __asm__ volatile("" : : "r"(coord_accept_for_all)); }
 
+/// ZMQ_ZAP_ENFORCE_DOMAIN: in every build since 4.3.0, and in the header only of builds with drafts.
+enum { COORD_ZMQ_ZAP_ENFORCE_DOMAIN = 93 };
+
 static inline int coord_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }

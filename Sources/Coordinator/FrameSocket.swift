@@ -5,7 +5,7 @@ protocol FrameSocket {
     /// Sends one message. If it throws, nothing was sent. It never blocks.
     func send(_ frames: [[UInt8]]) throws(ZeroMQError)
     /// Takes the next message, or nil when none waits.
-    func receive() throws(ZeroMQError) -> [[UInt8]]?
+    func receive() throws(ZeroMQError) -> ZeroMQMessage?
 }
 
 extension ZeroMQSocket: FrameSocket {}

@@ -45,7 +45,7 @@ final class WorkerLink {
     /// handled.
     func receive(now: Duration, _ deliver: (LinkEvent) -> Void) {
         do {
-            while let frames = try socket?.receive() {
+            while let frames = try socket?.receive()?.frames {
                 guard frames.count == 2 else { continue }
                 do {
                     let (worker, message) = try WorkerMessage.decode(frames[1])

@@ -196,7 +196,7 @@ public actor WorkerService: Service {
 
     private func receive() {
         do {
-            while let frames = try socket?.receive() {
+            while let frames = try socket?.receive()?.frames {
                 guard let frame = frames.last else { continue }
                 do {
                     take(try CoordinatorMessage.decode(frame))

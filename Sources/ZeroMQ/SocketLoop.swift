@@ -144,6 +144,13 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
         context = nil
     }
 
+    /// Waits until one of the sockets has a message, and calls no handler meanwhile.
+    func wait(for sockets: [ZeroMQSocket], milliseconds: Int) {
+        checkIsolated()
+        var items = sockets.map { zmq_pollitem_t(socket: $0.raw, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0) }
+        zmq_poll(&items, Int32(items.count), milliseconds)
+    }
+
     private func loop() {
         ThreadExecutor.nameThread(name)
         pthread_mutex_lock(mutex)

@@ -1,13 +1,26 @@
 import CZeroMQ
 import Glibc
 
-/// A ROUTER or DEALER socket. It belongs to the thread of its `SocketLoop`.
+/// A socket of libzmq. It belongs to the thread of its `SocketLoop`.
 ///
 /// libzmq's defaults drop messages silently and linger for ever. The options set here do neither.
 public final class ZeroMQSocket {
     public enum Kind: Sendable {
         case router
         case dealer
+        /// Answers requests, one after another.
+        case reply
+        /// Talks to one other socket of this process.
+        case pair
+
+        fileprivate var number: Int32 {
+            switch self {
+            case .router: ZMQ_ROUTER
+            case .dealer: ZMQ_DEALER
+            case .reply: ZMQ_REP
+            case .pair: ZMQ_PAIR
+            }
+        }
     }
 
     /// The largest message taken in, in bytes; a peer that sends more is cut off.
@@ -26,7 +39,7 @@ public final class ZeroMQSocket {
     let raw: UnsafeMutableRawPointer
 
     init(context: UnsafeMutableRawPointer, kind: Kind) throws(ZeroMQError) {
-        guard let socket = zmq_socket(context, kind == .router ? ZMQ_ROUTER : ZMQ_DEALER) else {
+        guard let socket = zmq_socket(context, kind.number) else {
             throw ZeroMQError("zmq_socket")
         }
         raw = socket
@@ -48,6 +61,7 @@ public final class ZeroMQSocket {
         case .dealer:
             // A message needs an established connection; none is queued for a connection that may never come.
             try set(ZMQ_IMMEDIATE, 1)
+        case .reply, .pair: break
         }
     }
 
@@ -86,7 +100,7 @@ public final class ZeroMQSocket {
     }
 
     /// Takes the next message, or nil when none waits.
-    public func receive() throws(ZeroMQError) -> [[UInt8]]? {
+    public func receive() throws(ZeroMQError) -> ZeroMQMessage? {
         var frames: [[UInt8]] = []
         while true {
             var message = zmq_msg_t()
@@ -99,7 +113,11 @@ public final class ZeroMQSocket {
                 throw error
             }
             frames.append(Array(UnsafeRawBufferPointer(start: zmq_msg_data(&message), count: zmq_msg_size(&message))))
-            guard zmq_msg_more(&message) == 1 else { return frames }
+            guard zmq_msg_more(&message) == 1 else {
+                // libzmq 4.3.4 drops it from the first frame of a ROUTER's message, which it makes itself.
+                let user = zmq_msg_gets(&message, "User-Id").map { String(cString: $0) }
+                return ZeroMQMessage(frames: frames, userID: user.flatMap { $0.isEmpty ? nil : $0 })
+            }
         }
     }
 

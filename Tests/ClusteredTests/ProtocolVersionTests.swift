@@ -85,7 +85,7 @@ private actor Peer {
     func send(_ frames: [[UInt8]]) throws { try socket?.send(frames) }
 
     /// The next message; nil when none has come.
-    func receive() throws -> [[UInt8]]? { try socket?.receive() }
+    func receive() throws -> [[UInt8]]? { try socket?.receive()?.frames }
 
     func close() {
         socket?.close()

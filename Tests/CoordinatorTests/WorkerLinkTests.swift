@@ -15,7 +15,9 @@ private final class FakeSocket: FrameSocket {
     /// Addresses that nobody can be reached at any more.
     var unreachable: Set<[UInt8]> = []
 
-    func receive() throws(ZeroMQError) -> [[UInt8]]? { received.isEmpty ? nil : received.removeFirst() }
+    func receive() throws(ZeroMQError) -> ZeroMQMessage? {
+        received.isEmpty ? nil : ZeroMQMessage(frames: received.removeFirst())
+    }
 
     func send(_ frames: [[UInt8]]) throws(ZeroMQError) {
         if unreachable.contains(frames[0]) { throw ZeroMQError("zmq_send", code: EHOSTUNREACH) }

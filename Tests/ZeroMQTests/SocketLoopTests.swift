@@ -21,7 +21,7 @@ private actor Peer {
     }
 
     private func take() {
-        while let frames = (try? socket?.receive()) ?? nil {
+        while let frames = (try? socket?.receive())??.frames {
             if let waiting {
                 self.waiting = nil
                 waiting.resume(returning: frames)
