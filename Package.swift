@@ -44,6 +44,8 @@ let package = Package(
         module("Postgres", ["CLibPQ", "Host"]),
         module("ZeroMQ", ["CZeroMQ", "Host"]),
         module("Host", ["CHost"]),
+        // Keys of coordinators and workers, and who may join.
+        module("Trust", ["ZeroMQ"]),
 
         // Pure: no Foundation, no socket, no database.
         module("Sharding"),
@@ -85,7 +87,7 @@ let package = Package(
             "CoordCLI",
             [
                 "Batches", "CBuild", "Compute", "CoordKit", "Coordinator", "Host", "Job", "Ledger", "Postgres",
-                "Preflight", "Report", "Sharding", "Worker", "ZeroMQ", log,
+                "Preflight", "Report", "Sharding", "Trust", "Worker", "ZeroMQ", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -131,6 +133,7 @@ let package = Package(
             name: "TidyTests", swiftSettings: settings + [.unsafeFlags(["-O"])]),
         tests("WireTests", ["Wire", "Sharding"]),
         tests("WorkerTests", ["Batches", "Ledger", "Postgres", "Sharding", "Worker", "WorkerLoop"]),
+        tests("TrustTests", ["Trust", "ZeroMQ"]),
         tests("ZeroMQTests", ["ZeroMQ"]),
         tests("HostTests", ["Host"]),
         tests(

@@ -5,6 +5,7 @@ import Ledger
 import Postgres
 import Preflight
 import Sharding
+import Trust
 import Worker
 
 /// What the process ends with. Documented in docs/operating/start.md.
@@ -21,6 +22,7 @@ enum ExitStatus: Int32 {
         switch error {
         case is JobError, is ComputeFault, is UsageFault: .usage
         case let error as PreflightError: error.code == .permission ? .permission : .usage
+        case let error as TrustError: error.code == .exposed ? .permission : .usage
         case let error as LedgerError:
             switch error.code {
             case .forbidden: .permission

@@ -8,7 +8,7 @@ import Testing
     /// Names that no source mentions, because Swift or a library makes the calls and conformances, or because callers
     /// omit the parameter.
     static let implied: Set<String> = [
-        "DatabaseTrait", "isRecursive", "provideScope", "defaultSilenceLimit", "defaultTimeout",
+        "DatabaseTrait", "customMirror", "isRecursive", "provideScope", "defaultSilenceLimit", "defaultTimeout",
     ]
 
     /// Adds the words of a line that can be names.
