@@ -72,7 +72,7 @@ let package = Package(
             "Coordinator",
             [
                 "Batches", "Dispatching", "Host", "Job", "Ledger", "LedgerQueueing", "Postgres", "Preflight",
-                "Report", "Sharding", "Specification", "Wire", "ZeroMQ", log,
+                "Report", "Sharding", "Specification", "Trust", "Wire", "ZeroMQ", log,
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
@@ -132,7 +132,7 @@ let package = Package(
         .testTarget(
             name: "TidyTests", swiftSettings: settings + [.unsafeFlags(["-O"])]),
         tests("WireTests", ["Wire", "Sharding"]),
-        tests("WorkerTests", ["Batches", "Ledger", "Postgres", "Sharding", "Worker", "WorkerLoop"]),
+        tests("WorkerTests", ["Batches", "Ledger", "Postgres", "Sharding", "Worker", "WorkerLoop", "ZeroMQ"]),
         tests("TrustTests", ["Trust", "ZeroMQ"]),
         tests("ZeroMQTests", ["ZeroMQ"]),
         tests("HostTests", ["Host"]),
@@ -140,8 +140,7 @@ let package = Package(
             "CoordinatorTests",
             [
                 "Coordinator", "Dispatching", "Host", "Job", "Ledger", "LedgerQueueing", "Postgres", "Preflight",
-                "Report",
-                "Sharding", "Support", "Wire", "ZeroMQ", log,
+                "Report", "Sharding", "Support", "Trust", "Wire", "ZeroMQ", log,
             ]),
         tests(
             "CoordCLITests",

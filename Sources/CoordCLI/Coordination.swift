@@ -11,6 +11,7 @@ import Postgres
 import Report
 import ServiceLifecycle
 import Sharding
+import Trust
 import UnixSignals
 import Worker
 
@@ -37,9 +38,22 @@ struct Coordination {
     }
 
     /// Whether this process can listen where it is to, and have what its workers need; before anything is written.
-    func checkListen() throws {
-        if let listen = options.listen { try Endpoint.check(listen) }
+    /// - Returns: by which workers are known there; nil where no keys are demanded.
+    func checkListen() throws -> CoordinatorCredentials? {
+        let credentials = try credentials()
+        if let listen = options.listen { try Endpoint.check(listen, demandsKeys: credentials != nil) }
         try checkLimits(programs: false)
+        return credentials
+    }
+
+    /// The coordinator's own pair is made where there is none yet.
+    private func credentials() throws -> CoordinatorCredentials? {
+        guard let listen = options.listen else { return nil }
+        let isFile = listen.hasPrefix("ipc://")
+        guard !Endpoint.isLocal(listen) || options.secure || !isFile && options.keys.path != nil else { return nil }
+        let folder = try options.keys.folder()
+        try folder.makeCoordinator(created: KeysCommand.now)
+        return try folder.credentials()
     }
 
     private func checkLimits(programs: Bool) throws {
@@ -61,7 +75,8 @@ struct Coordination {
     ///
     /// - Parameter spawned: the local workers, or why they could not be spawned: the run is there already.
     func run(
-        _ opening: RunOpening, _ opened: RunOpening.Opened, workers spawned: sending Result<LocalWorkers?, any Error>
+        _ opening: RunOpening, _ opened: RunOpening.Opened, workers spawned: sending Result<LocalWorkers?, any Error>,
+        credentials: CoordinatorCredentials?
     ) async throws {
         let run = opened.ownership.run
         Suggestion.shows(run)
@@ -86,7 +101,8 @@ struct Coordination {
                 "shards": .number(Int64(opened.shards)), "rows_estimated": .number(opened.rowsEstimated),
             ])
         let service = CoordinatorService(
-            configuration: CoordinatorService.Configuration(listen: options.listen), workers: workers,
+            configuration: CoordinatorService.Configuration(
+                listen: options.listen, credentials: credentials), workers: workers,
             opening: opening, opened: opened, log: common.logger("coordinator"), notify: { presenter.show($0) })
         let started = MonotonicTime.now()
         do {

@@ -31,6 +31,13 @@ struct EventText: Equatable {
         case .workerEnded(let pid, let reason):
             gone("worker pid \(pid) ended (\(reason)): starting another", nil, pid)
         case .workerUnfit(let process, let error, let cause): unfit(process, error, cause)
+        case .workerRevoked(let process, let key): revoked(process, key)
+        case .strangerRefused(let key, let address):
+            EventText(
+                "stranger_refused",
+                "a worker from \(address) was refused: its key \(key) is not allowed\n"
+                    + "  coord keys list   shows which are",
+                ["address": .string(address), "public_key": .string(key)])
         case .batchesShrunk(let rows):
             EventText(
                 "batches_shrunk",
@@ -53,6 +60,13 @@ struct EventText: Equatable {
             [
                 "reason": .string(reason), "host": .optional(host.map { .string($0) }), "pid": .number(Int64(pid)),
             ])
+    }
+
+    private static func revoked(_ process: ProcessName?, _ key: String) -> EventText {
+        let worker = process.map { ConditionText.name($0) } ?? "a worker"
+        return EventText(
+            "worker_revoked", "\(worker) is cut off, its shard goes to another: its key \(key) was revoked",
+            ["worker": .string(worker), "key": .string(key)])
     }
 
     private static func unfit(_ process: ProcessName?, _ error: String, _ cause: FailureCause) -> EventText {

@@ -31,12 +31,15 @@ enum ExitStatus: Int32 {
             case .newer, .locked, .damaged: .error
             }
         case let error as PostgresError: error.recovery == .authorize ? .permission : .error
+        case let error as WorkerError where error.kind == .unauthorized: .permission
         case let error as WorkerError: Recovery.of(sqlState: error.sqlState) == .authorize ? .permission : .error
         case let error as CoordinatorError:
             switch error {
             case .ousted: .owned
-            case .openEndpoint, .endpointTaken: .usage
-            case .folder, .program, .workersCannotStart, .ledgerAway, .ledgerReadOnly, .cannotGoOn, .limit: .error
+            case .openEndpoint, .endpointTaken, .keyedFile: .usage
+            case .folder, .program, .strangersNotRefused, .workersCannotStart, .ledgerAway, .ledgerReadOnly,
+                .cannotGoOn, .limit:
+                .error
             }
         default: .error
         }

@@ -15,7 +15,7 @@ struct Resume: AsyncParsableCommand {
 
     func run() async throws {
         let coordination = Coordination(common: common, options: options)
-        try coordination.checkListen()
+        let credentials = try coordination.checkListen()
         let schema = try common.schemaForAll()
         let opening = RunOpening(
             settings: .ledger(try common.conninfo()), schema: schema, host: HostName.current, pid: getpid())
@@ -28,7 +28,7 @@ struct Resume: AsyncParsableCommand {
             return Terminal.complain("\(error)")
         }
         let workers = Result { try coordination.spawnWorkers(opened.job, schema) }
-        try await coordination.run(opening, opened, workers: workers)
+        try await coordination.run(opening, opened, workers: workers, credentials: credentials)
     }
 
     /// Of a run that is complete.

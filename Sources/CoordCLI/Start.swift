@@ -19,7 +19,7 @@ struct Start: AsyncParsableCommand {
         Suggestion.connects(to: job.database)
         let schema = try common.schemaForAll(job)
         let coordination = Coordination(common: common, options: options)
-        try coordination.checkListen()
+        let credentials = try coordination.checkListen()
         try coordination.checkCompute(job)
         let opening = RunOpening(
             settings: .ledger(try common.conninfo(job)), schema: schema, host: HostName.current, pid: getpid())
@@ -33,6 +33,6 @@ struct Start: AsyncParsableCommand {
             if case .success(let spawned?) = workers { spawned.abandon() }
             throw error
         }
-        try await coordination.run(opening, opened, workers: workers)
+        try await coordination.run(opening, opened, workers: workers, credentials: credentials)
     }
 }

@@ -5,6 +5,7 @@ import Host
 import Postgres
 import ServiceLifecycle
 import Sharding
+import Trust
 import UnixSignals
 import Worker
 
@@ -13,11 +14,25 @@ struct WorkerCommand: AsyncParsableCommand {
         commandName: "worker", abstract: "Join a coordinator and work for it until its run is over.")
 
     @OptionGroup var common: CommonOptions
-    @Option(help: "The coordinator's endpoint: ipc://PATH or tcp://HOST:PORT.") var connect: String
+    @Option(help: "The coordinator's endpoint: tcp://HOST:PORT or ipc://PATH; or several, with commas, tried in turn.")
+    var connect: String
+    @OptionGroup var keys: KeysOptions
+    @Option(help: "Name of this worker's key pair, where the folder has several.") var key: String?
+    @Flag(help: "Use keys also for 127.0.0.1 and [::1], such as at the end of a tunnel. --keys does the same.")
+    var secure = false
     @Option(help: "Seconds without a coordinator after which the worker leaves.") var giveUpAfter: Int = 300
 
     func validate() throws {
-        if let fault = CoordinationOptions.fault(ofEndpoint: connect) { throw ValidationError("--connect \(fault)") }
+        for endpoint in endpoints {
+            guard let fault = CoordinationOptions.fault(ofEndpoint: endpoint) else { continue }
+            throw ValidationError("--connect \(fault)")
+        }
+        guard endpoints.count <= Self.endpointLimit else {
+            throw ValidationError("--connect: at most \(Self.endpointLimit) endpoints")
+        }
+        if let key, KeyName(key) == nil {
+            throw ValidationError("--key \(key.visible): the name of a key is \(KeyName.rule)")
+        }
         guard (1...86_400).contains(giveUpAfter) else {
             throw ValidationError("--give-up-after \(giveUpAfter): from 1 to 86400 seconds")
         }
@@ -26,10 +41,31 @@ struct WorkerCommand: AsyncParsableCommand {
     func run() async throws {
         try await Self.work(
             WorkerService.Configuration(
-                endpoint: connect, connection: .batches(try common.conninfo()), ledgerSchema: try common.schema(),
+                addresses: try addresses(), connection: .batches(try common.conninfo()),
+                ledgerSchema: try common.schema(),
                 build: Build.version, executable: Coordination.executable, giveUpAfter: .seconds(giveUpAfter)),
             verbose: common.verbose,
             json: common.json)
+    }
+
+    /// Addresses of coordinators at the most.
+    private static let endpointLimit = 16
+
+    private var endpoints: [String] {
+        connect.split(separator: ",", omittingEmptySubsequences: false).map { String($0) }
+    }
+
+    /// - Throws: `TrustError` where keys are needed and cannot be used.
+    private func addresses() throws -> [CoordinatorAddress] {
+        let demandsKeys = endpoints.map { endpoint in
+            guard endpoint.hasPrefix("tcp://") else { return false }
+            return !Endpoint.isNear(endpoint) || secure || keys.path != nil
+        }
+        guard demandsKeys.contains(true) else { return endpoints.map { CoordinatorAddress(endpoint: $0) } }
+        let folder = try keys.folder()
+        let worker = WorkerKeys(
+            own: try folder.worker(named: key.flatMap { KeyName($0) }), coordinator: try folder.pinned())
+        return zip(endpoints, demandsKeys).map { CoordinatorAddress(endpoint: $0, keys: $1 ? worker : nil) }
     }
 
     /// What a process does that a coordinator has spawned as its worker.
@@ -37,7 +73,8 @@ struct WorkerCommand: AsyncParsableCommand {
         if !Leash.awaitAdmission() { WorkerService.endWithoutCoordinator(endpoint: worker.endpoint) }
         try await work(
             WorkerService.Configuration(
-                endpoint: worker.endpoint, connection: .batches(try CommonOptions.inheritedConninfo()),
+                addresses: [CoordinatorAddress(endpoint: worker.endpoint)],
+                connection: .batches(try CommonOptions.inheritedConninfo()),
                 ledgerSchema: try CommonOptions.inheritedSchema(), build: Build.version,
                 executable: Coordination.executable, endsWithInput: true), verbose: worker.verbose)
     }

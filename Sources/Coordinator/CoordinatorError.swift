@@ -16,6 +16,10 @@ public enum CoordinatorError: Error, Sendable, Equatable, CustomStringConvertibl
     case cannotGoOn(String)
     /// The endpoint would be open to other hosts without authentication.
     case openEndpoint(String)
+    /// Keys are asked for at an endpoint that is a file.
+    case keyedFile(String)
+    /// It is not proven that a stranger is refused at the endpoint.
+    case strangersNotRefused(String, reason: String)
     /// Another process uses the endpoint, or nobody can listen on it.
     case endpointTaken(String, reason: String)
     /// The system gives this process less than it needs.
@@ -36,8 +40,13 @@ public enum CoordinatorError: Error, Sendable, Equatable, CustomStringConvertibl
         case .ledgerReadOnly(let reason): "the ledger cannot be written: \(reason)"
         case .cannotGoOn(let reason): reason
         case .openEndpoint(let endpoint):
-            "cannot listen on \(endpoint): as long as peers are not authenticated, only this host may join, "
-                + "at ipc://PATH or tcp://127.0.0.1:PORT"
+            "cannot listen on \(endpoint) without keys, since any host could join. Nothing was started\n"
+                + "  coord keys new NAME   makes a key for a worker's host, and the coordinator's own"
+        case .keyedFile(let endpoint):
+            "keys are for tcp endpoints: at \(endpoint) the rights of the file say who may join. Nothing was started\n"
+                + "  --listen tcp://HOST:PORT"
+        case .strangersNotRefused(let endpoint, let reason):
+            "cannot prove that strangers are refused at \(endpoint): \(reason). No worker was let in"
         }
     }
 }

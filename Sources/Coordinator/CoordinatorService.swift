@@ -5,6 +5,7 @@ public import Logging
 public import Report
 public import ServiceLifecycle
 public import Sharding
+import Trust
 import Wire
 import ZeroMQ
 
@@ -17,10 +18,15 @@ public actor CoordinatorService: Service {
     public struct Configuration: Sendable {
         /// The endpoint where foreign workers may join; nil for only a private ipc endpoint.
         public var listen: String?
+        /// By which workers of other hosts are known at `listen`; nil where no keys are demanded.
+        package var credentials: CoordinatorCredentials?
         public var heartbeatInterval = Duration.seconds(1)
         public var leaseDuration = Duration.seconds(10)
 
-        public init(listen: String? = nil) { self.listen = listen }
+        package init(listen: String? = nil, credentials: CoordinatorCredentials? = nil) {
+            self.listen = listen
+            self.credentials = credentials
+        }
     }
 
     private nonisolated let loop = SocketLoop(name: "coordinator")
@@ -35,6 +41,7 @@ public actor CoordinatorService: Service {
     var leader: RunLeader
     private let link: WorkerLink
     private let listener: Listener
+    private let gatekeeper: Gatekeeper?
     /// The local workers, whose number is kept; nil to wait for workers that join.
     private let local: LocalWorkers?
     /// Resumes `run` when the coordination has ended.
@@ -56,11 +63,13 @@ public actor CoordinatorService: Service {
             run: opened.ownership.run, systemIdentifier: opened.systemIdentifier, database: opened.database,
             heartbeatInterval: configuration.heartbeatInterval, ledgerSchema: opening.ledger.schema.name,
             takesTurns: opened.takesTurns)
+        let gatekeeper = configuration.credentials.map { Gatekeeper($0, log: log) }
+        self.gatekeeper = gatekeeper
         link = WorkerLink(
             admission: Admission(welcome: welcome, transform: opened.job.transform),
-            patience: configuration.leaseDuration, log: log
+            patience: configuration.leaseDuration, log: log, gatekeeper: gatekeeper
         ) { process in process.host == HostName.current && workers?.contains(process.pid) == true }
-        listener = Listener(listen: configuration.listen)
+        listener = Listener(listen: configuration.listen, gatekeeper: gatekeeper)
         local = workers
     }
 
@@ -139,10 +148,21 @@ public actor CoordinatorService: Service {
     private func tick() {
         reap()
         for event in link.timePassed(now: now) { heard(event) }
+        lookAtKeys()
         if leader.ending == .ahead { listener.reportRefusals(now: now, to: log) }
         if local?.cannotStart == true { lead { $0.workersCannotStart(now: $1) } }
         if leader.wantsWorkers { fill() }
         lead { $0.timePassed(now: $1) }
+    }
+
+    private func lookAtKeys() {
+        guard let gatekeeper else { return }
+        for revocation in gatekeeper.timePassed(now: now) {
+            for event in link.revoked(revocation) { heard(event) }
+        }
+        for stranger in gatekeeper.takeStrangers() {
+            announce(.strangerRefused(key: "\(stranger.key)", address: stranger.address))
+        }
     }
 
     private func reap() {

@@ -21,6 +21,8 @@ struct LinkEvent: Equatable {
         case turnEnded
         /// The worker said goodbye. The reason is empty if all is well.
         case left(reason: String)
+        /// The worker's key, of this name, was revoked.
+        case revoked(key: String)
         /// The worker asked to join, never did, and is not heard any more.
         case forgotten
     }

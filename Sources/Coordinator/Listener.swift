@@ -13,11 +13,19 @@ final class Listener {
     private let listen: String?
     private var folder: String?
     private var socket: ZeroMQSocket?
+    /// Who may join at `listen`, where keys are demanded.
+    private let gatekeeper: Gatekeeper?
+    private var authenticator: Authenticator?
     /// The time of the last report of refused connections; nil before the first.
     private var reportedAt: Duration?
 
-    /// - Parameter listen: the endpoint where other workers may join; nil for only a private endpoint.
-    init(listen: String?) { self.listen = listen }
+    /// - Parameters:
+    ///   - listen: the endpoint where other workers may join; nil for only a private endpoint.
+    ///   - gatekeeper: who may join there by its key; nil where no keys are demanded.
+    init(listen: String?, gatekeeper: Gatekeeper?) {
+        self.listen = listen
+        self.gatekeeper = gatekeeper
+    }
 
     /// - Parameter local: the local workers, which know the private endpoint already.
     /// - Returns: the socket, and the endpoints where foreign workers can join.
@@ -33,14 +41,60 @@ final class Listener {
         }
         if let listen {
             // The endpoint was checked before the plan, which has taken its time.
-            try Endpoint.check(listen)
+            try Endpoint.check(listen, demandsKeys: gatekeeper != nil)
             ConnectionGuard.limit(
                 connectionsBelow: CoordinatorLimits.bound(workers: local?.wanted ?? 0),
                 except: folder.map(PrivateEndpoint.inside))
-            try socket.bind(listen)
-            endpoints.append(socket.lastEndpoint())
+            endpoints += try bind(socket, to: listen, on: loop)
         }
         return (socket, endpoints)
+    }
+
+    /// - Returns: the endpoints as workers of other hosts write them.
+    private func bind(_ socket: ZeroMQSocket, to listen: String, on loop: SocketLoop) throws -> [String] {
+        // Before the endpoint is there: without a handler libzmq refuses, and it must not be asked in between.
+        if let gatekeeper {
+            authenticator = try Authenticator(on: loop) { gatekeeper.admits($0) }
+            try socket.demandKeys(as: gatekeeper.own)
+        }
+        guard let asked = TCPAddress(listen) else {
+            try socket.bind(listen)
+            return [socket.lastEndpoint()]
+        }
+        var endpoints: [String] = []
+        for address in asked.resolved() {
+            try bind(socket, to: address)
+            let bound = socket.lastEndpoint()
+            if let gatekeeper { try prove(bound, gatekeeper, on: loop) }
+            endpoints.append(TCPAddress(bound)?.reached(at: HostName.current).endpoint ?? bound)
+        }
+        return endpoints
+    }
+
+    private func bind(_ socket: ZeroMQSocket, to address: TCPAddress) throws {
+        try socket.useIPv6(address.isIPv6)
+        do {
+            try socket.bind(address.endpoint)
+        } catch {
+            // A host may have no IPv6 at all.
+            guard address.host == "*" else { throw error }
+            try socket.useIPv6(false)
+            try socket.bind(address.endpoint)
+        }
+    }
+
+    private func prove(_ endpoint: String, _ gatekeeper: Gatekeeper, on loop: SocketLoop) throws {
+        guard let authenticator, let near = TCPAddress(endpoint)?.near.endpoint else { return }
+        let outcome = try StrangerProof.run(at: near, server: gatekeeper.own.publicKey, authenticator, on: loop)
+        // It was no stranger that anybody need hear of.
+        _ = gatekeeper.takeStrangers()
+        switch outcome {
+        case .refused: return
+        case .letIn: throw CoordinatorError.strangersNotRefused(endpoint, reason: "a key that was just made got in")
+        case .unclear:
+            throw CoordinatorError.strangersNotRefused(
+                endpoint, reason: "the try ended otherwise, or not within \(StrangerProof.patience / 1000) s")
+        }
     }
 
     func close(on loop: SocketLoop) {
@@ -51,6 +105,8 @@ final class Listener {
             socket.close()
         }
         socket = nil
+        authenticator?.close(on: loop)
+        authenticator = nil
         removeFolder()
     }
 

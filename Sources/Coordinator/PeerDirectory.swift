@@ -1,12 +1,16 @@
 import Report
 import Sharding
+import ZeroMQ
 
 /// The workers that have said HELLO, with the address and the process of each.
 ///
-/// The directory decides nothing and sends nothing. A worker that says HELLO asks to join, and joins once it can work.
+/// The directory sends nothing. A worker that says HELLO asks to join, and joins once it can work. Its id belongs to the
+/// key that first said HELLO with it, as long as the worker is known: a peer with another key, or none, is not that worker.
 struct PeerDirectory {
     struct Peer: Equatable {
         var address: [UInt8]
+        /// The worker's key; nil at an endpoint without keys.
+        var key: CurvePublicKey?
         /// The time of its last HELLO. A worker that never gets ready may be gone.
         var greetedAt: Duration
         /// Whether this process has spawned the worker, and so sees its end.
@@ -20,21 +24,26 @@ struct PeerDirectory {
     // MARK: - Events
 
     /// The worker has said HELLO, for the first time or again.
-    mutating func greeted(_ worker: WorkerID, at address: [UInt8], isLocal: Bool, now: Duration) {
-        var peer = peers[worker] ?? Peer(address: address, greetedAt: now, isLocal: isLocal)
+    /// - Returns: false if the id belongs to another key; then nothing is changed.
+    mutating func greeted(
+        _ worker: WorkerID, at address: [UInt8], key: CurvePublicKey?, isLocal: Bool, now: Duration
+    ) -> Bool {
+        var peer = peers[worker] ?? Peer(address: address, key: key, greetedAt: now, isLocal: isLocal)
+        guard peer.key == key else { return false }
         peer.address = address
         peer.greetedAt = now
         peer.isLocal = peer.isLocal || isLocal
         peers[worker] = peer
+        return true
     }
 
     /// The worker can work.
     mutating func joined(_ worker: WorkerID, as process: ProcessName) { peers[worker]?.process = process }
 
     /// The worker was heard, perhaps at a new address.
-    /// - Returns: false if the worker is not known.
-    mutating func heard(_ worker: WorkerID, at address: [UInt8]) -> Bool {
-        guard peers[worker] != nil else { return false }
+    /// - Returns: false if no worker of this key is known by the id.
+    mutating func heard(_ worker: WorkerID, at address: [UInt8], key: CurvePublicKey?) -> Bool {
+        guard let peer = peers[worker], peer.key == key else { return false }
         peers[worker]?.address = address
         return true
     }
@@ -56,6 +65,14 @@ struct PeerDirectory {
     var addresses: [[UInt8]] { peers.values.map(\.address) }
 
     subscript(worker: WorkerID) -> Peer? { peers[worker] }
+
+    /// Whether the id belongs to a known worker with another key.
+    func belongs(_ worker: WorkerID, toOtherThan key: CurvePublicKey?) -> Bool {
+        peers[worker].map { $0.key != key } ?? false
+    }
+
+    /// All workers of a key, in the order of their ids.
+    func workers(of key: CurvePublicKey) -> [WorkerID] { peers.filter { $0.value.key == key }.keys.sorted() }
 
     /// The local worker with this pid.
     func local(pid: Int32) -> WorkerID? {

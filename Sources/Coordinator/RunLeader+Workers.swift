@@ -81,6 +81,7 @@ extension RunLeader {
             }
             forget(worker)
             react { $0.workerLeft(worker, now: $1) }
+        case .revoked(let key): cutOff(event, key)
         case .forgotten: reports.workerLeft(worker, now: now)
         }
     }
@@ -120,6 +121,14 @@ extension RunLeader {
         batchRows = rows
         emit(.announce(.batchesShrunk(rows: rows)))
         request(.batchRows(rows))
+    }
+
+    /// The worker's leases end now: its shards go to others, and the fence refuses what it may still write.
+    private mutating func cutOff(_ event: LinkEvent, _ key: String) {
+        emit(.announce(.workerRevoked(event.process, key: key)))
+        forget(event.worker)
+        let end = AttemptEnd(.released, error: "the worker's key \(key) was revoked")
+        react { $0.workerLeft(event.worker, as: end, now: $1) }
     }
 
     private mutating func shardFailed(_ failure: ShardFailure, _ event: LinkEvent) {

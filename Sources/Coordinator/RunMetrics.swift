@@ -19,7 +19,8 @@ struct RunMetrics {
         switch event {
         case .progressed(let report): rowsDone.record(report.rowsDone)
         case .attemptEnded: attemptsEnded.increment()
-        case .listening, .workerDismissed, .workerEnded, .workerUnfit, .batchesShrunk, .databaseLost,
+        case .listening, .workerDismissed, .workerEnded, .workerUnfit, .workerRevoked, .strangerRefused, .batchesShrunk,
+            .databaseLost,
             .databaseReadOnly:
             break
         }

@@ -7,8 +7,8 @@ import ZeroMQ
 /// Carries the messages between a coordinator and its workers, and knows the address of each worker.
 ///
 /// It answers what needs no decision about the run: it welcomes or refuses a worker that says HELLO, answers
-/// heartbeats, and asks strangers to say HELLO. Everything else is an event for the run's leader. It belongs to the
-/// socket loop's thread.
+/// heartbeats, and asks strangers to say HELLO. Everything else is an event for the run's leader. The sender of a message
+/// is known by the key of its connection, never by what the message says. The link belongs to the socket loop's thread.
 final class WorkerLink {
     /// The time between two looks for workers that never got ready.
     static let lookInterval = Duration.seconds(1)
@@ -17,6 +17,8 @@ final class WorkerLink {
     /// How long a worker that asked to join may be silent before it is forgotten.
     private let patience: Duration
     private let ownsProcess: (ProcessName) -> Bool
+    /// Who may join by its key; nil where no keys are demanded.
+    private let gatekeeper: Gatekeeper?
     private let log: Logger
     private var socket: (any FrameSocket)?
     private var peers = PeerDirectory()
@@ -24,13 +26,14 @@ final class WorkerLink {
 
     /// - Parameter ownsProcess: whether this process has spawned the process with that pid.
     init(
-        admission: Admission, patience: Duration, log: Logger,
+        admission: Admission, patience: Duration, log: Logger, gatekeeper: Gatekeeper? = nil,
         ownsProcess: @escaping (ProcessName) -> Bool
     ) {
         self.admission = admission
         self.patience = patience
         self.log = log
         self.ownsProcess = ownsProcess
+        self.gatekeeper = gatekeeper
     }
 
     /// Sends and receives over this socket from now on.
@@ -45,11 +48,11 @@ final class WorkerLink {
     /// handled.
     func receive(now: Duration, _ deliver: (LinkEvent) -> Void) {
         do {
-            while let frames = try socket?.receive()?.frames {
-                guard frames.count == 2 else { continue }
+            while let message = try socket?.receive() {
+                guard message.frames.count == 2, let sender = sender(of: message) else { continue }
                 do {
-                    let (worker, message) = try WorkerMessage.decode(frames[1])
-                    if let event = take(message, of: worker, from: frames[0], now: now) { deliver(event) }
+                    let (worker, body) = try WorkerMessage.decode(message.frames[1])
+                    if let event = take(body, of: worker, from: sender, now: now) { deliver(event) }
                 } catch {
                     log.warning("a message was dropped: \(error)")
                 }
@@ -59,17 +62,39 @@ final class WorkerLink {
         }
     }
 
-    private func take(_ message: WorkerMessage, of worker: WorkerID, from address: [UInt8], now: Duration)
+    /// Where a message came from, and by which key.
+    private struct Sender {
+        var address: [UInt8]
+        var key: CurvePublicKey?
+    }
+
+    /// - Returns: nil where the message is not taken: its sender has a key that may not join, or not any more.
+    private func sender(of message: ZeroMQMessage) -> Sender? {
+        let address = message.frames[0]
+        guard let user = message.userID else { return Sender(address: address) }
+        // A connection outlives its key's place in the list.
+        guard let key = CurvePublicKey(user), gatekeeper?.name(of: key) != nil else {
+            send(.refused(Self.revocation), at: address)
+            return nil
+        }
+        return Sender(address: address, key: key)
+    }
+
+    private static let revocation = Refusal(
+        reason: "its key was revoked", mend: "coord keys new NAME   on the coordinator's host makes another")
+
+    private func take(_ message: WorkerMessage, of worker: WorkerID, from sender: Sender, now: Duration)
         -> LinkEvent?
     {
+        if peers.belongs(worker, toOtherThan: sender.key) { return refuse(worker, claimedBy: sender) }
         switch message {
-        case .hello(let hello): return greet(worker, hello, at: address, now: now)
+        case .hello(let hello): return greet(worker, hello, from: sender, now: now)
         case .heartbeat(let heartbeat):
-            guard peers.heard(worker, at: address) else {
-                send(.rejoin, at: address)
+            guard peers.heard(worker, at: sender.address, key: sender.key) else {
+                send(.rejoin, at: sender.address)
                 return nil
             }
-            send(.alive, at: address)
+            send(.alive, at: sender.address)
             return event(of: worker, .reported(heartbeat))
         case .shardDone(let lease): return event(of: worker, .shardDone(lease))
         case .shardFailed(let failure): return event(of: worker, .shardFailed(failure))
@@ -83,15 +108,26 @@ final class WorkerLink {
         }
     }
 
-    private func greet(_ worker: WorkerID, _ hello: Hello, at address: [UInt8], now: Duration) -> LinkEvent {
+    /// Nothing of what it says is heard: it would be another's word.
+    private func refuse(_ worker: WorkerID, claimedBy sender: Sender) -> LinkEvent? {
+        let name = sender.key.flatMap { gatekeeper?.name(of: $0) } ?? "no key"
+        log.error("a worker with \(name) claims to be worker \(worker), which has another key: it is refused")
+        let refusal = Refusal(reason: "its id belongs to another key", mend: "start the worker again")
+        send(.refused(refusal), at: sender.address)
+        return nil
+    }
+
+    private func greet(_ worker: WorkerID, _ hello: Hello, from sender: Sender, now: Duration) -> LinkEvent? {
+        let address = sender.address
         let process = ProcessName(host: hello.host, pid: hello.pid)
-        let isLocal = ownsProcess(process)
+        // A process of this one has no key, whatever a peer with one says of itself.
+        let isLocal = sender.key == nil && ownsProcess(process)
         if let refusal = admission.refusal(of: hello) {
             send(.refused(refusal), at: address)
             return LinkEvent(
                 worker: worker, process: process, isLocal: isLocal, kind: .refused(reason: refusal.reason))
         }
-        peers.greeted(worker, at: address, isLocal: isLocal, now: now)
+        guard peers.greeted(worker, at: address, key: sender.key, isLocal: isLocal, now: now) else { return nil }
         send(.welcome(admission.welcome), at: address)
         guard hello.isReady else { return event(of: worker, .asked(process, problem: hello.problem)) }
         peers.joined(worker, as: process)
@@ -134,6 +170,15 @@ final class WorkerLink {
     func forget(_ worker: WorkerID) -> PeerDirectory.Peer? {
         defer { peers.left(worker) }
         return peers[worker]
+    }
+
+    /// A key was revoked: its workers are told so, and no message of theirs is taken any more.
+    func revoked(_ revocation: Gatekeeper.Revocation) -> [LinkEvent] {
+        peers.workers(of: revocation.key).map { worker in
+            defer { peers.left(worker) }
+            send(.refused(Self.revocation), to: worker)
+            return event(of: worker, .revoked(key: revocation.name))
+        }
     }
 
     /// A local process has ended.

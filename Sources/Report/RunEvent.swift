@@ -14,6 +14,10 @@ public enum RunEvent: Equatable, Sendable {
     /// A worker cannot do this job, and its shard goes to another worker. The process is nil if it is not known any
     /// more.
     case workerUnfit(ProcessName?, error: String, cause: FailureCause)
+    /// The key of a worker was revoked: it is cut off, and its shard goes to another. The process is nil where it had not joined.
+    case workerRevoked(ProcessName?, key: String)
+    /// A peer at this address has a key that may not join.
+    case strangerRefused(key: String, address: String)
     /// A timeout has made batches smaller: they have at most so many rows.
     case batchesShrunk(rows: Int)
     /// The connection to the ledger is lost.

@@ -17,8 +17,8 @@ import ZeroMQ
 /// takes long. Both threads tell the machine what happened, one at a time under its lock; see `WorkerService+Steps`.
 public actor WorkerService: Service {
     public struct Configuration: Sendable {
-        /// The coordinator's endpoint, such as `ipc:///…` or `tcp://host:port`.
-        public var endpoint: String
+        /// Where the coordinator may be; at least one.
+        public var addresses: [CoordinatorAddress]
         public var connection: PostgresConnection.Settings
         /// Where this worker reads its job and enters its batches.
         public var ledgerSchema: LedgerSchema
@@ -32,10 +32,11 @@ public actor WorkerService: Service {
         public var giveUpAfter: Duration
 
         public init(
-            endpoint: String, connection: PostgresConnection.Settings, ledgerSchema: LedgerSchema = .standard,
+            addresses: [CoordinatorAddress], connection: PostgresConnection.Settings,
+            ledgerSchema: LedgerSchema = .standard,
             build: String, executable: String? = nil, endsWithInput: Bool = false, giveUpAfter: Duration = .seconds(300)
         ) {
-            self.endpoint = endpoint
+            self.addresses = addresses
             self.connection = connection
             self.ledgerSchema = ledgerSchema
             self.build = build
@@ -60,7 +61,7 @@ public actor WorkerService: Service {
     /// How long a HELLO may be without an answer.
     static let helloInterval = Duration.milliseconds(250)
 
-    private nonisolated let loop = SocketLoop(name: "worker", tickInterval: 100)
+    nonisolated let loop = SocketLoop(name: "worker", tickInterval: 100)
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
     private let configuration: Configuration
@@ -72,9 +73,10 @@ public actor WorkerService: Service {
     let runner: BatchRunner
     private let origin = MonotonicTime.now()
     let shared = Mutex(Shared())
-    private var socket: ZeroMQSocket?
+    /// The socket, and what is known of its connection; see `WorkerService+Connection`.
+    var connection: Connection
     /// The coordinator has said which run this is, and the machine is there.
-    private var prepared = false
+    private(set) var prepared = false
     /// The run that it works for, once the coordinator has named it.
     public private(set) var run: RunID?
     private var preparing = false
@@ -84,7 +86,7 @@ public actor WorkerService: Service {
     private var greetedAt: Duration?
     private var program: ProgramMemory?
     private var stepMark: (mark: StepMark, since: Duration)?
-    private var ended: Result<WorkerStop, any Error>?
+    private(set) var ended: Result<WorkerStop, any Error>?
     private var continuation: CheckedContinuation<WorkerStop, any Error>?
 
     /// - Parameter joined: called once this worker is ready for leases of the run.
@@ -94,6 +96,7 @@ public actor WorkerService: Service {
     ) {
         self.joined = joined
         self.configuration = configuration
+        connection = Connection(book: AddressBook(configuration.addresses))
         self.transforms = transforms
         self.log = log
         var generator = SystemRandomNumberGenerator()
@@ -123,7 +126,8 @@ public actor WorkerService: Service {
             throw WorkerError(
                 .abandoned,
                 description: problem.map { "cannot prepare for the run: \($0)" }
-                    ?? "no coordinator was heard at \(configuration.endpoint) for \(configuration.giveUpAfter)")
+                    ?? "no coordinator was heard at \(connection.book.names) for \(configuration.giveUpAfter)"
+                    + (connection.book.reasons.isEmpty ? "" : ": \(connection.book.reasons)"))
         }
     }
 
@@ -163,29 +167,16 @@ public actor WorkerService: Service {
             return finish(.failure(error))
         }
         if configuration.endsWithInput {
-            let endpoint = configuration.endpoint
+            let endpoint = connection.book.place.endpoint
             // Nothing more is written to it: it can be read only at its end.
             loop.watch(descriptor: STDIN_FILENO) { Self.endWithoutCoordinator(endpoint: endpoint) }
         }
         loop.onTick { [unowned self] in assumeIsolated { $0.tick() } }
     }
 
-    private func openSocket() throws {
-        if let socket {
-            loop.unwatch(socket)
-            socket.close()
-        }
-        let fresh = try loop.makeSocket(.dealer)
-        try fresh.connect(configuration.endpoint)
-        loop.watch(fresh) { [unowned self] in assumeIsolated { $0.receive() } }
-        // Not before: without a peer nothing can be sent.
-        if !prepared { loop.whenConnected(fresh) { [unowned self] in assumeIsolated { $0.greet() } } }
-        socket = fresh
-    }
-
     private func send(_ message: WorkerMessage) {
         do {
-            try socket?.send([message.encoded(by: id)])
+            try connection.socket?.send([message.encoded(by: id)])
         } catch let error as ZeroMQError where error.isFull {
             // No coordinator is connected. Heartbeats repeat what matters.
             log.debug("not sent: \(error)")
@@ -194,9 +185,9 @@ public actor WorkerService: Service {
         }
     }
 
-    private func receive() {
+    func receive() {
         do {
-            while let frames = try socket?.receive()?.frames {
+            while let frames = try connection.socket?.receive()?.frames {
                 guard let frame = frames.last else { continue }
                 do {
                     take(try CoordinatorMessage.decode(frame))
@@ -231,7 +222,7 @@ public actor WorkerService: Service {
 
     // MARK: - Joining
 
-    private func greet() {
+    func greet() {
         greetedAt = now
         send(.hello(hello(ready: false)))
     }
@@ -306,6 +297,8 @@ public actor WorkerService: Service {
 
     private func tick() {
         guard ended == nil else { return }
+        lookAtConnection()
+        guard ended == nil else { return }
         guard !prepared else { return react { $0.timePassed(now: $1) } }
         if now > configuration.giveUpAfter { return finish(.success(.abandoned)) }
         if let greetedAt, now - greetedAt >= Self.helloInterval, !preparing { greet() }
@@ -317,6 +310,7 @@ public actor WorkerService: Service {
         case .tell(let report): tell(report)
         case .reconnect:
             log.warning("the coordinator is silent: connecting anew")
+            connection.book.unreachable()
             do { try openSocket() } catch { finish(.failure(error)) }
         case .stop(let stop): finish(.success(stop))
         }
@@ -362,18 +356,12 @@ public actor WorkerService: Service {
         return message
     }
 
-    private func finish(_ result: Result<WorkerStop, any Error>) {
+    func finish(_ result: Result<WorkerStop, any Error>) {
         guard ended == nil else { return }
         ended = result
         // What is under way on the other thread ends with its step.
         shared.withLock { $0.machine = nil }
-        if let socket {
-            // Best effort: what does not leave in time is made good by the lease's expiry.
-            try? socket.linger(milliseconds: Self.farewellMilliseconds)
-            loop.unwatch(socket)
-            socket.close()
-        }
-        socket = nil
+        closeSocket(linger: Self.farewellMilliseconds)
         loop.terminate()
         continuation?.resume(with: result)
         continuation = nil
@@ -385,6 +373,8 @@ public struct WorkerError: Error, Sendable, Equatable, CustomStringConvertible {
     public enum Kind: String, Sendable, CaseIterable {
         /// The coordinator answered HELLO with a refusal.
         case refused
+        /// No address has a coordinator that allows this worker's key, and whose key this worker expects.
+        case unauthorized
         /// No coordinator was heard, or the run could not be prepared for, within the limit.
         case abandoned
         /// It cannot work for this run, such as from another database.

@@ -32,10 +32,16 @@ import Testing
     }
 
     @Test(arguments: [
-        ("start j.yaml --listen 27700", "--listen 27700: an endpoint is tcp://127.0.0.1:27700 or ipc://PATH"),
-        ("start j.yaml --listen tcp://127.0.0.1", "an endpoint is tcp://127.0.0.1:27700 or ipc://PATH"),
+        (
+            "start j.yaml --listen 27700",
+            "--listen 27700: an endpoint is tcp://127.0.0.1:27700, tcp://HOST:PORT or ipc://PATH"
+        ),
+        (
+            "start j.yaml --listen tcp://127.0.0.1",
+            "an endpoint is tcp://127.0.0.1:27700, tcp://HOST:PORT or ipc://PATH"
+        ),
         ("start j.yaml --listen ipc://", "an endpoint is"),
-        ("worker --connect db1:5", "--connect db1:5: an endpoint is tcp://127.0.0.1:5 or ipc://PATH"),
+        ("worker --connect db1:5", "--connect db1:5: an endpoint is tcp://127.0.0.1:5, tcp://HOST:PORT or ipc://PATH"),
         ("status --database postgresql://me:hunter2@h/d", "PGPASSFILE"),
     ])
     func whatIsMissingIsSaid(arguments: String, message: String) {

@@ -38,7 +38,8 @@ struct DocumentedCommandTests {
         let command = shown.line.prefix(
             upTo: shown.line.firstRange(of: #/\s{2}|\s\||\##/#)?.lowerBound ?? shown.line.endIndex)
         let words = command.split(separator: " ").map { word in
-            ["FILE": "job.yaml", "RUN": "2", "[RUN]": "2", "EP": "ipc:///run/coord/run"][word] ?? String(word)
+            ["FILE": "job.yaml", "RUN": "2", "[RUN]": "2", "EP": "ipc:///run/coord/run", "NAME": "db1"][word]
+                ?? String(word)
         }
         do {
             _ = try CoordCommand.parseAsRoot(words)

@@ -70,6 +70,16 @@ import Testing
             members.merging(["worker": .string("a worker"), "error": .string("x")]) { $1 }
         ),
         (
+            .workerRevoked(ProcessName(host: "db2", pid: 9), key: "db2"), "worker_revoked",
+            "worker db2 pid 9 is cut off, its shard goes to another: its key db2 was revoked",
+            ["worker": .string("worker db2 pid 9"), "key": .string("db2")]
+        ),
+        (
+            .strangerRefused(key: "K", address: "10.0.0.7"), "stranger_refused",
+            "a worker from 10.0.0.7 was refused: its key K is not allowed\n  coord keys list   shows which are",
+            ["address": .string("10.0.0.7"), "public_key": .string("K")]
+        ),
+        (
             .batchesShrunk(rows: 1500), "batches_shrunk", "batches took too long: they have at most 1,500 rows now",
             ["rows": .number(1500)]
         ),

@@ -1,6 +1,7 @@
 import Report
 import Sharding
 import Testing
+import ZeroMQ
 
 @testable import Coordinator
 
@@ -11,26 +12,54 @@ import Testing
 
     private static func greeted(isLocal: Bool = false) -> PeerDirectory {
         var peers = PeerDirectory()
-        peers.greeted(alice, at: [1], isLocal: isLocal, now: .seconds(1))
+        _ = peers.greeted(alice, at: [1], key: nil, isLocal: isLocal, now: .seconds(1))
         return peers
     }
 
     @Test func workerIsReachedWhereItWasHeardLast() {
         var peers = Self.greeted()
         #expect(peers[Self.alice]?.address == [1])
-        #expect(peers.heard(Self.alice, at: [2]) == true)
+        #expect(peers.heard(Self.alice, at: [2], key: nil) == true)
         #expect(peers[Self.alice]?.address == [2])
-        peers.greeted(Self.alice, at: [3], isLocal: false, now: .seconds(2))
+        _ = peers.greeted(Self.alice, at: [3], key: nil, isLocal: false, now: .seconds(2))
         #expect(peers.addresses == [[3]])
     }
 
     @Test func workerThatIsNotKnownIsNotTakenInByBeingHeard() {
         var peers = PeerDirectory()
-        #expect(peers.heard(Self.alice, at: [1]) == false)
+        #expect(peers.heard(Self.alice, at: [1], key: nil) == false)
         #expect(peers.isEmpty)
         // Getting ready does not make a worker known either.
         peers.joined(Self.alice, as: Self.process)
         #expect(peers.isEmpty)
+    }
+
+    @Test func idBelongsToTheKeyThatSaidHelloFirst() throws {
+        let (own, other) = (try CurveKeyPair.generate().publicKey, try CurveKeyPair.generate().publicKey)
+        var peers = PeerDirectory()
+        let first = peers.greeted(Self.alice, at: [1], key: own, isLocal: false, now: .zero)
+        #expect(first)
+        for key in [other, nil] {
+            #expect(peers.belongs(Self.alice, toOtherThan: key))
+            let isTaken = peers.greeted(Self.alice, at: [2], key: key, isLocal: false, now: .zero)
+            let isHeard = peers.heard(Self.alice, at: [2], key: key)
+            #expect(!isTaken && !isHeard)
+        }
+        #expect(peers[Self.alice]?.address == [1])
+        #expect(!peers.belongs(Self.alice, toOtherThan: own))
+        let isHeard = peers.heard(Self.alice, at: [3], key: own)
+        #expect(isHeard && peers[Self.alice]?.address == [3])
+        #expect(!peers.belongs(Self.bob, toOtherThan: other))
+        #expect(peers.workers(of: own) == [Self.alice])
+        #expect(peers.workers(of: other) == [])
+    }
+
+    /// Nor may one with a key take an id from a worker without.
+    @Test func idOfAWorkerWithoutAKeyIsItsOwnToo() throws {
+        var peers = Self.greeted()
+        let key = try CurveKeyPair.generate().publicKey
+        let isTaken = peers.greeted(Self.alice, at: [2], key: key, isLocal: false, now: .zero)
+        #expect(!isTaken && peers[Self.alice]?.key == nil)
     }
 
     @Test func workerThatLeftIsForgottenWholly() {
@@ -39,7 +68,7 @@ import Testing
         peers.left(Self.alice)
         #expect(peers.isEmpty)
         #expect(peers.local(pid: 7) == nil)
-        peers.greeted(Self.alice, at: [1], isLocal: false, now: .seconds(2))
+        _ = peers.greeted(Self.alice, at: [1], key: nil, isLocal: false, now: .seconds(2))
         #expect(peers[Self.alice]?.process == nil)
         #expect(peers[Self.alice]?.isLocal == false)
     }
@@ -47,7 +76,7 @@ import Testing
     @Test func workerThatSaysHelloAgainStaysWhatItIs() {
         var peers = Self.greeted(isLocal: true)
         peers.joined(Self.alice, as: Self.process)
-        peers.greeted(Self.alice, at: [1], isLocal: false, now: .seconds(2))
+        _ = peers.greeted(Self.alice, at: [1], key: nil, isLocal: false, now: .seconds(2))
         #expect(
             peers[Self.alice]
                 == PeerDirectory.Peer(
@@ -56,7 +85,7 @@ import Testing
 
     @Test func guestThatNeverGetsReadyIsForgottenAndAWorkerIsNot() {
         var peers = Self.greeted()
-        peers.greeted(Self.bob, at: [2], isLocal: false, now: .seconds(1))
+        _ = peers.greeted(Self.bob, at: [2], key: nil, isLocal: false, now: .seconds(1))
         peers.joined(Self.bob, as: Self.process)
         #expect(peers.timePassed(.seconds(10), now: .seconds(11)) == [])
         #expect(peers.timePassed(.seconds(10), now: .seconds(12)) == [Self.alice])
@@ -68,7 +97,7 @@ import Testing
     @Test func onlyALocalWorkerIsFoundByItsProcess() {
         var peers = Self.greeted()
         peers.joined(Self.alice, as: Self.process)
-        peers.greeted(Self.bob, at: [2], isLocal: true, now: .seconds(1))
+        _ = peers.greeted(Self.bob, at: [2], key: nil, isLocal: true, now: .seconds(1))
         #expect(peers.local(pid: 7) == nil)
         peers.joined(Self.bob, as: ProcessName(host: "south", pid: 7))
         #expect(peers.local(pid: 7) == Self.bob)

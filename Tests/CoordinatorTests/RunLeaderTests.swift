@@ -65,6 +65,19 @@ import Wire
         #expect(leader.ending == .over)
     }
 
+    @Test func leaseOfARevokedWorkerEndsAtOnceAndCostsTheShardNothing() {
+        var leader = Self.leased()
+        let end = AttemptEnd(.released, error: "the worker's key db1 was revoked")
+        let actions = leader.heard(event(.revoked(key: "db1")), now: .seconds(1))
+        let told = RunEvent.workerRevoked(ProcessName(host: "north", pid: 7), key: "db1")
+        #expect(actions.contains(.announce(told)))
+        let attempt = LedgerTask.dispatch(.recordAttempt(lease(0), worker: alice, end, attempts: 0))
+        #expect(actions.contains(.ask(.left(alice))) || actions.contains(.ask(attempt)))
+        // The queue asks one after another: the rest follows on the first answer.
+        let next = leader.answered(.done, now: .seconds(1))
+        #expect((actions + next).contains(.ask(attempt)))
+    }
+
     @Test func drainedRunIsGivenBackBeforeTheEnd() {
         var leader = Self.leased()
         #expect(leader.drainRequested(now: .seconds(1)) == [.send(.drain, to: alice)])

@@ -1,8 +1,10 @@
+import Foundation
 import Glibc
 import Logging
 import Report
 import Sharding
 import Testing
+import Trust
 import Wire
 
 @testable import Coordinator
@@ -11,12 +13,14 @@ import Wire
 /// A socket that receives what a test puts in, and keeps what is sent.
 private final class FakeSocket: FrameSocket {
     var received: [[[UInt8]]] = []
+    /// By which key the messages come.
+    var user: CurvePublicKey?
     var sent: [(address: [UInt8], message: CoordinatorMessage)] = []
     /// Addresses that nobody can be reached at any more.
     var unreachable: Set<[UInt8]> = []
 
     func receive() throws(ZeroMQError) -> ZeroMQMessage? {
-        received.isEmpty ? nil : ZeroMQMessage(frames: received.removeFirst())
+        received.isEmpty ? nil : ZeroMQMessage(frames: received.removeFirst(), userID: user?.text)
     }
 
     func send(_ frames: [[UInt8]]) throws(ZeroMQError) {
@@ -105,6 +109,81 @@ private final class FakeSocket: FrameSocket {
         }
         #expect(events == [.shardDone(lease(0))])
         #expect(sent == [.welcome(Self.welcome), .rejoin])
+    }
+
+    /// A link whose allow-list has these keys, and the list's folder.
+    private func guarded(_ names: [String]) throws -> (link: WorkerLink, keys: [CurvePublicKey], folder: KeyFolder) {
+        let folder = KeyFolder("/tmp/coord-link-\(UInt64.random(in: 0 ... .max))")
+        try folder.makeCoordinator(created: "")
+        let keys = try names.map { try folder.make(try #require(KeyName($0)), created: "").publicKey }
+        let gatekeeper = Gatekeeper(try folder.credentials(), log: Logger(label: "test"))
+        let link = WorkerLink(
+            admission: Admission(welcome: Self.welcome), patience: .seconds(10), log: Logger(label: "test"),
+            gatekeeper: gatekeeper
+        ) { $0 == Self.process }
+        link.open(socket)
+        return (link, keys, folder)
+    }
+
+    private func hears(_ link: WorkerLink, _ message: WorkerMessage, from key: CurvePublicKey?, at address: [UInt8])
+        throws -> [LinkEvent]
+    {
+        socket.user = key
+        socket.received.append([address, try message.encoded(by: alice)])
+        var events: [LinkEvent] = []
+        link.receive(now: .zero) { events.append($0) }
+        return events
+    }
+
+    private static let messages: [WorkerMessage] = [
+        .hello(ready), .heartbeat(Heartbeat()), .shardDone(lease(0)), .leaseReleased(lease(0)), .leaseLost(lease(0)),
+        .shardFailed(ShardFailure(lease: lease(0), error: "x", scope: .run)), .goodbye(reason: "forged"),
+    ]
+
+    /// Whatever it says in another's name is not heard.
+    @Test func idOfAnotherKeyIsRefusedInEveryMessage() throws {
+        let (link, keys, folder) = try guarded(["a", "b"])
+        #expect(try hears(link, .hello(Self.ready), from: keys[0], at: [1]).map(\.kind) == [joined])
+        for key in [keys[1], nil] {
+            for message in Self.messages {
+                #expect(try hears(link, message, from: key, at: [2]) == [])
+                #expect(socket.sent.last?.address == [2])
+                guard case .refused(let refusal)? = socket.sent.last?.message else {
+                    Issue.record("\(message) is not refused")
+                    continue
+                }
+                #expect(refusal.reason == "its id belongs to another key")
+            }
+        }
+        #expect(!link.isEmpty)
+        #expect(try hears(link, .goodbye(reason: ""), from: keys[0], at: [1]).map(\.kind) == [.left(reason: "")])
+        try FileManager.default.removeItem(atPath: folder.path)
+    }
+
+    @Test func peerWithAKeyIsNoProcessOfThisOneWhateverItSays() throws {
+        let (link, keys, folder) = try guarded(["a"])
+        #expect(try hears(link, .hello(Self.ready), from: keys[0], at: [1]).map(\.isLocal) == [false])
+        #expect(link.processEnded(Self.process.pid) == nil)
+        try FileManager.default.removeItem(atPath: folder.path)
+    }
+
+    @Test func revokedWorkerIsToldSoAndNothingOfItIsHeardAnyMore() throws {
+        let (link, keys, folder) = try guarded(["a", "b"])
+        _ = try hears(link, .hello(Self.ready), from: keys[0], at: [1])
+        let events = link.revoked(Gatekeeper.Revocation(key: keys[0], name: "a"))
+        #expect(events.map(\.kind) == [.revoked(key: "a")])
+        #expect(events.map(\.process) == [Self.process])
+        #expect(link.isEmpty)
+        guard case .refused(let refusal)? = sent.last else {
+            Issue.record("\(sent)")
+            return
+        }
+        #expect(refusal.reason == "its key was revoked")
+        // A connection outlives its key.
+        let stranger = try CurveKeyPair.generate().publicKey
+        for message in Self.messages { #expect(try hears(link, message, from: stranger, at: [1]) == []) }
+        #expect(link.isEmpty)
+        try FileManager.default.removeItem(atPath: folder.path)
     }
 
     @Test func garbageIsDroppedAndWhatComesAfterIsTaken() throws {

@@ -67,6 +67,7 @@ import Testing
             document: "docs/operating/start.md", head: "| option | of | default | meaning |",
             constants: [
                 "--workers N": [nil, "CoordinationOptions.workerLimit", nil],
+                "--connect EP": ["WorkerCommand.endpointLimit"],
                 "--give-up-after S": ["WorkerCommand.giveUpAfter", nil, nil],
             ]),
         Table(

@@ -1,0 +1,29 @@
+import ZeroMQ
+
+/// What a coordinator needs to take workers of other hosts: its own pair, and who may join.
+package struct CoordinatorCredentials: Sendable {
+    package let own: CurveKeyPair
+    package let folder: KeyFolder
+    /// As it was read at the start; not empty.
+    package let allowed: AllowList
+}
+
+extension KeyFolder {
+    /// - Throws: when there is no pair, or nobody may join.
+    package func credentials() throws(TrustError) -> CoordinatorCredentials {
+        guard let own = try coordinator() else {
+            throw TrustError(
+                .missing, "\(path) has no key pair for a coordinator: nothing was started",
+                mend: "coord keys new coordinator   makes one")
+        }
+        let allowed = try allowed()
+        guard !allowed.isEmpty else {
+            throw TrustError(
+                .missing,
+                (["no worker may join: no key is allowed in \(path), so nothing was started"] + allowed.problems)
+                    .joined(separator: "\n  "),
+                mend: "coord keys new NAME   makes a key for a worker's host, and allows it")
+        }
+        return CoordinatorCredentials(own: own, folder: self, allowed: allowed)
+    }
+}
