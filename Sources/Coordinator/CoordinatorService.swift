@@ -158,7 +158,7 @@ public actor CoordinatorService: Service {
     private func lookAtKeys() {
         guard let gatekeeper else { return }
         for revocation in gatekeeper.timePassed(now: now) {
-            for event in link.revoked(revocation) { heard(event) }
+            for event in link.revoked(revocation, now: now) { heard(event) }
         }
         for stranger in gatekeeper.takeStrangers() {
             announce(.strangerRefused(key: "\(stranger.key)", address: stranger.address))

@@ -11,6 +11,8 @@ struct PeerDirectory {
         var address: [UInt8]
         /// The worker's key; nil at an endpoint without keys.
         var key: CurvePublicKey?
+        /// The connection of its last message; nil at an endpoint without keys.
+        var connection: PeerConnection?
         /// The time of its last HELLO. A worker that never gets ready may be gone.
         var greetedAt: Duration
         /// Whether this process has spawned the worker, and so sees its end.
@@ -69,6 +71,11 @@ struct PeerDirectory {
     /// Whether the id belongs to a known worker with another key.
     func belongs(_ worker: WorkerID, toOtherThan key: CurvePublicKey?) -> Bool {
         peers[worker].map { $0.key != key } ?? false
+    }
+
+    /// The worker's message came over this connection.
+    mutating func connected(_ worker: WorkerID, over connection: PeerConnection?) {
+        peers[worker]?.connection = connection
     }
 
     /// All workers of a key, in the order of their ids.

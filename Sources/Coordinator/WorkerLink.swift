@@ -12,6 +12,8 @@ import ZeroMQ
 final class WorkerLink {
     /// The time between two looks for workers that never got ready.
     static let lookInterval = Duration.seconds(1)
+    /// Between the last word to a revoked worker and the end of its connection.
+    static let mercy = Duration.seconds(1)
 
     private let admission: Admission
     /// How long a worker that asked to join may be silent before it is forgotten.
@@ -23,6 +25,8 @@ final class WorkerLink {
     private var socket: (any FrameSocket)?
     private var peers = PeerDirectory()
     private var lookedAt = Duration.zero
+    /// Connections of revoked keys, and when they are cut, so that what their workers are told arrives before.
+    private var condemned: [PeerConnection: Duration] = [:]
 
     /// - Parameter ownsProcess: whether this process has spawned the process with that pid.
     init(
@@ -49,7 +53,7 @@ final class WorkerLink {
     func receive(now: Duration, _ deliver: (LinkEvent) -> Void) {
         do {
             while let message = try socket?.receive() {
-                guard message.frames.count == 2, let sender = sender(of: message) else { continue }
+                guard message.frames.count == 2, let sender = sender(of: message, now: now) else { continue }
                 do {
                     let (worker, body) = try WorkerMessage.decode(message.frames[1])
                     if let event = take(body, of: worker, from: sender, now: now) { deliver(event) }
@@ -66,18 +70,20 @@ final class WorkerLink {
     private struct Sender {
         var address: [UInt8]
         var key: CurvePublicKey?
+        var connection: PeerConnection?
     }
 
     /// - Returns: nil where the message is not taken: its sender has a key that may not join, or not any more.
-    private func sender(of message: ZeroMQMessage) -> Sender? {
+    private func sender(of message: ZeroMQMessage, now: Duration) -> Sender? {
         let address = message.frames[0]
         guard let user = message.userID else { return Sender(address: address) }
         // A connection outlives its key's place in the list.
         guard let key = CurvePublicKey(user), gatekeeper?.name(of: key) != nil else {
             send(.refused(Self.revocation), at: address)
+            condemn(message.connection, now: now)
             return nil
         }
-        return Sender(address: address, key: key)
+        return Sender(address: address, key: key, connection: message.connection)
     }
 
     private static let revocation = Refusal(
@@ -87,6 +93,7 @@ final class WorkerLink {
         -> LinkEvent?
     {
         if peers.belongs(worker, toOtherThan: sender.key) { return refuse(worker, claimedBy: sender) }
+        defer { peers.connected(worker, over: sender.connection) }
         switch message {
         case .hello(let hello): return greet(worker, hello, from: sender, now: now)
         case .heartbeat(let heartbeat):
@@ -173,12 +180,18 @@ final class WorkerLink {
     }
 
     /// A key was revoked: its workers are told so, and no message of theirs is taken any more.
-    func revoked(_ revocation: Gatekeeper.Revocation) -> [LinkEvent] {
+    func revoked(_ revocation: Gatekeeper.Revocation, now: Duration) -> [LinkEvent] {
         peers.workers(of: revocation.key).map { worker in
             defer { peers.left(worker) }
             send(.refused(Self.revocation), to: worker)
+            condemn(peers[worker]?.connection, now: now)
             return event(of: worker, .revoked(key: revocation.name))
         }
+    }
+
+    private func condemn(_ connection: PeerConnection?, now: Duration) {
+        guard let connection, condemned[connection] == nil else { return }
+        condemned[connection] = now + Self.mercy
     }
 
     /// A local process has ended.
@@ -193,6 +206,10 @@ final class WorkerLink {
     func timePassed(now: Duration) -> [LinkEvent] {
         guard now - lookedAt >= Self.lookInterval else { return [] }
         lookedAt = now
+        for (connection, moment) in condemned where now >= moment {
+            connection.cut()
+            condemned[connection] = nil
+        }
         return peers.timePassed(patience, now: now).map { event(of: $0, .forgotten) }
     }
 

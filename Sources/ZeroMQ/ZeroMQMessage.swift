@@ -4,8 +4,12 @@ public struct ZeroMQMessage: Sendable, Equatable {
     /// What the ZAP handler has named the peer when it let it in: no word of the peer's own. Nil where no key was asked for.
     public var userID: String?
 
-    public init(frames: [[UInt8]], userID: String? = nil) {
+    /// The connection over which it came; nil where no key was asked for.
+    package var connection: PeerConnection?
+
+    package init(frames: [[UInt8]], userID: String? = nil, connection: PeerConnection? = nil) {
         self.frames = frames
         self.userID = userID
+        self.connection = connection
     }
 }

@@ -116,7 +116,10 @@ public final class ZeroMQSocket {
             guard zmq_msg_more(&message) == 1 else {
                 // libzmq 4.3.4 drops it from the first frame of a ROUTER's message, which it makes itself.
                 let user = zmq_msg_gets(&message, "User-Id").map { String(cString: $0) }
-                return ZeroMQMessage(frames: frames, userID: user.flatMap { $0.isEmpty ? nil : $0 })
+                guard let user, !user.isEmpty else { return ZeroMQMessage(frames: frames) }
+                let descriptor = zmq_msg_get(&message, ZMQ_SRCFD)
+                return ZeroMQMessage(
+                    frames: frames, userID: user, connection: PeerConnection(descriptor: descriptor))
             }
         }
     }

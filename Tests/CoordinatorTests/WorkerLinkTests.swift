@@ -15,12 +15,14 @@ private final class FakeSocket: FrameSocket {
     var received: [[[UInt8]]] = []
     /// By which key the messages come.
     var user: CurvePublicKey?
+    var connection: PeerConnection?
     var sent: [(address: [UInt8], message: CoordinatorMessage)] = []
     /// Addresses that nobody can be reached at any more.
     var unreachable: Set<[UInt8]> = []
 
     func receive() throws(ZeroMQError) -> ZeroMQMessage? {
-        received.isEmpty ? nil : ZeroMQMessage(frames: received.removeFirst(), userID: user?.text)
+        received.isEmpty
+            ? nil : ZeroMQMessage(frames: received.removeFirst(), userID: user?.text, connection: connection)
     }
 
     func send(_ frames: [[UInt8]]) throws(ZeroMQError) {
@@ -170,7 +172,7 @@ private final class FakeSocket: FrameSocket {
     @Test func revokedWorkerIsToldSoAndNothingOfItIsHeardAnyMore() throws {
         let (link, keys, folder) = try guarded(["a", "b"])
         _ = try hears(link, .hello(Self.ready), from: keys[0], at: [1])
-        let events = link.revoked(Gatekeeper.Revocation(key: keys[0], name: "a"))
+        let events = link.revoked(Gatekeeper.Revocation(key: keys[0], name: "a"), now: .zero)
         #expect(events.map(\.kind) == [.revoked(key: "a")])
         #expect(events.map(\.process) == [Self.process])
         #expect(link.isEmpty)
@@ -183,6 +185,23 @@ private final class FakeSocket: FrameSocket {
         let stranger = try CurveKeyPair.generate().publicKey
         for message in Self.messages { #expect(try hears(link, message, from: stranger, at: [1]) == []) }
         #expect(link.isEmpty)
+        try FileManager.default.removeItem(atPath: folder.path)
+    }
+
+    /// It is told before, and has a moment to leave by itself.
+    @Test func connectionOfARevokedWorkerIsCut() throws {
+        let (link, keys, folder) = try guarded(["a", "b"])
+        var ends: [Int32] = [0, 0]
+        #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0, &ends) == 0)
+        socket.connection = PeerConnection(descriptor: ends[0])
+        _ = try hears(link, .hello(Self.ready), from: keys[0], at: [1])
+        _ = link.revoked(Gatekeeper.Revocation(key: keys[0], name: "a"), now: .seconds(5))
+        var byte: UInt8 = 0
+        _ = link.timePassed(now: .milliseconds(5_900))
+        #expect(read(ends[1], &byte, 1) == -1 && errno == EAGAIN)
+        _ = link.timePassed(now: .seconds(7))
+        #expect(read(ends[1], &byte, 1) == 0)
+        for end in ends { close(end) }
         try FileManager.default.removeItem(atPath: folder.path)
     }
 

@@ -92,6 +92,19 @@ struct CurveTests {
         unlink(String(plain.dropFirst("ipc://".count)))
     }
 
+    /// The list alone ends no connection that stands.
+    @Test func connectionThatIsCutIsNotMadeAnewByAKeyThatIsNotAllowedAnyMore() async throws {
+        let (router, endpoint) = try await listening([worker.publicKey])
+        let dealer = SecurePeer()
+        try await dealer.connect(to: endpoint, as: worker, server: server.publicKey)
+        let message = try await first { await router.received.first }
+        await router.allow([])
+        try #require(message.connection).cut()
+        let events = try await first { await dealer.handshakes.count > 1 ? await dealer.handshakes : nil }
+        #expect(events == [.succeeded, .keyRefused])
+        for peer in [dealer, router] { await peer.close() }
+    }
+
     @Test func strangerIsProvenToBeRefused() async throws {
         let (router, endpoint) = try await listening([worker.publicKey])
         #expect(try await router.prove(at: endpoint, server: server.publicKey) == .refused)
