@@ -23,6 +23,9 @@ struct AddressBook {
     /// Handshakes in a row that a peer may break off before it counts as none of ours: one that starts, stops or has no room
     /// for connections hangs up too.
     static let hangUpLimit = 5
+    /// Refusals in a row after which an address counts as one that does not allow the key: the first may come from a list that
+    /// was read a moment before the key was allowed.
+    static let refusalLimit = 2
     /// How long a place may be without a connection before the next is tried.
     static let patience = Duration.seconds(3)
 
@@ -31,6 +34,8 @@ struct AddressBook {
     private var index = 0
     /// Broken handshakes in a row, of each address.
     private var hangUps: [Int]
+    /// Refusals of the key in a row, of each address.
+    private var refusals: [Int]
     /// Why an address cannot be the right one; nil while it may be.
     private var faults: [String?]
 
@@ -44,6 +49,7 @@ struct AddressBook {
             return [Place(endpoint: address.endpoint, usesIPv6: true, address: number), place]
         }
         hangUps = Array(repeating: 0, count: addresses.count)
+        refusals = hangUps
         faults = Array(repeating: nil, count: addresses.count)
     }
 
@@ -55,9 +61,14 @@ struct AddressBook {
         switch event {
         case .succeeded:
             hangUps[address] = 0
+            refusals[address] = 0
             faults[address] = nil
             return .wait
-        case .keyRefused: faults[address] = "\(place.endpoint) does not allow this worker's key\(ownKey)"
+        case .keyRefused:
+            refusals[address] += 1
+            if refusals[address] >= Self.refusalLimit {
+                faults[address] = "\(place.endpoint) does not allow this worker's key\(ownKey)"
+            }
         case .mismatched, .hungUp:
             hangUps[address] += 1
             if hangUps[address] >= Self.hangUpLimit { faults[address] = strangeness }

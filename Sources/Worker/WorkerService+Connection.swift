@@ -19,7 +19,7 @@ extension WorkerService {
         init(book: AddressBook) { self.book = book }
     }
 
-    /// Between a broken handshake and the next try.
+    /// Between a broken handshake and the next try. Longer than a coordinator takes to read its list anew for an unknown key.
     static let moveInterval = Duration.milliseconds(250)
 
     func openSocket() throws {
