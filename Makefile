@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 # All Swift files including new ones, except those that protoc wrote. If no file is found, that is an error.
 SWIFT_FILES := git ls-files -z -co --exclude-standard --deduplicate '*.swift' | grep -zv '\.pb\.swift$$'
 
-.PHONY: help install build test simulate replay bench demo clean-demo lint format
+.PHONY: help install build test test-lab simulate replay bench demo clean-demo lint format
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ build: install ## build the release: .build/release/coord
 
 test: ## run all tests on a private PostgreSQL; ARGS="--filter X" for some
 	@Cluster/local/test.sh $(ARGS)
+
+test-lab: ## test the lab: hosts on this machine, cut off and healed; as root
+	@Cluster/lab/test.sh
 
 simulate: install ## simulate faults; SEEDS=n for how many seeds
 	swift test --filter Simulation

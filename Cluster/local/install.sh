@@ -13,6 +13,9 @@ is_there() {
         pkg-config) command -v pkg-config ;;
         python3) command -v python3 ;;
         make) command -v make ;;
+        iproute2) command -v ip ;;
+        openssh-client) command -v ssh && command -v ssh-keygen ;;
+        openssh-server) [[ -x /usr/sbin/sshd ]] ;;
         postgresql) [[ -n ${COORD_PGBIN:-} ]] || compgen -G '/usr/lib/postgresql/*/bin/initdb' || command -v initdb ;;
         postgresql-contrib) compgen -G '/usr/share/postgresql/*/extension/amcheck.control' ;;
         *) false ;;
@@ -36,10 +39,11 @@ fi
 
 log=$(mktemp)
 no_cluster=/etc/postgresql-common/createcluster.d/coord.conf
+no_start=
 # shellcheck disable=SC2329 # called by the trap
 clean_up() {
     rm -f "$log"
-    "${as_root[@]}" rm -f "$no_cluster"
+    "${as_root[@]}" rm -f "$no_cluster" ${no_start:+"$no_start"}
 }
 trap clean_up EXIT
 
@@ -53,5 +57,14 @@ echo "install: ${missing[*]}"
 # installation: what the machine's owner installs later behaves as usual.
 "${as_root[@]}" mkdir -p "${no_cluster%/*}"
 echo 'create_main_cluster = false' | "${as_root[@]}" tee "$no_cluster" >/dev/null
+# So would that of sshd, and would open the machine to its network.
+if [[ " ${missing[*]} " == *" openssh-server "* && ! -e /usr/sbin/policy-rc.d ]]; then
+    no_start=/usr/sbin/policy-rc.d
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$no_start" >/dev/null
+    "${as_root[@]}" chmod 755 "$no_start"
+fi
 apt update
 apt install --no-install-recommends "${missing[@]}"
+if [[ " ${missing[*]} " == *" openssh-server "* ]] && command -v systemctl >/dev/null; then
+    "${as_root[@]}" systemctl --quiet disable ssh.service >/dev/null 2>&1 || true # nor at the next boot
+fi
