@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 # All Swift files including new ones, except those that protoc wrote. If no file is found, that is an error.
 SWIFT_FILES := git ls-files -z -co --exclude-standard --deduplicate '*.swift' | grep -zv '\.pb\.swift$$'
 
-.PHONY: help install build test test-lab simulate replay bench demo clean-demo lint format
+.PHONY: help install build test test-lab simulate replay bench demo demo-cluster clean-demo lint format
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench: build ## measure: rows/s and memory, against other ways
 
 demo: build ## a table of a million rows (ROWS=n), changed and checked
 	@Cluster/local/demo.sh
+
+demo-cluster: build ## the same on three hosts, of which one is cut off; as root
+	@Cluster/lab/demo.sh
 
 clean-demo: ## remove all that the demo made
 	@Cluster/local/postgres.sh remove
