@@ -53,8 +53,9 @@ clean-demo: ## remove all that the demo made
 	@Cluster/local/postgres.sh remove
 	@rmdir .coord 2>/dev/null || true
 
-lint: ## check the format of all Swift files
+lint: ## check the format of all Swift files, and all of Cluster/
 	@$(SWIFT_FILES) | xargs -0 swift format lint --strict
+	@Cluster/check.sh
 
 format: ## format all Swift files
 	@$(SWIFT_FILES) | xargs -0 swift format --in-place
