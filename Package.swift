@@ -133,7 +133,7 @@ let package = Package(
             name: "TidyTests", swiftSettings: settings + [.unsafeFlags(["-O"])]),
         tests("WireTests", ["Wire", "Sharding"]),
         tests("WorkerTests", ["Batches", "Ledger", "Postgres", "Sharding", "Worker", "WorkerLoop", "ZeroMQ"]),
-        tests("TrustTests", ["Trust", "ZeroMQ"]),
+        tests("TrustTests", ["Support", "Trust", "ZeroMQ"]),
         tests("ZeroMQTests", ["ZeroMQ"]),
         tests("HostTests", ["Host"]),
         tests(

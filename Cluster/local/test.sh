@@ -17,12 +17,18 @@ available=$(gibibytes "$(sed -nE 's/^MemAvailable: *([0-9]+) kB$/\1/p' /proc/mem
 if ((in_memory >= 6 && available >= 10)) && [[ -w /dev/shm ]]; then place=/dev/shm; fi
 server=$(mktemp -d "$place/coord-test.XXXXXX")
 chmod 755 "$server" # as root the server runs as postgres, who must reach its data in there
+# What killed processes leave behind goes with it.
+TMPDIR=$(mktemp -d /tmp/coord-tests.XXXXXX)
+chmod 755 "$TMPDIR"
+export TMPDIR
+unset COORD_KEYS COORD_LEDGER_SCHEMA # the caller's own
 beside=
 clean_up() {
     # A background process ignores Ctrl-C.
     if [[ -n $beside ]]; then kill "$beside" 2>/dev/null || true; fi
     "$here/postgres.sh" remove "$server" >/dev/null 2>&1 || true
     rm -f "$log" "$log.beside"
+    rm -rf "$TMPDIR"
 }
 trap clean_up EXIT
 

@@ -110,7 +110,7 @@ struct Refused: Sendable, CustomTestStringConvertible {
         Refused("start job.yaml --workers 513", names: "--workers"),
         Refused("start job.yaml --workers many", names: "--workers"),
         Refused("start absent.yaml", names: "absent.yaml", "no such file"),
-        Refused("start job.yaml --listen tcp://0.0.0.0:5555", names: "tcp://0.0.0.0:5555"),
+        Refused("start job.yaml --listen tcp://0.0.0.0:5555", names: "no key is allowed", "coord keys"),
         Refused("start job.yaml --database postgresql://me:hunter2@localhost/x", names: "--database", "password"),
         Refused("start job.yaml --nwe", names: "--nwe"),
         Refused("strat job.yaml", names: "strat"),

@@ -95,7 +95,7 @@ import Testing
         let whole = try Document("docs/job-file.md").steps.compactMap { step in
             if case .block("yaml", let text, _) = step, text.hasPrefix("table: ") { text } else { nil }
         }
-        #expect(whole.count == 1)
+        #expect(whole.count == 2)
         for text in whole {
             try await Scenario.run { scenario in
                 try await scenario.session.execute(
@@ -105,15 +105,16 @@ import Testing
                 let job = try scenario.job(text)
                 let plan = try await scenario.run("plan", job, "--json")
                 #expect(plan.status == 0, "\(plan.errors)")
-                #expect(try JSON(plan.output)["order"]["order"].string == "comb")
+                // By its own choice, a run over such a small table goes in key order.
+                let asksForTheComb = text.contains("order: comb\n")
+                #expect(try JSON(plan.output)["order"]["order"].string == (asksForTheComb ? "comb" : "key"))
                 let ended = try await scenario.run("start", job, "--workers", "2")
                 #expect(ended.status == 0, "\(ended.errors)")
                 let wrong = try await scenario.session.int(
                     "SELECT count(*) FROM customers WHERE email_key IS DISTINCT FROM lower(email)")
                 #expect(wrong == 0)
-                // The job asks for the comb. By its own choice, a run over such a small table would go in key order.
                 let rule = try await scenario.session.text("SELECT specification #>> '{comb,rule}' FROM coord.run")
-                #expect(rule == "remainder")
+                #expect(rule == (asksForTheComb ? "remainder" : nil))
             }
         }
     }

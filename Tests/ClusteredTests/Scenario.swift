@@ -134,7 +134,7 @@ final class Scenario: Sendable {
     // MARK: - Processes
 
     var environment: [String: String] {
-        server.environment(database: name).merging([Self.variable: name]) { $1 }
+        server.environment(database: name).merging([Self.variable: name, "COORD_KEYS": "\(folder)/keys"]) { $1 }
     }
 
     func start(_ program: String, _ arguments: [String], environment extra: [String: String] = [:]) throws

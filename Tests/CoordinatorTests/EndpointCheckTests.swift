@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Support
 import Testing
 
 @testable import Coordinator
@@ -9,7 +10,7 @@ import Testing
     private let folder: String
 
     init() throws {
-        folder = "/tmp/coord-endpoint-\(UInt32.random(in: 0 ... .max))"
+        folder = "\(ScratchFolder.path)/coord-endpoint-\(UInt32.random(in: 0 ... .max))"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
     }
 

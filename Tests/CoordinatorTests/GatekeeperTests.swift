@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Logging
+import Support
 import Testing
 import Trust
 import ZeroMQ
@@ -12,7 +13,7 @@ import ZeroMQ
     private let alice: CurvePublicKey
 
     init() throws {
-        keys = KeyFolder("/tmp/coord-gate-\(UInt64.random(in: 0 ... .max))")
+        keys = KeyFolder("\(ScratchFolder.path)/coord-gate-\(UInt64.random(in: 0 ... .max))")
         try keys.makeCoordinator(created: "")
         alice = try keys.make(try #require(KeyName("alice")), created: "").publicKey
     }

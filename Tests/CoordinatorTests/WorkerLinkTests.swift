@@ -3,6 +3,7 @@ import Glibc
 import Logging
 import Report
 import Sharding
+import Support
 import Testing
 import Trust
 import Wire
@@ -115,7 +116,7 @@ private final class FakeSocket: FrameSocket {
 
     /// A link whose allow-list has these keys, and the list's folder.
     private func guarded(_ names: [String]) throws -> (link: WorkerLink, keys: [CurvePublicKey], folder: KeyFolder) {
-        let folder = KeyFolder("/tmp/coord-link-\(UInt64.random(in: 0 ... .max))")
+        let folder = KeyFolder("\(ScratchFolder.path)/coord-link-\(UInt64.random(in: 0 ... .max))")
         try folder.makeCoordinator(created: "")
         let keys = try names.map { try folder.make(try #require(KeyName($0)), created: "").publicKey }
         let gatekeeper = Gatekeeper(try folder.credentials(), log: Logger(label: "test"))

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Support
 import Testing
 import ZeroMQ
 
@@ -11,7 +12,7 @@ import ZeroMQ
     private static let now = "2026-11-30T12:00:00Z"
 
     init() throws {
-        keys = KeyFolder("/tmp/coord-keys-\(UInt64.random(in: 0 ... .max))/keys")
+        keys = KeyFolder("\(ScratchFolder.path)/coord-keys-\(UInt64.random(in: 0 ... .max))/keys")
         db1 = try #require(KeyName("db1-workers"))
     }
 
