@@ -85,6 +85,9 @@ def _of_one_table(coord: Path, rows: int) -> Iterable[Contender]:
         for order in ORDERS:
             for workers in WORKERS:
                 yield kind(coord, rows, workers, order)
+    # All of them in flight at a time, where coord would let few write.
+    yield coord_contenders.contender(coord, "coord-set-comb-all", f"coord set-based, `order: comb`, `in_flight: {WORKERS[-1]}`",
+                                     f"order: comb\nin_flight: {WORKERS[-1]}\n{_SET_BASED}", rows, WORKERS[-1], EXPRESSION)
 
 
 def _plain_updates(rows: int, clients: int) -> Contender:
