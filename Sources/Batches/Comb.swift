@@ -30,4 +30,20 @@ public struct Comb: Codable, Sendable, Equatable {
         self.batchRows = batchRows
         self.stretchRows = stretchRows
     }
+
+    /// The same order with stretches that fill shards evenly. A stretch that is cut short by the end of its shard has short
+    /// stripes, in whose time no page rests.
+    ///
+    /// - Parameter rows: the rows in all shards together.
+    package func fitted(shards: Int, rows: Int64) -> Comb {
+        guard shards > 0, rows > 0 else { return self }
+        let ofShard = Double(rows) / Double(shards)
+        let stretches = max(1, (ofShard / Double(stretchRows)).rounded())
+        var fitted = self
+        // Shards differ a little, and a few rows must not make a stretch.
+        fitted.stretchRows = min(Self.stretchLimit, Int(ofShard / stretches * Self.allowance) + 1)
+        return fitted
+    }
+
+    private static let allowance = 1.02
 }

@@ -113,7 +113,8 @@ extension RunOpening {
         -> Comb?
     {
         guard let before = try CoordinatorLedger(session).specification(of: record.id) else {
-            return record.startedAt == nil ? findings.order.comb : nil
+            guard record.startedAt == nil else { return nil }
+            return findings.order.comb?.fitted(shards: record.counts.total, rows: findings.tableRows)
         }
         return try RunSpecification(json: before).comb
     }

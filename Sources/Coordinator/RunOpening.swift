@@ -70,11 +70,12 @@ public struct RunOpening: Sendable {
         try await ledger.onSession { session in
             let findings = try Self.check(job, file: file, session)
             let plan = try Self.plan(job, findings, workers: workers, session.connection)
+            var order = findings.order
+            order.comb = order.comb?.fitted(shards: plan.parts.count, rows: findings.tableRows)
             return Preview(
                 table: findings.target.table, key: findings.target.key.quoted, rows: findings.tableRows,
                 rowsEstimated: findings.rowsEstimated, rowBytes: findings.rowBytes, plan: plan,
-                order: findings.order,
-                warnings: findings.warnings)
+                order: order, warnings: findings.warnings)
         }
     }
 
