@@ -4,9 +4,14 @@ import Sharding
 extension BatchStatements {
     /// SQL for the stripe of a row, from 0. It depends only on the key, and on no setting of the session.
     func stripe(_ comb: Comb) -> String {
+        "pg_catalog.abs(pg_catalog.mod(\(stripeNumber(comb.rule)), \(comb.stripes)::\(Self.int8)))"
+    }
+
+    /// SQL for the number whose remainder is the stripe of a row.
+    package func stripeNumber(_ rule: Comb.Rule) -> String {
         let columns = target.key.names(of: target.alias)
         let number: String
-        switch comb.rule {
+        switch rule {
         case .remainder: number = "\(columns[columns.count - 1])::\(Self.int8)"
         case .hash:
             let hashes = columns.map { "pg_catalog.hash_array(ARRAY[\($0)])::\(Self.int8)" }
@@ -15,7 +20,7 @@ extension BatchStatements {
                 "pg_catalog.int8pl(pg_catalog.int8mul(pg_catalog.mod(\(sum), 1099511627776), 31), \(hash))"
             }
         }
-        return "pg_catalog.abs(pg_catalog.mod(\(number), \(comb.stripes)::\(Self.int8)))"
+        return number
     }
 
     /// Looks at the keys of a stretch.

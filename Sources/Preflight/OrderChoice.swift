@@ -35,7 +35,9 @@ public struct OrderChoice: Sendable, Equatable {
     static let leastShare = 0.3
     /// The stripes of a stretch. With fewer stripes more rows find no room; with more stripes a batch touches more
     /// pages.
-    static let stripes = 4...16
+    static let stripes = 4...32
+    /// Stripes at most where as many are even.
+    static let usualStripes = 16
     /// The rows of a batch: few, so that the statements in flight end soon. With eight workers on two cores, 1,000 rows
     /// left 57 % of the updates HOT, 300 rows 76 %, 150 rows 83 %, 100 rows 84 %, 60 rows 86 %, at nearly the same
     /// speed.
@@ -95,20 +97,20 @@ extension OrderChoice {
         obstacles += try HorizonHolders.names(from: seconds, limit: limit, connection).map {
             "\($0) keeps old row versions: until that ends, none makes room for a new one"
         }
-        let stripes = min(max(Int(table.rowsOnPage / 2), Self.stripes.lowerBound), Self.stripes.upperBound)
-        let rule: Comb.Rule = table.hasEvenRemainders(stripes) ? .remainder : .hash
+        let choice = table.choice(of: Self.stripes)
+        let stripes = choice.stripes
         let batchRows = min(batch.rows, Self.limit(for: job.change))
         let comb = Comb(
-            stripes: stripes, rule: rule, batchRows: batchRows,
+            stripes: stripes, rule: choice.rule, batchRows: batchRows,
             stretchRows: min(Comb.stretchLimit, stripes * Self.batchesOfStripe * batchRows))
-        let moved = max((rule == .hash ? 1.6 : 1) / Double(stripes), 1 / max(1, table.rowsOnPage))
+        let moved = max(choice.moved, 1 / max(1, table.rowsOnPage))
         // The formulas follow the measurements in `docs/benchmarks.md`. An index keeps its size while it gets an entry
         // for about one update in seven.
-        let hotShare = table.indexes.isEmpty ? max(0, min(0.95 - moved, table.roomForPlaces)) : 0
+        let hotShare = table.indexes.isEmpty ? max(0, min(0.97 - moved, table.roomForPlaces)) : 0
         return OrderChoice(
             comb: comb, reason: asked == nil ? "HOT updates are possible" : "the job says so", obstacles: obstacles,
             expected: Expected(
-                hotShare: hotShare, heapGrowth: hotShare > 0 ? 1.06 + max(moved, 0.95 - hotShare) : 2,
+                hotShare: hotShare, heapGrowth: hotShare > 0 ? 1.06 + max(moved, 0.97 - hotShare) : 2,
                 indexGrowth: hotShare > 0.85 ? 1.05 : hotShare > 0 ? min(2, 1.05 + (0.85 - hotShare) * 8) : 2,
                 walBytesPerRow: table.walBytes(hotShare: hotShare)))
     }
@@ -131,8 +133,7 @@ extension OrderChoice {
         var indexes: [(index: String, column: String)]
         /// Whether rows with neighbouring keys share pages.
         var isInKeyOrder: Bool
-        /// The values of the key's last column in the sample, if it is an integer.
-        private var numbers: [Int64]
+        private var sample = PageSample([:])
         private var indexCount: Int64
         private var pageBytes: Int64
         private var imageShare: Double
@@ -140,7 +141,7 @@ extension OrderChoice {
         var isVisible: Bool
 
         /// The number of keys in the sample from each end of the table.
-        private static let sample = 2000
+        private static let sampleRows = 2000
 
         init(_ target: Target, rows: Int64, _ connection: PostgresConnection) throws {
             let size = try connection.execute(
@@ -158,27 +159,33 @@ extension OrderChoice {
             rowsOnPage = pages > 0 ? Double(rows) / Double(pages) : 0
             indexes = try Self.indexes(of: target, connection)
             let key = target.key
-            let last = key.names(of: target.alias)[key.count - 1]
             let isNumber = [.smallint, .integer, .bigint].contains(key.parts[key.count - 1].type)
+            let rules: [Comb.Rule] = isNumber ? [.remainder, .hash] : [.hash]
+            let statements = BatchStatements(target: target)
+            let numbers = rules.map { statements.stripeNumber($0) }.joined(separator: ", ")
             var pagesSeen = 0.0
             var seen = 0.0
-            numbers = []
+            var sampled: [Comb.Rule: [[Int64]]] = [:]
             isInKeyOrder = false
             guard isVisible, pages > 0 else { return }
             for descending in [false, true] {
                 let result = try connection.execute(
                     """
-                    SELECT (pg_catalog.split_part(pg_catalog.btrim(\(target.alias).ctid::text, '()'), ',', 1)), \(last)
-                    FROM ONLY \(target.table) ORDER BY \(key.order(of: target.alias, descending: descending)) LIMIT \(Self.sample)
+                    SELECT (pg_catalog.split_part(pg_catalog.btrim(\(target.alias).ctid::text, '()'), ',', 1)), \(numbers)
+                    FROM ONLY \(target.table) ORDER BY \(key.order(of: target.alias, descending: descending)) LIMIT \(Self.sampleRows)
                     """)
-                var known: Set<String> = []
-                for row in 0..<result.rows {
-                    known.insert(result.text(row, 0) ?? "")
-                    if isNumber, let number = result.int(row, 1) { numbers.append(number) }
-                }
+                var known: [String: [Int]] = [:]
+                for row in 0..<result.rows { known[result.text(row, 0) ?? "", default: []].append(row) }
                 pagesSeen += Double(known.count)
                 seen += Double(result.rows)
+                // Pages of which the sample has a part alone tell nothing.
+                for rows in known.values where Double(rows.count) >= rowsOnPage * 0.7 {
+                    for (index, rule) in rules.enumerated() {
+                        sampled[rule, default: []].append(rows.compactMap { result.int($0, index + 1) })
+                    }
+                }
             }
+            sample = PageSample(sampled)
             isInKeyOrder = rowsOnPage > 0 && pagesSeen <= 3 * seen / rowsOnPage + 4
         }
 
@@ -223,13 +230,12 @@ extension OrderChoice {
             return rowsOnPage > 0 ? max(0, places - rowsOnPage) / rowsOnPage : 1
         }
 
-        /// Whether all remainders are about equally frequent.
-        func hasEvenRemainders(_ stripes: Int) -> Bool {
-            guard numbers.count >= 100 else { return false }
-            var counts = Array(repeating: 0, count: stripes)
-            for number in numbers { counts[abs(Int(number % Int64(stripes)))] += 1 }
-            let mean = numbers.count / stripes
-            return counts.allSatisfy { $0 <= mean + mean / 3 + 2 && $0 >= mean - mean / 3 - 2 }
+        /// The stripes for a page's rows: from half as many as it has, where they are even, up to all, where they are not.
+        func choice(of counts: ClosedRange<Int>) -> PageSample.Choice {
+            func bounded(_ count: Double) -> Int { min(max(Int(count), counts.lowerBound), counts.upperBound) }
+            let few = min(bounded(rowsOnPage / 2), OrderChoice.usualStripes)
+            return sample.best(of: few...max(few, bounded(rowsOnPage)))
+                ?? PageSample.Choice(rule: .hash, stripes: few, moved: 1.6 / Double(few))
         }
     }
 }

@@ -62,9 +62,23 @@ import Testing
         #expect(try self.choice("batch: { rows: 20 }\n").comb?.batchRows == 20)
     }
 
+    /// Of numbers in steps of two, an even number of stripes has half of the remainders.
     @Test func remaindersThatAreUnevenAreNotTakenForStripes() throws {
         try make(key: "i * 2")
-        #expect(try choice().comb?.rule == .hash)
+        let choice = try choice()
+        let comb = try #require(choice.comb)
+        #expect(comb.rule == .hash || comb.stripes % 2 == 1)
+        #expect(choice.expected.hotShare > 0.5)
+    }
+
+    @Test func gapsInTheKeyGetMoreStripes() throws {
+        try make()
+        let even = try #require(try choice().comb)
+        try fixture.connection.execute("DROP TABLE items")
+        try make(key: "i * 3 + (hashint8(i) & 1) + (hashint8(i * 7) & 1)")
+        let choice = try choice()
+        #expect(try #require(choice.comb).stripes > even.stripes)
+        #expect((0.5...0.9).contains(choice.expected.hotShare))
     }
 
     @Test func remaindersOfNegativeKeysAreEvenToo() throws {
