@@ -23,7 +23,7 @@ struct CoordCommand: AsyncParsableCommand {
         version: Build.description,
         subcommands: [
             Plan.self, Start.self, WorkerCommand.self, Status.self, Resume.self, Cancel.self, Shards.self,
-            LedgerCommand.self, KeysCommand.self, BatchStatement.self,
+            Workers.self, LedgerCommand.self, KeysCommand.self, BatchStatement.self,
         ])
 
     /// Runs the command that the process's arguments ask for, and ends the process unless it succeeds.

@@ -39,14 +39,7 @@ struct Status: ParsableCommand {
         if let above = Summary.above(run.rowsAbove) { lines.append("  \(above)") }
         if let storage = object.storage.value?.text { lines.append("  \(storage)") }
         if let coordinator = run.coordinator { lines.append("  coordinator: \(coordinator.visible)") }
-        for worker in workers {
-            lines.append(
-                "  worker \(worker.host.visible):\(worker.pid)  "
-                    + (worker.shard.map { "shard \($0)  " } ?? "")
-                    + "\(NumberFormat.grouped(worker.rowsDone)) rows  "
-                    + (worker.rowsPerSecond > 0 ? "\(NumberFormat.rate(worker.rowsPerSecond))  " : "")
-                    + "\(NumberFormat.bytes(worker.rssBytes)) (peak \(NumberFormat.bytes(worker.peakRSSBytes)))")
-        }
+        for worker in workers { lines.append("  " + WorkerLine.text(worker)) }
         if run.state.isUnfinished, run.coordinator == nil { lines.append("  to go on: coord resume \(run.id)") }
         return lines.joined(separator: "\n")
     }

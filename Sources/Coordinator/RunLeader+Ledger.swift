@@ -60,6 +60,7 @@ extension RunLeader {
             var record = worker.record
             record.shard = nil
             record.rowsPerSecond = 0
+            record.activity = ""
             return record
         }
     }

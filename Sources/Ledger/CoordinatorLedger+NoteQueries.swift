@@ -8,14 +8,14 @@ extension CoordinatorLedger {
         static func sql(_ ledger: String) -> String {
             """
             INSERT INTO \(ledger).worker
-                (run_id, id, host, pid, shard_id, rows_done, rows_per_second, rss_bytes, peak_rss_bytes)
+                (run_id, id, host, pid, shard_id, rows_done, rows_per_second, rss_bytes, peak_rss_bytes, activity)
             SELECT $1::bigint, w.id::uuid, w.host, w.pid::int, w.shard::int, w.rows::bigint, w.rate::double precision,
-                w.rss::bigint, w.peak::bigint
-            FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
-                AS w(id, host, pid, shard, rows, rate, rss, peak)
+                w.rss::bigint, w.peak::bigint, w.activity
+            FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+                $10::text[]) AS w(id, host, pid, shard, rows, rate, rss, peak, activity)
             ON CONFLICT (run_id, id) DO UPDATE SET shard_id = excluded.shard_id, rows_done = excluded.rows_done,
                 rows_per_second = excluded.rows_per_second, rss_bytes = excluded.rss_bytes,
-                peak_rss_bytes = excluded.peak_rss_bytes, seen_at = now(), left_at = NULL
+                peak_rss_bytes = excluded.peak_rss_bytes, activity = excluded.activity, seen_at = now(), left_at = NULL
             """
         }
 
@@ -28,6 +28,7 @@ extension CoordinatorLedger {
             let columns: [(WorkerRecord) -> String?] = [
                 { $0.id.rawValue }, { $0.host }, { "\($0.pid)" }, { $0.shard?.description }, { "\($0.rowsDone)" },
                 { "\($0.rowsPerSecond)" }, { "\($0.rssBytes)" }, { "\($0.peakRSSBytes)" },
+                { $0.activity },
             ]
             for column in columns { parameters.append(texts: workers.map(column)) }
             return parameters
@@ -39,7 +40,8 @@ extension CoordinatorLedger {
 
         static func sql(_ ledger: String) -> String {
             """
-            UPDATE \(ledger).worker SET left_at = clock_timestamp(), shard_id = NULL, rows_per_second = 0
+            UPDATE \(ledger).worker SET left_at = clock_timestamp(), shard_id = NULL, rows_per_second = 0,
+                activity = ''
             WHERE run_id = $1::bigint AND id = $2::uuid
             """
         }
@@ -55,7 +57,8 @@ extension CoordinatorLedger {
 
         static func sql(_ ledger: String) -> String {
             """
-            UPDATE \(ledger).worker SET left_at = clock_timestamp(), shard_id = NULL, rows_per_second = 0
+            UPDATE \(ledger).worker SET left_at = clock_timestamp(), shard_id = NULL, rows_per_second = 0,
+                activity = ''
             WHERE run_id = $1::bigint AND left_at IS NULL
             """
         }

@@ -11,7 +11,10 @@ extension CoordinatorLedger {
     private func note(_ workers: [WorkerRecord], of run: RunID, writable: (String) -> String) throws {
         if workers.isEmpty { return }
         var workers = workers
-        for index in workers.indices { workers[index].host = writable(workers[index].host) }
+        for index in workers.indices {
+            workers[index].host = writable(workers[index].host)
+            workers[index].activity = writable(workers[index].activity)
+        }
         try session.run(NoteWorkers(run: run, workers: workers))
     }
 

@@ -84,9 +84,9 @@ extension LedgerReader {
 
         static func sql(_ ledger: String) -> String {
             """
-            SELECT id, host, pid, shard_id, rows_done, rows_per_second, rss_bytes, peak_rss_bytes FROM \(ledger).worker
-            WHERE run_id = $1::bigint AND ($2::boolean OR left_at IS NULL AND seen_at > clock_timestamp() - interval '30 seconds')
-            ORDER BY host, pid
+            SELECT \(WorkerColumns.list) FROM \(ledger).worker
+            WHERE run_id = $1::bigint AND ($2::boolean OR \(WorkerColumns.isPresent))
+            ORDER BY host, pid, joined_at
             """
         }
 
@@ -95,21 +95,8 @@ extension LedgerReader {
         var subject: RunID? { run }
         var parameters: PostgresParameters { PostgresParameters([run.description, includesGone ? "t" : "f"]) }
 
-        func decoder(_ columns: LedgerColumns) throws -> (LedgerRow) throws -> WorkerRecord {
-            let id: LedgerColumn<WorkerID> = try columns("id")
-            let host: LedgerColumn<String> = try columns("host")
-            let pid: LedgerColumn<Int32> = try columns("pid")
-            let shard: LedgerColumn<ShardID> = try columns("shard_id")
-            let rowsDone: LedgerColumn<Int64> = try columns("rows_done")
-            let rowsPerSecond: LedgerColumn<Double> = try columns("rows_per_second")
-            let rssBytes: LedgerColumn<Int64> = try columns("rss_bytes")
-            let peakRSSBytes: LedgerColumn<Int64> = try columns("peak_rss_bytes")
-            return { row in
-                WorkerRecord(
-                    id: try row[id], host: try row[host], pid: try row[pid], shard: try row.optional(shard),
-                    rowsDone: try row[rowsDone], rowsPerSecond: try row[rowsPerSecond], rssBytes: try row[rssBytes],
-                    peakRSSBytes: try row[peakRSSBytes])
-            }
+        func decoder(_ columns: LedgerColumns) throws -> (LedgerRow) throws -> WorkerDetail {
+            try WorkerColumns(columns).detail
         }
     }
 

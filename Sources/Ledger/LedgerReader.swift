@@ -29,7 +29,12 @@ package struct LedgerReader: LedgerRole {
 
     /// The workers of a run: those at work, or all that it has had.
     package func workers(of run: RunID, includeGone: Bool) throws -> [WorkerRecord] {
-        try session.rows(ReadWorkers(run: run, includesGone: includeGone))
+        try session.rows(ReadWorkers(run: run, includesGone: includeGone)).map(\.record)
+    }
+
+    /// All workers that a run has, or has had, with their times.
+    package func workerDetails(of run: RunID) throws -> [WorkerDetail] {
+        try session.rows(ReadWorkers(run: run, includesGone: true))
     }
 
     /// The change of the table's storage since the run began; nil if it was not measured.

@@ -100,6 +100,7 @@ public struct ReportModel: Sendable {
             worker.progress.record.rssBytes = Self.limited(sample.rssBytes)
             worker.progress.programRSSBytes = Self.limited(sample.programRSSBytes)
             worker.progress.wait = sample.wait.map { WorkerWait(words: Self.limited($0.words), cause: $0.cause) }
+            worker.progress.record.activity = worker.progress.wait?.words ?? Self.limited(sample.step)
             worker.heard = latest
             if let held = sample.held {
                 watch.heard(held, from: id, step: Self.limited(sample.step), stepFor: sample.stepFor, now: latest)
@@ -118,6 +119,7 @@ public struct ReportModel: Sendable {
         guard workers[id]?.present == true else { return }
         workers[id]?.present = false
         workers[id]?.progress.record.shard = nil
+        workers[id]?.progress.record.activity = ""
         workers[id]?.progress.wait = nil
         departed += 1
         guard departed > Self.departedLimit else { return }

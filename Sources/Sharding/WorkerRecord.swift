@@ -15,10 +15,12 @@ public struct WorkerRecord: Sendable, Equatable {
     public var rssBytes: Int64
     /// The highest resident memory of the process so far, in bytes.
     public var peakRSSBytes: Int64
+    /// The step under way in a word, or what it waits for; empty where nobody has said. From the worker, as its host.
+    public var activity: String
 
     public init(
         id: WorkerID, host: String, pid: Int32, shard: ShardID? = nil, rowsDone: Int64 = 0, rowsPerSecond: Double = 0,
-        rssBytes: Int64 = 0, peakRSSBytes: Int64 = 0
+        rssBytes: Int64 = 0, peakRSSBytes: Int64 = 0, activity: String = ""
     ) {
         self.id = id
         self.host = host
@@ -28,5 +30,6 @@ public struct WorkerRecord: Sendable, Equatable {
         self.rowsPerSecond = rowsPerSecond
         self.rssBytes = rssBytes
         self.peakRSSBytes = peakRSSBytes
+        self.activity = activity
     }
 }

@@ -16,6 +16,7 @@ struct JSON {
     var string: String? { value as? String }
     var int: Int? { (value as? NSNumber)?.intValue }
     var double: Double? { (value as? NSNumber)?.doubleValue }
+    var bool: Bool? { (value as? NSNumber)?.boolValue }
     var isNull: Bool { value == nil }
 
     /// The values of a text that has one JSON value a line.

@@ -80,6 +80,18 @@ import Testing
                 #expect((worker["peak_rss_bytes"].int ?? 0) >= worker["rss_bytes"].int ?? 0)
             }
 
+            let listed = try JSON(try await scenario.run("workers", "\(run)", "--json").output).elements
+            #expect(Set(listed.compactMap { $0["pid"].int.map { pid_t($0) } }) == Set(scenario.workers))
+            for worker in listed {
+                #expect(
+                    worker.members == [
+                        "activity", "host", "joined_at", "left_at", "peak_rss_bytes", "pid", "present", "rows_done",
+                        "rows_per_second", "rss_bytes", "seen_at", "shard",
+                    ])
+                #expect(worker["present"].bool == true && worker["left_at"].isNull)
+                #expect(worker["joined_at"].string?.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/) != nil)
+            }
+
             let shards = try JSON(try await scenario.run("shards", "\(run)", "--json").output).elements
             #expect(shards.map { $0["shard"].int } == Array(0..<8))
             #expect(

@@ -128,3 +128,25 @@ import Testing
         #expect(Terminal.repeatingHeadline(text, width: 10, height: 5) == text)
     }
 }
+
+@Suite struct WorkerLineTests {
+    private let record = WorkerRecord(
+        id: WorkerID("1"), host: "h\u{1B}[2J", pid: 7, shard: ShardID(3), rowsDone: 1_200, rowsPerSecond: 12,
+        rssBytes: 1 << 20, peakRSSBytes: 2 << 20, activity: "waits for pid 9\u{7}")
+
+    @Test func workerAtWorkIsShownWithWhatItDoesAndSinceWhen() {
+        let text = WorkerLine.text(WorkerDetail(record: record, isPresent: true, joinedAt: 0, seenAt: 60))
+        #expect(
+            text == "worker h\\e[2J:7  shard 3  1,200 rows  12 rows/s  1.0 MiB (peak 2.0 MiB)  waits for pid 9\\x07  "
+                + "since 1970-01-01T00:00:00Z")
+        let old = WorkerLine.text(WorkerDetail(record: record, isPresent: true, joinedAt: nil, seenAt: 60))
+        #expect(old.hasSuffix("  at work"))
+    }
+
+    @Test func workerThatIsGoneIsShownWithItsLastMoment() {
+        let left = WorkerLine.text(WorkerDetail(record: record, isPresent: false, joinedAt: 0, seenAt: 60, leftAt: 61))
+        #expect(left.hasSuffix("  left 1970-01-01T00:01:01Z") && !left.contains("waits"))
+        let silent = WorkerLine.text(WorkerDetail(record: record, isPresent: false, joinedAt: 0, seenAt: 60))
+        #expect(silent.hasSuffix("  not heard of since 1970-01-01T00:01:00Z"))
+    }
+}

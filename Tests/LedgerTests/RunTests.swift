@@ -154,7 +154,7 @@ import Testing
         let run = try store.coordinator.createRun(.sample(), plan: .cut(at: []))
         var first = WorkerRecord(
             id: .first, host: "a", pid: 1, shard: ShardID(0), rowsDone: 10, rowsPerSecond: 2.5, rssBytes: 1 << 40,
-            peakRSSBytes: 1 << 41)
+            peakRSSBytes: 1 << 41, activity: "waits for pid 7")
         let second = WorkerRecord(id: .second, host: "b", pid: 2)
         try store.coordinator.note([], of: run)
         try store.coordinator.note([second, first], of: run)
@@ -167,17 +167,40 @@ import Testing
 
     @Test func workersThatLeftOrFellSilentAreGone() throws {
         let run = try store.coordinator.createRun(.sample(), plan: .cut(at: []))
-        let first = WorkerRecord(id: .first, host: "a", pid: 1, shard: ShardID(0), rowsPerSecond: 3)
+        let first = WorkerRecord(
+            id: .first, host: "a", pid: 1, shard: ShardID(0), rowsPerSecond: 3, activity: "applying")
         try store.coordinator.note([first, WorkerRecord(id: .second, host: "b", pid: 2)], of: run)
         try store.coordinator.noteLeft(.first, of: run)
         #expect(try store.reader.workers(of: run, includeGone: false).map(\.id) == [.second])
         let all = try store.reader.workers(of: run, includeGone: true)
         #expect(all.map(\.id) == [.first, .second])
-        #expect(all[0].shard == nil && all[0].rowsPerSecond == 0)
+        #expect(all[0].shard == nil && all[0].rowsPerSecond == 0 && all[0].activity.isEmpty)
 
         try store.connection.execute("UPDATE coord.worker SET seen_at = now() - interval '31 seconds'")
         #expect(try store.reader.workers(of: run, includeGone: false).isEmpty)
         try store.coordinator.note([first], of: run)
         #expect(try store.reader.workers(of: run, includeGone: false) == [first])
+    }
+
+    @Test func detailsTellWhenAWorkerCameAndWhetherItLeftOrFellSilent() throws {
+        let run = try store.coordinator.createRun(.sample(), plan: .cut(at: []))
+        let first = WorkerRecord(id: .first, host: "a", pid: 1, shard: ShardID(0), activity: "applying")
+        let second = WorkerRecord(id: .second, host: "b", pid: 2)
+        try store.coordinator.note([first, second], of: run)
+        try store.connection.execute("UPDATE coord.worker SET joined_at = '2026-01-02 03:04:05Z'")
+        // The next figures leave the time at which it came.
+        try store.coordinator.note([first], of: run)
+        try store.coordinator.noteLeft(.second, of: run)
+        var details = try store.reader.workerDetails(of: run)
+        #expect(details.map(\.record.id) == [.first, .second])
+        #expect(details.map(\.record.activity) == ["applying", ""])
+        #expect(details.map(\.joinedAt) == [1_767_323_045, 1_767_323_045])
+        #expect(details.map(\.isPresent) == [true, false])
+        #expect(details[0].leftAt == nil && details[1].leftAt.map { $0 >= details[1].seenAt } == true)
+
+        try store.connection.execute("UPDATE coord.worker SET seen_at = now() - interval '31 seconds'")
+        details = try store.reader.workerDetails(of: run)
+        #expect(details.map(\.isPresent) == [false, false])
+        #expect(details[0].leftAt == nil)
     }
 }

@@ -12,7 +12,7 @@ import Testing
         "Sources/CoordCLI/CommonOptions.swift": ["LedgerInstallation"],
         "Sources/CoordCLI/LedgerCommand.swift": ["LedgerInstallation"],
         "Sources/CoordCLI/Resume.swift": ["LedgerReader"], "Sources/CoordCLI/Shards.swift": ["LedgerReader"],
-        "Sources/CoordCLI/Status.swift": ["LedgerReader"],
+        "Sources/CoordCLI/Status.swift": ["LedgerReader"], "Sources/CoordCLI/Workers.swift": ["LedgerReader"],
         "Sources/Coordinator/CoordinatorService+Outcome.swift": ["CoordinatorLedger"],
         "Sources/Coordinator/LedgerService.swift": ["CoordinatorLedger", "LedgerReader"],
         "Sources/Coordinator/RunOpening+Binding.swift": ["CoordinatorLedger"],
