@@ -12,6 +12,7 @@ enum ConditionMembers {
     private static func figures(of condition: RunCondition) -> [String: JSONValue] {
         switch condition {
         case .windingDown(.draining): ["kind": .string("draining")]
+        case .windingDown(.pausing(let who)): ["kind": .string("pausing"), "asked_by": .string(who)]
         case .windingDown(.stopping(let reason)): ["kind": .string("stopping"), "reason": .string(reason)]
         case .windingDown(.cancelling): ["kind": .string("cancelling")]
         case .windingDown(.cancelled): ["kind": .string("cancelled")]

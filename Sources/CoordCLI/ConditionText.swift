@@ -55,6 +55,7 @@ enum ConditionText {
     private static func of(_ windDown: WindDown) -> String {
         switch windDown {
         case .draining: "draining: each worker finishes its batch"
+        case .pausing(let who): "pausing, as \(oneLine(who)) asked: each worker finishes its batch"
         case .stopping(let reason): "stopping, each worker finishes its batch: \(oneLine(reason))"
         case .cancelling: "cancelling: each worker finishes its batch"
         case .cancelled: "cancelled: the workers leave"

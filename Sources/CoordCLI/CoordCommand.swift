@@ -18,11 +18,11 @@ struct CoordCommand: AsyncParsableCommand {
             --database, from the job file, or last from DATABASE_URL.
 
             Exit codes: 0 complete, 1 error, 2 usage or job file, 3 some rows or shards failed, 4 authentication or \
-            permission, 5 another coordinator owns the run, 130 interrupted (resumable).
+            permission, 5 another coordinator owns the run, 130 interrupted or paused (resumable).
             """,
         version: Build.description,
         subcommands: [
-            Plan.self, Start.self, WorkerCommand.self, Status.self, Resume.self, Cancel.self, Shards.self,
+            Plan.self, Start.self, WorkerCommand.self, Status.self, Pause.self, Resume.self, Cancel.self, Shards.self,
             Workers.self, LedgerCommand.self, KeysCommand.self, BatchStatement.self,
         ])
 

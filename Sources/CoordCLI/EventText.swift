@@ -38,6 +38,9 @@ struct EventText: Equatable {
                 "a worker from \(address) was refused: its key \(key) is not allowed\n"
                     + "  coord keys list   shows which are",
                 ["address": .string(address), "public_key": .string(key)])
+        case .pauseAsked(let who):
+            EventText(
+                "pausing", "pausing, as \(who) asked: each worker finishes its batch", ["asked_by": .string(who)])
         case .batchesShrunk(let rows):
             EventText(
                 "batches_shrunk",

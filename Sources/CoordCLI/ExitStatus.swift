@@ -28,6 +28,7 @@ enum ExitStatus: Int32 {
             case .forbidden: .permission
             case .owned: .owned
             case .unknownRun, .wrongState, .notInstalled, .foreign: .usage
+            case .paused: .interrupted
             case .newer, .locked, .damaged: .error
             }
         case let error as PostgresError: error.recovery == .authorize ? .permission : .error

@@ -7,7 +7,7 @@ import Sharding
 
 struct Resume: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Go on with a run that was interrupted, or whose shards failed.")
+        abstract: "Go on with a run that was paused or interrupted, or whose shards failed.")
 
     @OptionGroup var common: CommonOptions
     @OptionGroup var options: CoordinationOptions

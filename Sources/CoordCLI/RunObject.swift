@@ -13,6 +13,8 @@ struct RunObject: Encodable {
     var etaSeconds: Nullable<Int64>
     var shards: ShardCountsObject
     var workers: [WorkerObject]
+    /// Who asked that the run be paused; null where nobody did.
+    var pausedBy: Nullable<String>
     var table: String
     /// The role that made the run; empty where the ledger does not say.
     var user: String
@@ -34,6 +36,7 @@ struct RunObject: Encodable {
         job = record.definition.name
         state = record.state.rawValue
         coordinator = Nullable(record.coordinator)
+        pausedBy = Nullable(record.state.isUnfinished ? record.pausedBy : nil)
         rowsDone = record.rowsDone
         rowsEstimated = record.rowsEstimated
         // A coordinator that died has left its last rate behind.

@@ -29,6 +29,9 @@ struct Status: ParsableCommand {
         let object = RunObject(run, workers, storage: storage)
         var state = run.state.rawValue
         if run.state == .running, run.coordinator == nil { state = "running, but its coordinator is gone" }
+        if let who = object.pausedBy.value?.visible {
+            state += run.state == .paused ? ", as \(who) asked" : ", to be paused, as \(who) asked"
+        }
         var lines = [
             "run \(run.id) of \(run.definition.name.visible), table \(run.definition.table.visible): \(state)",
             rows(run, object),

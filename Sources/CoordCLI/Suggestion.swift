@@ -62,7 +62,7 @@ enum Suggestion {
             return options.sorted { $0.key < $1.key }.map { " \($0.key) \(quoted($0.value))" }.joined()
         }
         let commands =
-            /\bcoord (?<verb>start|plan|resume|status|shards|cancel|workers|worker|ledger install|ledger drop)(?: [0-9]+)?\b/
+            /\bcoord (?<verb>start|plan|pause|resume|status|shards|cancel|workers|worker|ledger install|ledger drop)(?: [0-9]+)?\b/
         return text.replacing(commands) { match in
             match.output.0 + options(fromFile: ["start", "plan"].contains(match.output.verb))
         }

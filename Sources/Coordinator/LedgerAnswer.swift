@@ -10,7 +10,8 @@ enum LedgerAnswer: Equatable, Sendable {
     case noted(StorageReading?)
     /// The run is not this coordinator's any more.
     case refused
-    case renewed(cancelAsked: Bool)
+    /// With who asked that the run be paused; nil where nobody did.
+    case renewed(cancelAsked: Bool, pausedBy: String? = nil)
     case leaseRecorded(Lease, worker: WorkerID, sequence: Int64)
     case leaseRefused(ShardID, worker: WorkerID)
     case attemptRecorded(Lease, AttemptEnd, state: ShardState, failures: Int)

@@ -87,10 +87,14 @@ extension RunLeader {
         switch answer {
         case .done, .refused: break
         case .noted(let reading): if let reading { take(reading) }
-        case .renewed(let cancelAsked):
-            guard cancelAsked, ending == .ahead else { return }
-            reports.windDownBegan(.cancelling)
-            react { $0.cancelRequested(now: $1) }
+        case .renewed(let cancelAsked, let pausedBy):
+            guard ending == .ahead else { return }
+            if cancelAsked {
+                reports.windDownBegan(.cancelling)
+                react { $0.cancelRequested(now: $1) }
+            } else if let pausedBy {
+                obeyPause(pausedBy)
+            }
         case .leaseRecorded(let lease, let worker, let sequence):
             react { $0.leaseRecorded(lease, worker: worker, sequence: sequence, now: $1) }
         case .leaseRefused(let shard, let worker): react { $0.leaseRefused(shard, worker: worker, now: $1) }
@@ -135,6 +139,15 @@ extension RunLeader {
     private mutating func read(_ record: ShardRecord) {
         reports.shardRowsKnown(record.id, rowsDone: record.rowsDone, by: record.owner)
         react { $0.shardRead(record, now: $1) }
+    }
+
+    /// Somebody asked that the run be paused. Each renewal says so again, until the run is given back.
+    private mutating func obeyPause(_ who: String) {
+        guard !isPausing else { return }
+        isPausing = true
+        reports.windDownBegan(.pausing(by: who))
+        emit(.announce(.pauseAsked(by: who)))
+        react { $0.drainRequested(now: $1) }
     }
 
     /// The run was cancelled, and its leases were taken back. The fence refuses the batches that workers still have in

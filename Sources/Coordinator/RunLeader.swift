@@ -56,6 +56,8 @@ struct RunLeader {
     var localFault = ""
     /// Why the last local process could not be started; nil after one that could.
     var spawnFault: String?
+    /// Whether it drains its workers since somebody asked that the run be paused.
+    var isPausing = false
     private(set) var ending = Ending.ahead
     private var machine: DispatchStateMachine
     private var queue: LedgerQueueStateMachine

@@ -82,7 +82,8 @@ public struct RunOpening: Sendable {
     /// Starts the job: resumes its unfinished run when the definition is the same, or makes a new run.
     ///
     /// - Parameter new: whether to cancel an unfinished run of the job and make a new one.
-    /// - Throws: `LedgerError` with code `wrongState` when the definition has changed meanwhile.
+    /// - Throws: `LedgerError` with code `wrongState` when the definition has changed meanwhile; `paused` when somebody
+    ///   asked that the run be paused.
     public func start(_ job: Job, file: String, workers: Int, new: Bool) async throws -> Opened {
         let (coordinator, host, pid) = (coordinator, host, pid)
         return try await ledger.onSession { session in
@@ -105,6 +106,7 @@ public struct RunOpening: Sendable {
                         mend: "coord status \(unfinished.id)")
                 }
                 if !new {
+                    if let who = unfinished.pausedBy { throw LedgerError.paused(unfinished.id, by: who) }
                     guard unfinished.definition.fingerprint.isExactly(job.fingerprint) else {
                         throw LedgerError(
                             .wrongState("changed"),
@@ -145,7 +147,7 @@ public struct RunOpening: Sendable {
         }
     }
 
-    /// Takes an unfinished run over, with the job as the ledger has it.
+    /// Takes an unfinished run over, with the job as the ledger has it, even if somebody asked that it be paused.
     ///
     /// - Parameter check: a further check of the job before anything is written.
     public func resume(_ id: RunID, check: @Sendable (Job) throws -> Void) async throws -> Opened {
@@ -167,7 +169,8 @@ public struct RunOpening: Sendable {
                 job, file: record.definition.name, table: record.definition.table,
                 searchPath: record.definition.searchPath, ledger: session.schema, session.connection)
             return try Self.take(
-                id, job, findings, session, coordinator: coordinator, host: host, pid: pid, resumed: true)
+                id, job, findings, session, coordinator: coordinator, host: host, pid: pid, resumed: true,
+                endsPause: true)
         }
     }
 
@@ -229,7 +232,7 @@ public struct RunOpening: Sendable {
 
     private static func take(
         _ run: RunID, _ job: Job, _ findings: Preflight.Findings, _ session: LedgerSession, coordinator: WorkerID,
-        host: String, pid: Int32, resumed: Bool
+        host: String, pid: Int32, resumed: Bool, endsPause: Bool = false
     ) throws -> Opened {
         var warnings = findings.warnings
         let before = try LedgerReader(session).run(run)
@@ -238,7 +241,7 @@ public struct RunOpening: Sendable {
         }
         let ownership = try CoordinatorLedger(session).takeOver(
             run, as: coordinator, host: host, pid: pid, text: resumed ? job.text : nil,
-            directory: resumed ? job.directory : nil)
+            directory: resumed ? job.directory : nil, endsPause: endsPause)
         let bound = try bind(before, ownership, job, findings, session)
         warnings += bound.warnings
         let place = try DatabasePlace.read(session.connection)

@@ -11,7 +11,7 @@ extension CoordinatorLedger {
             WITH coordinator AS MATERIALIZED (
                 SELECT 1 FROM \(ledger).run
                 WHERE id = $1::bigint AND coordinator = $2::uuid AND term = $3::bigint AND state = 'running'
-                    AND desired = 'running' FOR SHARE
+                    AND desired <> 'cancelled' FOR SHARE
             ), leased AS (
                 UPDATE \(ledger).shard SET epoch = epoch + 1, owner = $5::uuid, state = 'running',
                     lease_sequence = sequence

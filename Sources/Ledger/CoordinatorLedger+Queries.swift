@@ -14,9 +14,10 @@ extension CoordinatorLedger {
                 backend_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()),
                 lease_until = clock_timestamp() + make_interval(secs => \(ownershipSeconds)), state = 'running',
                 started_at = COALESCE(started_at, clock_timestamp()), finished_at = NULL,
-                definition = COALESCE($5, definition), directory = COALESCE($6, directory)
+                definition = COALESCE($5, definition), directory = COALESCE($6, directory), desired = 'running',
+                desired_by = NULL
             WHERE id = $1::bigint AND NOT \(OwnerColumns.isAlive)
-                AND state NOT IN ('complete', 'cancelled') AND desired = 'running'
+                AND state NOT IN ('complete', 'cancelled') AND (desired = 'running' OR desired = 'paused' AND $7::boolean)
             RETURNING term
             """
         }
@@ -27,10 +28,13 @@ extension CoordinatorLedger {
         var pid: Int32
         var text: String?
         var directory: String?
+        var endsPause: Bool
         var subject: RunID? { run }
 
         var parameters: PostgresParameters {
-            PostgresParameters([run.description, coordinator.rawValue, host, "\(pid)", text, directory])
+            PostgresParameters([
+                run.description, coordinator.rawValue, host, "\(pid)", text, directory, endsPause ? "t" : "f",
+            ])
         }
 
         func decoder(_ columns: LedgerColumns) throws -> (LedgerRow) throws -> Int64 {
@@ -63,7 +67,7 @@ extension CoordinatorLedger {
                 rows_per_second = $4::double precision, backend_pid = pg_backend_pid(), backend_start =
                     (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
             WHERE id = $1::bigint AND coordinator = $2::uuid AND term = $3::bigint AND state = 'running'
-            RETURNING desired = 'cancelled' AS cancel_asked
+            RETURNING desired = 'cancelled' AS cancel_asked, \(Desire.pausedBy)
             """
         }
 
@@ -74,7 +78,8 @@ extension CoordinatorLedger {
 
         func decoder(_ columns: LedgerColumns) throws -> (LedgerRow) throws -> Renewal {
             let cancelAsked: LedgerColumn<Bool> = try columns("cancel_asked")
-            return { row in Renewal(cancelAsked: try row[cancelAsked]) }
+            let pausedBy: LedgerColumn<String> = try columns("paused_by")
+            return { row in Renewal(cancelAsked: try row[cancelAsked], pausedBy: try row.optional(pausedBy)) }
         }
     }
 

@@ -17,13 +17,17 @@ package struct CoordinatorLedger: LedgerRole {
     /// attempts.
     ///
     /// A run whose requested cancel its coordinator has not carried out is cancelled here instead.
+    ///
+    /// - Parameter endsPause: whether the run goes on even if somebody asked that it be paused; then that is over.
     /// - Throws: `LedgerError` with code `owned` while another coordinator is alive; `wrongState` when the run is over;
-    ///   `damaged` when its shards do not tile its key space.
+    ///   `paused`; `damaged` when its shards do not tile its key space.
     package func takeOver(
-        _ id: RunID, as coordinator: WorkerID, host: String, pid: Int32, text: String? = nil, directory: String? = nil
+        _ id: RunID, as coordinator: WorkerID, host: String, pid: Int32, text: String? = nil, directory: String? = nil,
+        endsPause: Bool = false
     ) throws -> Ownership {
         let taking = TakeOver(
-            run: id, coordinator: coordinator, host: host, pid: pid, text: text, directory: directory)
+            run: id, coordinator: coordinator, host: host, pid: pid, text: text, directory: directory,
+            endsPause: endsPause)
         return try takeOver(taking, tries: Self.takeTries)
     }
 
@@ -37,7 +41,8 @@ package struct CoordinatorLedger: LedgerRole {
         if let taken { return taken }
         let run = try LedgerReader(session).run(id)
         // The owner's time may have run out between the two looks. Then the run is free now.
-        if run.coordinator == nil, run.state.isUnfinished, !run.cancelAsked, tries > 1 {
+        let isPaused = run.pausedBy != nil && !taking.endsPause
+        if run.coordinator == nil, run.state.isUnfinished, !run.cancelAsked, !isPaused, tries > 1 {
             return try takeOver(taking, tries: tries - 1)
         }
         if let owner = run.coordinator {
@@ -45,6 +50,7 @@ package struct CoordinatorLedger: LedgerRole {
                 .owned(by: owner), "run \(id) is at work under another coordinator, \(owner)",
                 mend: "coord status \(id)")
         }
+        if let who = run.pausedBy, isPaused, run.state.isUnfinished { throw LedgerError.paused(id, by: who) }
         if run.cancelAsked, run.state.isUnfinished {
             try RunCancellation(session).cancel(id)
             throw LedgerError(
@@ -69,6 +75,8 @@ package struct CoordinatorLedger: LedgerRole {
     package struct Renewal: Sendable, Equatable {
         /// Whether an older coord has requested a cancel. The `cancel` of this version ends the ownership instead.
         package var cancelAsked: Bool
+        /// Who asked that the run be paused; nil where nobody did.
+        package var pausedBy: String?
     }
 
     /// Renews the ownership. Nil when it is lost: `standing` gives the reason.

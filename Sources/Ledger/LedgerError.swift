@@ -17,6 +17,8 @@ public struct LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
         case owned(by: String)
         /// The run's state does not allow the operation.
         case wrongState(String)
+        /// Somebody asked that the run be paused.
+        case paused(by: String)
         /// Sessions hold locks on the run's rows for longer than the lock timeout.
         case locked(by: [LockHolder])
         /// The ledger contradicts itself or an earlier reading: somebody has edited it.
@@ -68,6 +70,13 @@ public struct LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
 
     static func unknown(_ run: RunID) -> LedgerError {
         LedgerError(.unknownRun, "there is no run \(run) in this database", mend: "coord status")
+    }
+
+    /// - Parameter who: who asked for it.
+    package static func paused(_ run: RunID, by who: String) -> LedgerError {
+        LedgerError(
+            .paused(by: who), "run \(run) is paused, as \(who) asked: nothing was started",
+            mend: "coord resume \(run)   goes on")
     }
 
     /// The run's row has disappeared.

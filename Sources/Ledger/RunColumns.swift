@@ -8,16 +8,11 @@ struct RunColumns {
         SELECT r.id, \(DefinitionColumns.list), r.state, r.desired, r.rows_estimated, s.rows_done, r.rows_per_second,
             s.pending, s.running, s.done, s.failed, \(OwnerColumns.list),
             extract(epoch FROM r.started_at) AS started_at, extract(epoch FROM r.finished_at) AS finished_at, r.rows_above,
-            r.term, r.created_by
+            r.term, r.created_by, \(Desire.pausedBy)
         FROM \(ledger).run AS r LEFT JOIN LATERAL (
             SELECT COALESCE(sum(rows_done), 0) AS rows_done, \(ShardCountColumns.counted)
             FROM \(ledger).shard WHERE run_id = r.id) AS s ON true
         """
-    }
-
-    /// The wish that a coord with a ledger before version 3 writes for a run's coordinator.
-    private enum Desire: String, CaseIterable, LedgerValue {
-        case running, cancelled
     }
 
     private let id: LedgerColumn<RunID>
@@ -34,6 +29,7 @@ struct RunColumns {
     private let rowsAbove: LedgerColumn<Int64>
     private let term: LedgerColumn<Int64>
     private let user: LedgerColumn<String>
+    private let pausedBy: LedgerColumn<String>
 
     init(_ columns: LedgerColumns) throws(LedgerError) {
         id = try columns("id")
@@ -50,6 +46,7 @@ struct RunColumns {
         rowsAbove = try columns("rows_above")
         term = try columns("term")
         user = try columns("created_by")
+        pausedBy = try columns("paused_by")
     }
 
     func record(_ row: LedgerRow) throws(LedgerError) -> RunRecord {
@@ -62,6 +59,6 @@ struct RunColumns {
             rowsDone: try row[rowsDone], rowsPerSecond: try row[rowsPerSecond], counts: try counts.counts(row),
             coordinator: try owner.owner(row), startedAt: try row.optional(startedAt),
             finishedAt: try row.optional(finishedAt), rowsAbove: try row.optional(rowsAbove), term: try row[term],
-            user: try row[user])
+            user: try row[user], pausedBy: try row.optional(pausedBy))
     }
 }

@@ -17,8 +17,10 @@ public struct RunRecord: Sendable, Equatable {
     public var finishedAt: Double?
     /// The rows that came above the last key during the run, as far as they were counted; nil before its end.
     public var rowsAbove: Int64?
-    /// Grows with each coordinator that takes the run over, and with a cancel.
+    /// Grows with each coordinator that takes the run over, with a cancel, and with a pause of a run without one.
     public var term: Int64
     /// The role that made the run.
     public var user = ""
+    /// Who asked that the run be paused, until somebody resumes it by its number; nil where nobody did.
+    public var pausedBy: String?
 }

@@ -205,6 +205,7 @@ public struct ReportModel: Sendable {
     public mutating func windDownBegan(_ windDown: WindDown) {
         var windDown = windDown
         if case .stopping(let reason) = windDown { windDown = .stopping(reason: Self.limited(reason)) }
+        if case .pausing(let who) = windDown { windDown = .pausing(by: Self.limited(who)) }
         hindrances.windDownBegan(windDown)
     }
 

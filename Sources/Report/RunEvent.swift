@@ -18,6 +18,8 @@ public enum RunEvent: Equatable, Sendable {
     case workerRevoked(ProcessName?, key: String)
     /// A peer at this address has a key that may not join.
     case strangerRefused(key: String, address: String)
+    /// Somebody asked that the run be paused: its workers drain, and it is given back.
+    case pauseAsked(by: String)
     /// A timeout has made batches smaller: they have at most so many rows.
     case batchesShrunk(rows: Int)
     /// The connection to the ledger is lost.

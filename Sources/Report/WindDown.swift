@@ -2,6 +2,8 @@
 public enum WindDown: Equatable, Sendable {
     /// Each worker finishes its batch; the run can be resumed.
     case draining
+    /// Somebody asked that the run be paused: each worker finishes its batch, and the run stays paused until it is resumed.
+    case pausing(by: String)
     /// No shard can go on: each worker finishes its batch, and the run can be resumed once the reason is gone.
     case stopping(reason: String)
     /// Each worker finishes its batch, and the run ends for good.
@@ -13,9 +15,10 @@ public enum WindDown: Equatable, Sendable {
     var rank: Int {
         switch self {
         case .draining: 0
-        case .stopping: 1
-        case .cancelling: 2
-        case .cancelled: 3
+        case .pausing: 1
+        case .stopping: 2
+        case .cancelling: 3
+        case .cancelled: 4
         }
     }
 }

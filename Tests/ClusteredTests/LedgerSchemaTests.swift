@@ -67,14 +67,18 @@ import Testing
 
     /// Statements that turn the ledger back into an earlier version, by version.
     static let earlier: [Int: [String]] = [
-        // Before version 6 nobody noted what a worker does.
+        // Before version 6 a run could not be paused by desire, and nobody noted what a worker does.
         5: [
             "ALTER TABLE coord.worker DROP COLUMN activity, DROP COLUMN joined_at",
+            "ALTER TABLE coord.run DROP COLUMN desired_by, DROP CONSTRAINT run_desired_check, "
+                + "ADD CONSTRAINT run_desired_check CHECK (desired IN ('running', 'cancelled'))",
             "DELETE FROM coord.migration WHERE version > 5",
         ],
         // Before version 5 every shard went in key order.
         4: [
             "ALTER TABLE coord.worker DROP COLUMN activity, DROP COLUMN joined_at",
+            "ALTER TABLE coord.run DROP COLUMN desired_by, DROP CONSTRAINT run_desired_check, "
+                + "ADD CONSTRAINT run_desired_check CHECK (desired IN ('running', 'cancelled'))",
             "ALTER TABLE coord.shard DROP COLUMN stretch_end, DROP COLUMN stripe, DROP COLUMN stripe_key",
             "ALTER TABLE coord.run DROP COLUMN storage", "DELETE FROM coord.migration WHERE version > 4",
             "UPDATE coord.run SET specification = jsonb_set(specification, '{version}', '1')",
@@ -82,6 +86,8 @@ import Testing
         // Before version 4 the ledger had no specification, and each worker resolved the job itself.
         3: [
             "ALTER TABLE coord.worker DROP COLUMN activity, DROP COLUMN joined_at",
+            "ALTER TABLE coord.run DROP COLUMN desired_by, DROP CONSTRAINT run_desired_check, "
+                + "ADD CONSTRAINT run_desired_check CHECK (desired IN ('running', 'cancelled'))",
             "ALTER TABLE coord.shard DROP COLUMN stretch_end, DROP COLUMN stripe, DROP COLUMN stripe_key",
             "ALTER TABLE coord.run DROP COLUMN storage, DROP COLUMN specification",
             "DELETE FROM coord.migration WHERE version > 3",

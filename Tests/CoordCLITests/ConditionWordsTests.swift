@@ -12,6 +12,11 @@ import Testing
 
     static let conditions: [(RunCondition, String, [String: JSONValue])] = [
         (.windingDown(.draining), "draining: each worker finishes its batch", ["kind": .string("draining")]),
+        (
+            .windingDown(.pausing(by: "ann\n on far")),
+            "pausing, as ann; on far asked: each worker finishes its batch",
+            ["kind": .string("pausing"), "asked_by": .string("ann\n on far")]
+        ),
         (.windingDown(.cancelling), "cancelling: each worker finishes its batch", ["kind": .string("cancelling")]),
         (.windingDown(.cancelled), "cancelled: the workers leave", ["kind": .string("cancelled")]),
         (

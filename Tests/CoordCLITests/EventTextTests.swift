@@ -22,6 +22,10 @@ import Testing
             ["endpoint": .string("ipc:///x")]
         ),
         (
+            .pauseAsked(by: "ann on far"), "pausing", "pausing, as ann on far asked: each worker finishes its batch",
+            ["asked_by": .string("ann on far")]
+        ),
+        (
             .attemptEnded(ShardID(3), error: "out of range\nrow 7", cause: cause, failed: true), "attempt_ended",
             "shard 3 has failed: out of range\n    row 7",
             members.merging([

@@ -94,6 +94,39 @@ import Wire
         #expect(last == [.writeFigures(leader.lastFigures)])
     }
 
+    @Test func pausedRunIsDrainedAndGivenBackAndWhoAskedIsToldOnce() {
+        var leader = Self.leased(2)
+        #expect(leader.timePassed(now: .seconds(1)).deeds == [.ask(.renew)])
+        let asked = LedgerAnswer.renewed(cancelAsked: false, pausedBy: "ann on far")
+        let told = LeaderAction.announce(.pauseAsked(by: "ann on far"))
+        #expect(leader.answered(asked, now: .seconds(1)) == [told, .send(.drain, to: alice)])
+        #expect(leader.report(now: .seconds(1)).conditions == [.windingDown(.pausing(by: "ann on far"))])
+        #expect(!leader.wantsWorkers)
+        // Ctrl-C changes nothing any more, and the next renewal says the same again.
+        #expect(leader.drainRequested(now: .seconds(1)) == [])
+        let released = leader.heard(event(.leaseReleased(lease(0))), now: .seconds(1))
+        let attempt = LedgerTask.dispatch(.recordAttempt(lease(0), worker: alice, AttemptEnd(.released), attempts: 0))
+        #expect(released == [.ask(attempt)])
+        let recorded = LedgerAnswer.attemptRecorded(lease(0), AttemptEnd(.released), state: .pending, failures: 0)
+        #expect(leader.answered(recorded, now: .seconds(1)) == [.dismissAll, .ask(.release(cancelled: false))])
+        #expect(leader.answered(.released(.paused), now: .seconds(1)) == [])
+        #expect(leader.written == .paused)
+    }
+
+    @Test func renewalThatRepeatsTheRequestForAPauseTellsNothingAnew() {
+        var leader = Self.leased()
+        let asked = LedgerAnswer.renewed(cancelAsked: false, pausedBy: "ann on far")
+        #expect(leader.timePassed(now: .seconds(1)).deeds == [.ask(.renew)])
+        #expect(!leader.answered(asked, now: .seconds(1)).isEmpty)
+        #expect(leader.timePassed(now: .seconds(2)).deeds == [.ask(.renew)])
+        #expect(leader.answered(asked, now: .seconds(2)).filter { $0 != .ask(.note) } == [])
+        // A cancel still goes further.
+        _ = leader.answered(.noted(nil), now: .seconds(2))
+        #expect(leader.timePassed(now: .seconds(3)).deeds == [.ask(.renew)])
+        _ = leader.answered(.renewed(cancelAsked: true, pausedBy: nil), now: .seconds(3))
+        #expect(leader.report(now: .seconds(3)).conditions.first == .windingDown(.cancelling))
+    }
+
     @Test func runThatCannotGoOnEndsWithItsReason() {
         var leader = Self.loaded(1)
         _ = leader.heard(event(joined), now: .zero)

@@ -117,6 +117,8 @@ extension ReportModel {
     @Test(
         arguments: [
             ([.draining, .cancelling], .cancelling), ([.cancelling, .draining], .cancelling),
+            ([.draining, .pausing(by: "ann")], .pausing(by: "ann")),
+            ([.pausing(by: "ann"), .draining], .pausing(by: "ann")),
             ([.draining, .stopping(reason: "no table")], .stopping(reason: "no table")),
             ([.cancelled, .cancelling, .stopping(reason: "x")], .cancelled),
             ([.stopping(reason: "first"), .stopping(reason: "second")], .stopping(reason: "first")),

@@ -11,6 +11,7 @@ package struct TestLedger {
     package let worker: WorkerLedger
     package let reader: LedgerReader
     package let cancellation: RunCancellation
+    package let control: RunControl
 
     package init(_ connection: PostgresConnection, schema: LedgerSchema = .standard) {
         self.connection = connection
@@ -21,6 +22,7 @@ package struct TestLedger {
         worker = WorkerLedger(session)
         reader = LedgerReader(session)
         cancellation = RunCancellation(session)
+        control = RunControl(session)
     }
 }
 

@@ -3,7 +3,8 @@ import Testing
 /// Which file uses which role of the ledger, and how the ledger's answers are read.
 @Suite struct LedgerRoleTests {
     static let roles: Set<String> = [
-        "CoordinatorLedger", "LedgerInstallation", "LedgerReader", "RunCancellation", "WorkerLedger",
+        "CoordinatorLedger", "LedgerInstallation", "LedgerReader", "RunCancellation", "RunControl",
+        "WorkerLedger",
     ]
 
     /// The roles of each file outside of the ledger, by path. All other files use no role.
@@ -11,6 +12,7 @@ import Testing
         "Sources/CoordCLI/Cancel.swift": ["RunCancellation"],
         "Sources/CoordCLI/CommonOptions.swift": ["LedgerInstallation"],
         "Sources/CoordCLI/LedgerCommand.swift": ["LedgerInstallation"],
+        "Sources/CoordCLI/Pause.swift": ["RunControl"],
         "Sources/CoordCLI/Resume.swift": ["LedgerReader"], "Sources/CoordCLI/Shards.swift": ["LedgerReader"],
         "Sources/CoordCLI/Status.swift": ["LedgerReader"], "Sources/CoordCLI/Workers.swift": ["LedgerReader"],
         "Sources/Coordinator/CoordinatorService+Outcome.swift": ["CoordinatorLedger"],
@@ -25,7 +27,7 @@ import Testing
     /// The other roles that a role of the ledger uses. A worker needs none, and a reader does nothing but read.
     static let within: [String: Set<String>] = [
         "CoordinatorLedger": ["LedgerReader", "RunCancellation"], "LedgerInstallation": [], "LedgerReader": [],
-        "RunCancellation": [], "WorkerLedger": [],
+        "RunCancellation": [], "RunControl": ["RunCancellation"], "WorkerLedger": [],
     ]
 
     private static func words(_ source: Checkout.Source) -> Set<String> {
