@@ -16,6 +16,7 @@ enum ConditionMembers {
         case .windingDown(.stopping(let reason)): ["kind": .string("stopping"), "reason": .string(reason)]
         case .windingDown(.cancelling): ["kind": .string("cancelling")]
         case .windingDown(.cancelled): ["kind": .string("cancelled")]
+        case .paced(let pace): ["kind": .string("paced")].merging(PaceText.members(pace)) { $1 }
         case .databaseAway(let reason, let since):
             ["kind": .string("database_away"), "reason": .string(reason), "seconds": seconds(since)]
         case .databaseReadOnly(let reason, let since):

@@ -14,7 +14,7 @@ enum ConditionText {
         report.conditions.filter { condition in
             switch condition {
             case .workerSilent, .workerWaits: false
-            case .windingDown, .databaseAway, .databaseReadOnly, .ledgerLocked, .workersEnd, .cannotSpawn, .noWorkers,
+            case .windingDown, .paced, .databaseAway, .databaseReadOnly, .ledgerLocked, .workersEnd, .cannotSpawn, .noWorkers,
                 .stalled, .fewHotUpdates, .cannotBegin:
                 true
             }
@@ -24,6 +24,7 @@ enum ConditionText {
     static func of(_ condition: RunCondition) -> String {
         switch condition {
         case .windingDown(let windDown): of(windDown)
+        case .paced(let pace): PaceText.of(pace)
         case .databaseAway(let reason, _): "the database is away, trying again: \(oneLine(reason))"
         case .databaseReadOnly(let reason, _): "the database is read-only, trying again: \(oneLine(reason))"
         case .ledgerLocked(let reason, _): "the ledger is locked, trying again: \(oneLine(reason))"
@@ -73,7 +74,7 @@ enum ConditionText {
     }
 
     /// A sentence takes one line, whatever an error's text has.
-    private static func oneLine(_ text: String) -> String {
+    static func oneLine(_ text: String) -> String {
         text.split(whereSeparator: \.isNewline).map { $0.drop { $0 == " " } }.joined(separator: "; ")
     }
 }

@@ -15,6 +15,8 @@ struct RunObject: Encodable {
     var workers: [WorkerObject]
     /// Who asked that the run be paused; null where nobody did.
     var pausedBy: Nullable<String>
+    /// The limits of its pace; null where nobody has set any.
+    var pace: Nullable<PaceObject>
     var table: String
     /// The role that made the run; empty where the ledger does not say.
     var user: String
@@ -37,6 +39,7 @@ struct RunObject: Encodable {
         state = record.state.rawValue
         coordinator = Nullable(record.coordinator)
         pausedBy = Nullable(record.state.isUnfinished ? record.pausedBy : nil)
+        pace = Nullable(record.state.isUnfinished ? record.pace.map { PaceObject($0) } : nil)
         rowsDone = record.rowsDone
         rowsEstimated = record.rowsEstimated
         // A coordinator that died has left its last rate behind.

@@ -41,6 +41,7 @@ struct Status: ParsableCommand {
         ]
         if let above = Summary.above(run.rowsAbove) { lines.append("  \(above)") }
         if let storage = object.storage.value?.text { lines.append("  \(storage)") }
+        if run.state.isUnfinished, let pace = run.pace { lines.append("  \(PaceText.of(pace).visible)") }
         if let coordinator = run.coordinator { lines.append("  coordinator: \(coordinator.visible)") }
         for worker in workers { lines.append("  " + WorkerLine.text(worker)) }
         if run.state.isUnfinished, run.coordinator == nil { lines.append("  to go on: coord resume \(run.id)") }

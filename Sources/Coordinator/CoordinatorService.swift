@@ -62,7 +62,7 @@ public actor CoordinatorService: Service {
         let welcome = Welcome(
             run: opened.ownership.run, systemIdentifier: opened.systemIdentifier, database: opened.database,
             heartbeatInterval: configuration.heartbeatInterval, ledgerSchema: opening.ledger.schema.name,
-            takesTurns: opened.takesTurns)
+            turnTaking: opened.turnTaking)
         let gatekeeper = configuration.credentials.map { Gatekeeper($0, log: log) }
         self.gatekeeper = gatekeeper
         link = WorkerLink(
@@ -215,6 +215,7 @@ public actor CoordinatorService: Service {
     private func perform(_ action: LeaderAction) {
         switch action {
         case .send(let message, let worker): link.send(message, to: worker)
+        case .changeTurns(let taking): link.turnsChange(to: taking)
         case .dismissAll: link.sendToAll(.drain)
         case .dismiss(let worker): dismiss(worker)
         case .ask(let task): Task { await ask(task) }

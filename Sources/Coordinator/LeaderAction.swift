@@ -9,6 +9,8 @@ import Wire
 enum LeaderAction: Equatable {
     /// Send the worker a message. If it does not arrive, a later message says the same.
     case send(CoordinatorMessage, to: WorkerID)
+    /// Tell all workers, and those that come, whether they write in turns.
+    case changeTurns(TurnTaking)
     /// Tell all workers to leave, including those that have not joined yet.
     case dismissAll
     /// Forget the worker, which is taken for dead. If it is a local process, kill it; it is replaced later.

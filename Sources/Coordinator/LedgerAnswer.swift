@@ -10,8 +10,8 @@ enum LedgerAnswer: Equatable, Sendable {
     case noted(StorageReading?)
     /// The run is not this coordinator's any more.
     case refused
-    /// With who asked that the run be paused; nil where nobody did.
-    case renewed(cancelAsked: Bool, pausedBy: String? = nil)
+    /// With who asked that the run be paused, and with the limits that somebody has set; nil where nobody did.
+    case renewed(cancelAsked: Bool, pausedBy: String? = nil, pace: Pace? = nil)
     case leaseRecorded(Lease, worker: WorkerID, sequence: Int64)
     case leaseRefused(ShardID, worker: WorkerID)
     case attemptRecorded(Lease, AttemptEnd, state: ShardState, failures: Int)

@@ -17,8 +17,10 @@ struct LinkEvent: Equatable {
         case leaseReleased(Lease)
         case leaseLost(Lease)
         /// The worker waits for its turn to write.
-        case turnWanted
-        case turnEnded
+        ///
+        /// - Parameter rows: the rows that the worker says it has written since it began.
+        case turnWanted(rows: Int64)
+        case turnEnded(rows: Int64)
         /// The worker said goodbye. The reason is empty if all is well.
         case left(reason: String)
         /// The worker's key, of this name, was revoked.

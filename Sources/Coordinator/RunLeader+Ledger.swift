@@ -87,8 +87,9 @@ extension RunLeader {
         switch answer {
         case .done, .refused: break
         case .noted(let reading): if let reading { take(reading) }
-        case .renewed(let cancelAsked, let pausedBy):
+        case .renewed(let cancelAsked, let pausedBy, let pace):
             guard ending == .ahead else { return }
+            obey(pace)
             if cancelAsked {
                 reports.windDownBegan(.cancelling)
                 react { $0.cancelRequested(now: $1) }

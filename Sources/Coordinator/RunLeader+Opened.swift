@@ -18,7 +18,7 @@ extension RunLeader {
             batchRows: opened.batchRows, tableOID: opened.target.oid, expectedHotShare: opened.expectedHotShare,
             hasLocalWorkers: hasLocalWorkers,
             inFlight: opened.job.inFlight.map { .fixed($0) } ?? opened.inFlight.map { .automatic(from: $0) },
-            dispatch: dispatch)
+            rowsOfBatch: opened.rowsOfBatch, pace: opened.pace, dispatch: dispatch)
         self.init(opened.ownership, configuration, seed: seed)
     }
 }

@@ -72,8 +72,8 @@ extension RunLeader {
             react { $0.attemptReported(lease, worker: worker, AttemptEnd(.released), now: $1) }
         case .leaseLost(let lease): react { $0.leaseReportedLost(lease, worker: worker, now: $1) }
         // One that has not joined, or is dismissed, has no turn.
-        case .turnWanted: if event.process != nil { turn { $0.wanted(worker, now: $1) } }
-        case .turnEnded: turn { $0.ended(worker, now: $1) }
+        case .turnWanted(let rows): if event.process != nil { turn { $0.wanted(worker, rows: rows, now: $1) } }
+        case .turnEnded(let rows): if event.process != nil { turn { $0.ended(worker, rows: rows, now: $1) } }
         case .left(let reason):
             if !reason.isEmpty {
                 noteFault(reason, of: event)
@@ -145,7 +145,7 @@ extension RunLeader {
     }
 
     mutating func forget(_ worker: WorkerID) {
-        turn { $0.ended(worker, now: $1) }
+        turn { $0.left(worker, now: $1) }
         reports.workerLeft(worker, now: now)
         // At the end one statement notes the departure of all workers.
         if ending == .ahead { request(.left(worker)) }

@@ -27,6 +27,10 @@ struct RunLeader {
         var hasLocalWorkers = false
         /// How many workers may write at the same time; nil if they ask nobody.
         var inFlight: InFlightControl.Setting?
+        /// The rows of a batch, for the first turns of a run whose pace is limited.
+        var rowsOfBatch = 1
+        /// The limits that somebody has set for the run, as they were when it was opened; nil for none.
+        var pace: Pace?
         var dispatch = DispatchStateMachine.Configuration()
         var queue = LedgerQueueStateMachine.Configuration()
     }
@@ -63,6 +67,8 @@ struct RunLeader {
     private var queue: LedgerQueueStateMachine
     private var turns: TurnTable
     private var inFlight: InFlightControl
+    /// The limits that somebody has set for the run; nil for none.
+    private(set) var pace: Pace?
     private var renewedAt = Duration.zero
     private var notedAt = Duration.zero
     var measuredAt = Duration.zero
@@ -82,14 +88,17 @@ struct RunLeader {
             rowsDone: configuration.rowsDone, startsWorkers: configuration.hasLocalWorkers, now: .zero)
         batchRows = configuration.batchRows
         inFlight = InFlightControl(configuration.inFlight ?? .fixed(1))
-        turns = TurnTable(limit: inFlight.limit)
+        turns = TurnTable(limit: inFlight.limit, batchRows: configuration.rowsOfBatch)
     }
 
     // MARK: - Events
 
     /// The coordinator can hear workers from now on.
     mutating func began(now: Duration) -> [LeaderAction] {
-        event(now) { $0.request(.dispatch(.reload)) }
+        event(now) { leader in
+            leader.obey(leader.configuration.pace)
+            leader.request(.dispatch(.reload))
+        }
     }
 
     /// The run is to be drained: workers finish their batches, then the coordinator stops. The run can be resumed.
@@ -142,6 +151,7 @@ struct RunLeader {
     var wantsWorkers: Bool {
         ending == .ahead && !machine.drainAsked && (machine.phase == .dispatching || machine.phase == .loading)
     }
+    var turnTaking: TurnTaking { pace != nil ? .forPace : configuration.inFlight != nil ? .forSpeed : .none }
     var isDispatching: Bool { machine.phase == .dispatching }
 
     /// The report of the run at `now`.
@@ -151,7 +161,7 @@ struct RunLeader {
         var reports = reports
         reports.shardsCounted(counts ?? machine.counts)
         var report = reports.report(now: now)
-        if configuration.inFlight != nil {
+        if turnTaking != .none {
             report.inFlight = InFlight(limit: turns.limit, writing: turns.inFlight, waiting: turns.waiting)
         }
         return report
@@ -230,14 +240,35 @@ struct RunLeader {
     mutating func turn(_ event: (inout TurnTable, Duration) -> [TurnTable.Grant]) {
         let grants = event(&turns, now)
         assert(turns.checkInvariants() == nil, turns.checkInvariants() ?? "")
-        for grant in grants { emit(.send(.turn(slice: grant.slice), to: grant.worker)) }
+        for grant in grants { emit(.send(.turn(slice: grant.slice, rows: grant.rows), to: grant.worker)) }
+    }
+
+    /// Follows the limits that somebody has set: faster at once, slower when each worker's batch is written.
+    mutating func obey(_ pace: Pace?) {
+        guard pace != self.pace else { return }
+        let before = turnTaking
+        self.pace = pace
+        emit(.announce(.paceChanged(pace)))
+        reports.paced(pace)
+        turn { $0.paced(pace?.rowsPerSecond, now: $1) }
+        let limit = turnLimit
+        turn { $0.limited(to: limit, now: $1) }
+        if turnTaking != before { emit(.changeTurns(turnTaking)) }
+    }
+
+    /// How many may write at a time. Where nobody has a reason to limit that, all may.
+    private var turnLimit: Int {
+        min(configuration.inFlight == nil ? .max : inFlight.limit, pace?.writers ?? .max)
     }
 
     private mutating func tick() {
         react { $0.timePassed(now: $1) }
-        inFlight.measured(
-            rows: reports.rowsDone, waiting: turns.waiting, workers: reports.workerCount, now: now)
-        let limit = inFlight.limit
+        // A limited run tells nothing of what the server could do.
+        if pace == nil {
+            inFlight.measured(
+                rows: reports.rowsDone, waiting: turns.waiting, workers: reports.workerCount, now: now)
+        }
+        let limit = turnLimit
         turn { $0.limited(to: limit, now: $1) }
         if now - renewedAt >= Self.renewInterval {
             renewedAt = now

@@ -20,9 +20,7 @@ struct RunMetrics {
         case .progressed(let report): rowsDone.record(report.rowsDone)
         case .attemptEnded: attemptsEnded.increment()
         case .listening, .workerDismissed, .workerEnded, .workerUnfit, .workerRevoked, .strangerRefused, .batchesShrunk,
-            .pauseAsked,
-            .databaseLost,
-            .databaseReadOnly:
+            .pauseAsked, .paceChanged, .databaseLost, .databaseReadOnly:
             break
         }
     }

@@ -35,8 +35,11 @@ public struct RunOpening: Sendable {
         var inFlight: Int?
 
         public var shards: Int { counts.total }
-        /// Whether workers write in turns.
-        var takesTurns: Bool { inFlight != nil }
+        /// The rows of a batch, unless its bytes end it sooner.
+        var rowsOfBatch = 1
+        /// The limits that somebody has set for the run; nil for none.
+        var pace: Pace?
+        var turnTaking: TurnTaking { pace != nil ? .forPace : inFlight != nil ? .forSpeed : .none }
     }
 
     /// What `coord plan` shows.
@@ -253,7 +256,8 @@ public struct RunOpening: Sendable {
             endKey: bound.endKey,
             searchPath: record.definition.searchPath,
             expectedHotShare: try expectedHotShare(of: before, bound, job, findings, session),
-            inFlight: try inFlight(job, comb: bound.comb, session.connection))
+            inFlight: try inFlight(job, comb: bound.comb, session.connection),
+            rowsOfBatch: record.definition.batchRows ?? bound.comb?.batchRows ?? job.batch.rows, pace: record.pace)
     }
 
     /// The number of workers that may write at the same time when a run begins: as many as the server has processors. A

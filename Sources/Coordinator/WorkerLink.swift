@@ -15,7 +15,7 @@ final class WorkerLink {
     /// Between the last word to a revoked worker and the end of its connection.
     static let mercy = Duration.seconds(1)
 
-    private let admission: Admission
+    private var admission: Admission
     /// How long a worker that asked to join may be silent before it is forgotten.
     private let patience: Duration
     private let ownsProcess: (ProcessName) -> Bool
@@ -101,14 +101,14 @@ final class WorkerLink {
                 send(.rejoin, at: sender.address)
                 return nil
             }
-            send(.alive, at: sender.address)
+            send(.alive(admission.welcome.turnTaking), at: sender.address)
             return event(of: worker, .reported(heartbeat))
         case .shardDone(let lease): return event(of: worker, .shardDone(lease))
         case .shardFailed(let failure): return event(of: worker, .shardFailed(failure))
         case .leaseReleased(let lease): return event(of: worker, .leaseReleased(lease))
         case .leaseLost(let lease): return event(of: worker, .leaseLost(lease))
-        case .turnWanted: return event(of: worker, .turnWanted)
-        case .turnEnded: return event(of: worker, .turnEnded)
+        case .turnWanted(let rows): return event(of: worker, .turnWanted(rows: rows))
+        case .turnEnded(let rows): return event(of: worker, .turnEnded(rows: rows))
         case .goodbye(let reason):
             defer { peers.left(worker) }
             return event(of: worker, .left(reason: reason))
@@ -168,6 +168,12 @@ final class WorkerLink {
         } catch {
             log.error("not sent: \(error)")
         }
+    }
+
+    /// Whether workers write in turns has changed: all are told.
+    func turnsChange(to taking: TurnTaking) {
+        admission.welcome.turnTaking = taking
+        sendToAll(.alive(taking))
     }
 
     // MARK: - Workers that are gone

@@ -67,7 +67,7 @@ extension CoordinatorLedger {
                 rows_per_second = $4::double precision, backend_pid = pg_backend_pid(), backend_start =
                     (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
             WHERE id = $1::bigint AND coordinator = $2::uuid AND term = $3::bigint AND state = 'running'
-            RETURNING desired = 'cancelled' AS cancel_asked, \(Desire.pausedBy)
+            RETURNING desired = 'cancelled' AS cancel_asked, \(Desire.pausedBy), \(PaceColumns.list)
             """
         }
 
@@ -79,7 +79,11 @@ extension CoordinatorLedger {
         func decoder(_ columns: LedgerColumns) throws -> (LedgerRow) throws -> Renewal {
             let cancelAsked: LedgerColumn<Bool> = try columns("cancel_asked")
             let pausedBy: LedgerColumn<String> = try columns("paused_by")
-            return { row in Renewal(cancelAsked: try row[cancelAsked], pausedBy: try row.optional(pausedBy)) }
+            let pace = try PaceColumns(columns)
+            return { row in
+                Renewal(
+                    cancelAsked: try row[cancelAsked], pausedBy: try row.optional(pausedBy), pace: try pace.pace(row))
+            }
         }
     }
 

@@ -77,6 +77,8 @@ package struct CoordinatorLedger: LedgerRole {
         package var cancelAsked: Bool
         /// Who asked that the run be paused; nil where nobody did.
         package var pausedBy: String?
+        /// The limits that somebody has set and that hold now; nil for none.
+        package var pace: Pace?
     }
 
     /// Renews the ownership. Nil when it is lost: `standing` gives the reason.

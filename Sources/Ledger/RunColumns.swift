@@ -8,7 +8,7 @@ struct RunColumns {
         SELECT r.id, \(DefinitionColumns.list), r.state, r.desired, r.rows_estimated, s.rows_done, r.rows_per_second,
             s.pending, s.running, s.done, s.failed, \(OwnerColumns.list),
             extract(epoch FROM r.started_at) AS started_at, extract(epoch FROM r.finished_at) AS finished_at, r.rows_above,
-            r.term, r.created_by, \(Desire.pausedBy)
+            r.term, r.created_by, \(Desire.pausedBy), \(PaceColumns.list)
         FROM \(ledger).run AS r LEFT JOIN LATERAL (
             SELECT COALESCE(sum(rows_done), 0) AS rows_done, \(ShardCountColumns.counted)
             FROM \(ledger).shard WHERE run_id = r.id) AS s ON true
@@ -30,6 +30,7 @@ struct RunColumns {
     private let term: LedgerColumn<Int64>
     private let user: LedgerColumn<String>
     private let pausedBy: LedgerColumn<String>
+    private let pace: PaceColumns
 
     init(_ columns: LedgerColumns) throws(LedgerError) {
         id = try columns("id")
@@ -47,6 +48,7 @@ struct RunColumns {
         term = try columns("term")
         user = try columns("created_by")
         pausedBy = try columns("paused_by")
+        pace = try PaceColumns(columns)
     }
 
     func record(_ row: LedgerRow) throws(LedgerError) -> RunRecord {
@@ -59,6 +61,6 @@ struct RunColumns {
             rowsDone: try row[rowsDone], rowsPerSecond: try row[rowsPerSecond], counts: try counts.counts(row),
             coordinator: try owner.owner(row), startedAt: try row.optional(startedAt),
             finishedAt: try row.optional(finishedAt), rowsAbove: try row.optional(rowsAbove), term: try row[term],
-            user: try row[user], pausedBy: try row.optional(pausedBy))
+            user: try row[user], pausedBy: try row.optional(pausedBy), pace: try pace.pace(row))
     }
 }

@@ -9,11 +9,13 @@ extension RunControl {
             var state: RunState
             var desire: Desire
             var pausedBy: String?
+            var pace: Pace?
         }
 
         static func sql(_ ledger: String) -> String {
             """
-            SELECT state, desired, \(Desire.pausedBy) FROM \(ledger).run WHERE id = $1::bigint FOR NO KEY UPDATE
+            SELECT state, desired, \(Desire.pausedBy), \(PaceColumns.list)
+            FROM \(ledger).run WHERE id = $1::bigint FOR NO KEY UPDATE
             """
         }
 
@@ -25,8 +27,11 @@ extension RunControl {
             let state: LedgerColumn<RunState> = try columns("state")
             let desire: LedgerColumn<Desire> = try columns("desired")
             let pausedBy: LedgerColumn<String> = try columns("paused_by")
+            let pace = try PaceColumns(columns)
             return { row in
-                Found(state: try row[state], desire: try row[desire], pausedBy: try row.optional(pausedBy))
+                Found(
+                    state: try row[state], desire: try row[desire], pausedBy: try row.optional(pausedBy),
+                    pace: try pace.pace(row))
             }
         }
     }
@@ -49,6 +54,42 @@ extension RunControl {
         func decoder(_ columns: LedgerColumns) throws -> (LedgerRow) throws -> String {
             let who: LedgerColumn<String> = try columns("desired_by")
             return { row in try row[who] }
+        }
+    }
+
+    /// Sets the limits of the run's pace. The time counts from now on; without one, the present end stays.
+    struct SetPace: LedgerQuery {
+        static let name = "coord_set_pace"
+
+        static func sql(_ ledger: String) -> String {
+            """
+            UPDATE \(ledger).run SET pace_writers = $2::int, pace_rows = $3::bigint,
+                pace_until = CASE
+                    WHEN $2::int IS NULL AND $3::bigint IS NULL OR $5::boolean THEN NULL
+                    WHEN $4::double precision IS NOT NULL THEN clock_timestamp() + make_interval(secs => $4::double precision)
+                    WHEN pace_until > clock_timestamp() THEN pace_until END,
+                pace_by = CASE WHEN $2::int IS NOT NULL OR $3::bigint IS NOT NULL
+                    THEN session_user || ' on ' || $6 END
+            WHERE id = $1::bigint RETURNING \(PaceColumns.list)
+            """
+        }
+
+        var run: RunID
+        var writers: String?
+        var rows: String?
+        var seconds: PaceChange.Limit?
+        var host: String
+        var subject: RunID? { run }
+
+        var parameters: PostgresParameters {
+            PostgresParameters([
+                run.description, writers, rows, seconds.after(nil), seconds == .lifted ? "t" : "f", host,
+            ])
+        }
+
+        func decoder(_ columns: LedgerColumns) throws -> (LedgerRow) throws -> Pace? {
+            let pace = try PaceColumns(columns)
+            return { row in try pace.pace(row) }
         }
     }
 

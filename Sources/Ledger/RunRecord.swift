@@ -23,4 +23,6 @@ public struct RunRecord: Sendable, Equatable {
     public var user = ""
     /// Who asked that the run be paused, until somebody resumes it by its number; nil where nobody did.
     public var pausedBy: String?
+    /// The limits that somebody has set and that hold now; nil for none.
+    public var pace: Pace?
 }

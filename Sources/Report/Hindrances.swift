@@ -27,6 +27,7 @@ struct Hindrances: Sendable {
     static let beginnerLimit = 1024
 
     var windDown: WindDown?
+    var pace: Pace?
     var away: Trouble?
     var locked: Trouble?
     var ends: Ends?

@@ -199,6 +199,15 @@ public struct ReportModel: Sendable {
         hot.measured(measure, expected: expectedHotShare, now: latest)
     }
 
+    /// Somebody has limited the run's pace, or changed or lifted the limits; nil for none.
+    public mutating func paced(_ pace: Pace?) {
+        hindrances.pace = pace.map { pace in
+            var pace = pace
+            pace.by = Self.limited(pace.by)
+            return pace
+        }
+    }
+
     // MARK: - The end
 
     /// The run is about to end, or to stop. This does not replace a wind-down of a higher rank.
@@ -260,6 +269,7 @@ public struct ReportModel: Sendable {
     private func conditions(_ present: [WorkerProgress], now: Duration) -> [RunCondition] {
         var conditions: [RunCondition] = []
         if let windDown = hindrances.windDown { conditions.append(.windingDown(windDown)) }
+        if let pace = hindrances.pace, hindrances.windDown == nil { conditions.append(.paced(pace)) }
         if let away = hindrances.away {
             let since = now - away.since
             conditions.append(
@@ -279,7 +289,10 @@ public struct ReportModel: Sendable {
         let isOver = counts.total > 0 && counts.open == 0
         // A run whose workers are about to leave does not wait for workers.
         if !startsWorkers, present.isEmpty, !isOver, hindrances.windDown == nil { conditions.append(.noWorkers) }
-        if !isOver, let stall = watch.stall(now: now, { workers[$0]?.progress.process }) {
+        // At a low pace a turn to write may take long.
+        if !isOver, let stall = watch.stall(now: now, { workers[$0]?.progress.process }),
+            hindrances.pace == nil || stall.holders.contains(where: { $0.step != "queued" })
+        {
             conditions.append(.stalled(stall))
         }
         if !isOver, let few = hot.shortfall {

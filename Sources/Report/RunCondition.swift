@@ -5,6 +5,8 @@ public import Sharding
 public enum RunCondition: Equatable, Sendable {
     /// The run is about to end, or to stop.
     case windingDown(WindDown)
+    /// Somebody has limited the run's pace.
+    case paced(Pace)
     /// The ledger cannot be reached. The coordinator tries again.
     case databaseAway(reason: String, since: Duration)
     /// The ledger's server is there, but takes no writes. The coordinator tries again. `since` counts from the first

@@ -20,6 +20,8 @@ public enum RunEvent: Equatable, Sendable {
     case strangerRefused(key: String, address: String)
     /// Somebody asked that the run be paused: its workers drain, and it is given back.
     case pauseAsked(by: String)
+    /// Somebody has limited the run's pace, or changed or lifted the limits; nil for none.
+    case paceChanged(Pace?)
     /// A timeout has made batches smaller: they have at most so many rows.
     case batchesShrunk(rows: Int)
     /// The connection to the ledger is lost.

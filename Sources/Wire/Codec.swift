@@ -3,7 +3,7 @@ internal import SwiftProtobuf
 
 /// The version of the messages and of their meaning. A worker and a coordinator of different versions do not work
 /// together: the coordinator refuses the HELLO and names both versions.
-package let protocolVersion: UInt32 = 1
+package let protocolVersion: UInt32 = 2
 
 // Conversions between the messages and protobuf's generated types. No other module sees those types.
 

@@ -14,8 +14,10 @@ extension CoordinatorMessage {
         case .revoke(let lease): frame.revoke.lease = .init(lease)
         case .drain: frame.drain = .init()
         case .rejoin: frame.rejoin = .init()
-        case .alive: frame.alive = .init()
-        case .turn(let slice): frame.turn.sliceMs = UInt32(clamping: milliseconds(slice))
+        case .alive(let taking): frame.alive.turns = .init(taking)
+        case .turn(let slice, let rows):
+            frame.turn.sliceMs = UInt32(clamping: milliseconds(slice))
+            frame.turn.rows = UInt32(clamping: rows ?? 0)
         }
         return try serialized(frame)
     }
@@ -32,8 +34,10 @@ extension CoordinatorMessage {
             return .revoke(try Lease(revoke.lease, isThere: revoke.hasLease, in: "a Revoke"))
         case .drain: return .drain
         case .rejoin: return .rejoin
-        case .alive: return .alive
-        case .turn(let turn): return .turn(slice: .milliseconds(Int64(turn.sliceMs)))
+        case .alive(let alive): return .alive(TurnTaking(alive.turns))
+        case .turn(let turn):
+            return .turn(
+                slice: .milliseconds(Int64(turn.sliceMs)), rows: turn.rows > 0 ? Int(turn.rows) : nil)
         case nil: throw WireError("a message without a known body")
         }
     }
@@ -48,7 +52,7 @@ extension Coord_Wire_V1_Welcome {
         database = welcome.database
         heartbeatMs = UInt32(clamping: milliseconds(welcome.heartbeatInterval))
         ledgerSchema = welcome.ledgerSchema
-        takesTurns = welcome.takesTurns
+        turns = .init(welcome.turnTaking)
     }
 }
 
@@ -63,7 +67,28 @@ extension Welcome {
             version: message.protocol, run: RunID(message.run), systemIdentifier: message.systemIdentifier,
             database: message.database, heartbeatInterval: .milliseconds(Int64(message.heartbeatMs)),
             ledgerSchema: message.ledgerSchema.isEmpty ? LedgerSchema.standard.name : message.ledgerSchema,
-            takesTurns: message.takesTurns)
+            turnTaking: TurnTaking(message.turns))
+    }
+}
+
+extension Coord_Wire_V1_Turns {
+    init(_ taking: TurnTaking) {
+        switch taking {
+        case .none: self = .none
+        case .forSpeed: self = .speed
+        case .forPace: self = .pace
+        }
+    }
+}
+
+extension TurnTaking {
+    /// What a newer coordinator may say limits the worker more, not less.
+    init(_ turns: Coord_Wire_V1_Turns) {
+        switch turns {
+        case .none: self = .none
+        case .speed: self = .forSpeed
+        case .pace, .UNRECOGNIZED: self = .forPace
+        }
     }
 }
 

@@ -13,8 +13,9 @@ package enum CoordinatorMessage: Equatable, Sendable {
     case drain
     /// The coordinator does not know this worker: it must say HELLO again.
     case rejoin
-    /// The answer to a heartbeat.
-    case alive
-    /// The worker's turn to write: batches that begin within this time may be written.
-    case turn(slice: Duration)
+    /// The answer to a heartbeat. It says whether workers write in turns from now on.
+    case alive(TurnTaking)
+    /// The worker's turn to write: batches that begin within this time may be written. `rows` is the number of rows after
+    /// which no further batch may begin; nil for no limit.
+    case turn(slice: Duration, rows: Int? = nil)
 }

@@ -12,13 +12,13 @@ package struct Welcome: Equatable, Sendable {
     /// The name of the ledger's schema: a worker that has another one configured stops before it reads a job there.
     package var ledgerSchema: String
     /// Whether batches are written in turns, which the coordinator grants.
-    package var takesTurns: Bool
+    package var turnTaking: TurnTaking
 
     package init(
         version: UInt32 = protocolVersion, run: RunID, systemIdentifier: String, database: String,
-        heartbeatInterval: Duration, ledgerSchema: String, takesTurns: Bool = false
+        heartbeatInterval: Duration, ledgerSchema: String, turnTaking: TurnTaking = .none
     ) {
-        self.takesTurns = takesTurns
+        self.turnTaking = turnTaking
         self.version = version
         self.run = run
         self.systemIdentifier = systemIdentifier

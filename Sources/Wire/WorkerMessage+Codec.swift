@@ -11,8 +11,8 @@ extension WorkerMessage {
         case .shardFailed(let failure): frame.shardFailed = .init(failure)
         case .leaseReleased(let lease): frame.leaseReleased.lease = .init(lease)
         case .leaseLost(let lease): frame.leaseLost.lease = .init(lease)
-        case .turnWanted: frame.turnWanted = .init()
-        case .turnEnded: frame.turnEnded = .init()
+        case .turnWanted(let rows): frame.turnWanted.rowsWritten = rows
+        case .turnEnded(let rows): frame.turnEnded.rowsWritten = rows
         case .goodbye(let reason): frame.goodbye.reason = reason
         }
         return try serialized(frame)
@@ -35,8 +35,8 @@ extension WorkerMessage {
             self = .leaseReleased(try Lease(released.lease, isThere: released.hasLease, in: "a LeaseReleased"))
         case .leaseLost(let lost):
             self = .leaseLost(try Lease(lost.lease, isThere: lost.hasLease, in: "a LeaseLost"))
-        case .turnWanted: self = .turnWanted
-        case .turnEnded: self = .turnEnded
+        case .turnWanted(let turn): self = .turnWanted(rows: max(0, turn.rowsWritten))
+        case .turnEnded(let turn): self = .turnEnded(rows: max(0, turn.rowsWritten))
         case .goodbye(let goodbye): self = .goodbye(reason: goodbye.reason)
         case nil: throw WireError("a message without a known body")
         }

@@ -12,9 +12,13 @@ package enum WorkerMessage: Equatable, Sendable {
     /// The fence refused a batch, or the lease could not be opened.
     case leaseLost(Lease)
     /// The worker waits for its turn to write; a turn that it had is over.
-    case turnWanted
+    ///
+    /// - Parameter rows: the rows that the worker has written since it began.
+    case turnWanted(rows: Int64)
     /// The worker needs no turn, or no longer.
-    case turnEnded
+    ///
+    /// - Parameter rows: the rows that the worker has written since it began.
+    case turnEnded(rows: Int64)
     /// The worker leaves; the reason is empty when all is well.
     case goodbye(reason: String)
 }

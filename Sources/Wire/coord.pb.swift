@@ -24,6 +24,49 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
+/// Whether workers write in turns that the coordinator grants.
+nonisolated enum Coord_Wire_V1_Turns: SwiftProtobuf.Enum, Swift.CaseIterable {
+  typealias RawValue = Int
+  case none // = 0
+
+  /// A matter of speed: a worker that gets no turn goes on after a while.
+  case speed // = 1
+
+  /// Somebody has limited the pace: without its turn, no worker writes.
+  case pace // = 2
+  case UNRECOGNIZED(Int)
+
+  init() {
+    self = .none
+  }
+
+  init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .none
+    case 1: self = .speed
+    case 2: self = .pace
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  var rawValue: Int {
+    switch self {
+    case .none: return 0
+    case .speed: return 1
+    case .pace: return 2
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  static let allCases: [Coord_Wire_V1_Turns] = [
+    .none,
+    .speed,
+    .pace,
+  ]
+
+}
+
 /// Every frame from a worker.
 nonisolated struct Coord_Wire_V1_FromWorker: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -266,8 +309,8 @@ nonisolated struct Coord_Wire_V1_Welcome: Sendable {
   /// Name of the ledger's schema, so that a worker that looks into another ledger stops before it reads a job there.
   var ledgerSchema: String = String()
 
-  /// Batches are written in turns.
-  var takesTurns: Bool = false
+  /// Whether batches are written in turns.
+  var turns: Coord_Wire_V1_Turns = .none
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -709,6 +752,9 @@ nonisolated struct Coord_Wire_V1_Alive: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// Whether batches are written in turns from now on.
+  var turns: Coord_Wire_V1_Turns = .none
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
@@ -720,6 +766,9 @@ nonisolated struct Coord_Wire_V1_TurnWanted: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// Rows that the worker has written since it began.
+  var rowsWritten: Int64 = 0
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
@@ -730,6 +779,9 @@ nonisolated struct Coord_Wire_V1_TurnEnded: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
+
+  /// Rows that the worker has written since it began.
+  var rowsWritten: Int64 = 0
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -744,6 +796,9 @@ nonisolated struct Coord_Wire_V1_Turn: Sendable {
 
   var sliceMs: UInt32 = 0
 
+  /// Rows after which no further batch may begin; 0 for no limit.
+  var rows: UInt32 = 0
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
@@ -752,6 +807,10 @@ nonisolated struct Coord_Wire_V1_Turn: Sendable {
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "coord.wire.v1"
+
+nonisolated extension Coord_Wire_V1_Turns: SwiftProtobuf._ProtoNameProviding {
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0TURNS_NONE\0\u{1}TURNS_SPEED\0\u{1}TURNS_PACE\0")
+}
 
 nonisolated extension Coord_Wire_V1_FromWorker: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".FromWorker"
@@ -1185,7 +1244,7 @@ nonisolated extension Coord_Wire_V1_Hello: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension Coord_Wire_V1_Welcome: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Welcome"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}protocol\0\u{1}run\0\u{3}system_identifier\0\u{1}database\0\u{3}heartbeat_ms\0\u{3}ledger_schema\0\u{3}takes_turns\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}protocol\0\u{1}run\0\u{3}system_identifier\0\u{1}database\0\u{3}heartbeat_ms\0\u{3}ledger_schema\0\u{1}turns\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1199,7 +1258,7 @@ nonisolated extension Coord_Wire_V1_Welcome: SwiftProtobuf.Message, SwiftProtobu
       case 4: try { try decoder.decodeSingularStringField(value: &self.database) }()
       case 5: try { try decoder.decodeSingularUInt32Field(value: &self.heartbeatMs) }()
       case 6: try { try decoder.decodeSingularStringField(value: &self.ledgerSchema) }()
-      case 7: try { try decoder.decodeSingularBoolField(value: &self.takesTurns) }()
+      case 7: try { try decoder.decodeSingularEnumField(value: &self.turns) }()
       default: break
       }
     }
@@ -1224,8 +1283,8 @@ nonisolated extension Coord_Wire_V1_Welcome: SwiftProtobuf.Message, SwiftProtobu
     if !self.ledgerSchema.isEmpty {
       try visitor.visitSingularStringField(value: self.ledgerSchema, fieldNumber: 6)
     }
-    if self.takesTurns != false {
-      try visitor.visitSingularBoolField(value: self.takesTurns, fieldNumber: 7)
+    if self.turns != .none {
+      try visitor.visitSingularEnumField(value: self.turns, fieldNumber: 7)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -1237,7 +1296,7 @@ nonisolated extension Coord_Wire_V1_Welcome: SwiftProtobuf.Message, SwiftProtobu
     if lhs.database != rhs.database {return false}
     if lhs.heartbeatMs != rhs.heartbeatMs {return false}
     if lhs.ledgerSchema != rhs.ledgerSchema {return false}
-    if lhs.takesTurns != rhs.takesTurns {return false}
+    if lhs.turns != rhs.turns {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1808,18 +1867,29 @@ nonisolated extension Coord_Wire_V1_Rejoin: SwiftProtobuf.Message, SwiftProtobuf
 
 nonisolated extension Coord_Wire_V1_Alive: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Alive"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}turns\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    // Load everything into unknown fields
-    while try decoder.nextFieldNumber() != nil {}
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.turns) }()
+      default: break
+      }
+    }
   }
 
   func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.turns != .none {
+      try visitor.visitSingularEnumField(value: self.turns, fieldNumber: 1)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   static func ==(lhs: Coord_Wire_V1_Alive, rhs: Coord_Wire_V1_Alive) -> Bool {
+    if lhs.turns != rhs.turns {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1827,18 +1897,29 @@ nonisolated extension Coord_Wire_V1_Alive: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension Coord_Wire_V1_TurnWanted: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".TurnWanted"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}rows_written\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    // Load everything into unknown fields
-    while try decoder.nextFieldNumber() != nil {}
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.rowsWritten) }()
+      default: break
+      }
+    }
   }
 
   func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.rowsWritten != 0 {
+      try visitor.visitSingularInt64Field(value: self.rowsWritten, fieldNumber: 1)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   static func ==(lhs: Coord_Wire_V1_TurnWanted, rhs: Coord_Wire_V1_TurnWanted) -> Bool {
+    if lhs.rowsWritten != rhs.rowsWritten {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1846,18 +1927,29 @@ nonisolated extension Coord_Wire_V1_TurnWanted: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Coord_Wire_V1_TurnEnded: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".TurnEnded"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}rows_written\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    // Load everything into unknown fields
-    while try decoder.nextFieldNumber() != nil {}
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularInt64Field(value: &self.rowsWritten) }()
+      default: break
+      }
+    }
   }
 
   func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.rowsWritten != 0 {
+      try visitor.visitSingularInt64Field(value: self.rowsWritten, fieldNumber: 1)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   static func ==(lhs: Coord_Wire_V1_TurnEnded, rhs: Coord_Wire_V1_TurnEnded) -> Bool {
+    if lhs.rowsWritten != rhs.rowsWritten {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1865,7 +1957,7 @@ nonisolated extension Coord_Wire_V1_TurnEnded: SwiftProtobuf.Message, SwiftProto
 
 nonisolated extension Coord_Wire_V1_Turn: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Turn"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}slice_ms\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}slice_ms\0\u{1}rows\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1874,6 +1966,7 @@ nonisolated extension Coord_Wire_V1_Turn: SwiftProtobuf.Message, SwiftProtobuf._
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt32Field(value: &self.sliceMs) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.rows) }()
       default: break
       }
     }
@@ -1883,11 +1976,15 @@ nonisolated extension Coord_Wire_V1_Turn: SwiftProtobuf.Message, SwiftProtobuf._
     if self.sliceMs != 0 {
       try visitor.visitSingularUInt32Field(value: self.sliceMs, fieldNumber: 1)
     }
+    if self.rows != 0 {
+      try visitor.visitSingularUInt32Field(value: self.rows, fieldNumber: 2)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   static func ==(lhs: Coord_Wire_V1_Turn, rhs: Coord_Wire_V1_Turn) -> Bool {
     if lhs.sliceMs != rhs.sliceMs {return false}
+    if lhs.rows != rhs.rows {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -211,12 +211,8 @@ public actor WorkerService: Service {
         case .revoke(let lease): react { $0.leaseRevoked(lease, now: $1) }
         case .drain: drain()
         case .rejoin: react { $0.rejoinRequested(now: $1) }
-        case .alive:
-            react {
-                $0.heard(now: $1)
-                return []
-            }
-        case .turn(let slice): react { $0.turnGranted(for: slice, now: $1) }
+        case .alive(let taking): react { $0.turnTakingTold(taking, now: $1) }
+        case .turn(let slice, let rows): react { $0.turnGranted(for: slice, rows: rows, now: $1) }
         }
     }
 
@@ -237,7 +233,7 @@ public actor WorkerService: Service {
         let run = welcome.run
         if prepared {
             guard run == self.run else { return leave("the coordinator leads run \(run) now") }
-            return react { $0.welcomed(now: $1) }
+            return react { $0.turnTakingTold(welcome.turnTaking, now: $1) + $0.welcomed(now: $1) }
         }
         guard !preparing else { return }
         // Another ledger of the database has runs of the same numbers. It is not simply taken: what a job says is carried out
@@ -282,7 +278,7 @@ public actor WorkerService: Service {
         let machine = WorkerLoopStateMachine(
             configuration: WorkerLoopStateMachine.Configuration(
                 mode: assignment.mode, retry: assignment.retry, heartbeatInterval: welcome.heartbeatInterval,
-                giveUpAfter: configuration.giveUpAfter, takesTurns: welcome.takesTurns), seed: seed)
+                giveUpAfter: configuration.giveUpAfter, turnTaking: welcome.turnTaking), seed: seed)
         shared.withLock { $0.machine = machine }
         program = assignment.program
         prepared = true
@@ -326,14 +322,16 @@ public actor WorkerService: Service {
             send(.shardFailed(ShardFailure(lease: lease, error: error.message, scope: scope, cause: error.told)))
         case .leaseReleased(let lease): send(.leaseReleased(lease))
         case .leaseLost(let lease): send(.leaseLost(lease))
-        case .turnWanted: send(.turnWanted)
-        case .turnEnded: send(.turnEnded)
+        case .turnWanted: send(.turnWanted(rows: rowsWritten))
+        case .turnEnded: send(.turnEnded(rows: rowsWritten))
         case .goodbye:
             // With the memory's peak, for the summary.
             send(.heartbeat(heartbeat(nil)))
             send(.goodbye(reason: ""))
         }
     }
+
+    private var rowsWritten: Int64 { shared.withLock { $0.machine?.rowsWritten ?? 0 } }
 
     private func heartbeat(_ held: HeldLease?) -> Heartbeat {
         var message = Heartbeat(held: held.map { [$0] } ?? [])

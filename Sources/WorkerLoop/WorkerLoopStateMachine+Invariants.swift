@@ -25,7 +25,7 @@ extension WorkerLoopStateMachine {
         case .reading, .computing, .writing:
             if configuration.mode == .setBased { return "a batch of a set job has rows" }
         case .queued(_, let summary, _):
-            if !configuration.takesTurns || turn != .asked { return "a turn is waited for that nobody has asked for" }
+            if turnTaking == .none || turn != .asked { return "a turn is waited for that nobody has asked for" }
             if (summary == nil) != (configuration.mode == .setBased) { return "a batch of the other kind waits" }
         case .opening, .applying, .waiting: break
         }

@@ -31,15 +31,15 @@ public struct WorkerLoopStateMachine: Sendable {
         public var deferralLimit: Int
         /// The longest wait for the database or for a held row. After it the attempt ends.
         public var patience: Duration
-        /// Whether batches are written in turns that the coordinator grants, so that few are in flight at a time.
-        public var takesTurns: Bool
+        /// Whether batches are written in turns that the coordinator grants, when the worker begins.
+        public var turnTaking: TurnTaking
 
         public init(
             mode: Mode, retry: RetryPolicy = RetryPolicy(), heartbeatInterval: Duration = .seconds(1),
             silentAfter: Duration = .seconds(10), giveUpAfter: Duration = .seconds(300), deferralLimit: Int = 10,
-            patience: Duration = .seconds(600), takesTurns: Bool = false
+            patience: Duration = .seconds(600), turnTaking: TurnTaking = .none
         ) {
-            self.takesTurns = takesTurns
+            self.turnTaking = turnTaking
             self.patience = patience
             self.mode = mode
             self.retry = retry
@@ -110,10 +110,12 @@ public struct WorkerLoopStateMachine: Sendable {
     enum Turn: Equatable, Sendable {
         case none
         case asked
-        case granted(until: Duration)
+        /// - Parameter rows: the number of rows written by this worker at which it ends; nil for no such end.
+        case granted(until: Duration, rows: Int64?)
     }
 
-    /// The longest wait for a turn. A turn spares the server, and nothing hangs on it: without one, the batch goes on.
+    /// The longest wait for a turn, unless somebody has limited the pace. Nothing else hangs on it: without one, the batch
+    /// goes on.
     static let turnPatience = Duration.seconds(10)
     /// The wait for a turn when the coordinator is not heard.
     static let silentTurnPatience = Duration.seconds(3)
@@ -133,7 +135,10 @@ public struct WorkerLoopStateMachine: Sendable {
     private var nextBatchRows = 0
     private var joined = false
     private(set) var draining = false
+    public private(set) var turnTaking: TurnTaking
     private(set) var turn = Turn.none
+    /// The rows that this worker has written.
+    public private(set) var rowsWritten: Int64 = 0
     private var computingSince = Duration.zero
     private var computesQuickly = false
     /// The first event that the shell must not report, in words.
@@ -147,6 +152,7 @@ public struct WorkerLoopStateMachine: Sendable {
 
     public init(configuration: Configuration, seed: UInt64) {
         self.configuration = configuration
+        turnTaking = configuration.turnTaking
         generator = SeededGenerator(seed: seed)
     }
 
@@ -168,13 +174,24 @@ public struct WorkerLoopStateMachine: Sendable {
         return [heartbeat(now: now), .tell(.turnWanted)]
     }
 
-    /// - Parameter slice: how long the turn may last. A batch that begins within it is still the turn's.
-    public mutating func turnGranted(for slice: Duration, now: Duration) -> [WorkerAction] {
+    /// - Parameters:
+    ///   - slice: how long the turn may last. A batch that begins within it is still the turn's.
+    ///   - rows: the rows after which no further batch may begin; nil for no limit.
+    public mutating func turnGranted(for slice: Duration, rows: Int? = nil, now: Duration) -> [WorkerAction] {
         heard(now: now)
         // Late: the worker has gone on without it, or has put its lease down. It has told so.
         guard turn == .asked, case .queued(let step, let summary, _) = activity else { return [] }
-        turn = .granted(until: now + slice)
+        turn = .granted(until: now + slice, rows: rows.map { rowsWritten + Int64($0) })
         return begin(step, summary)
+    }
+
+    /// The coordinator says whether workers write in turns from now on.
+    public mutating func turnTakingTold(_ taking: TurnTaking, now: Duration) -> [WorkerAction] {
+        heard(now: now)
+        guard turnTaking != taking, activity != .stopped else { return [] }
+        turnTaking = taking
+        guard taking == .none, case .queued(let step, let summary, _) = activity else { return [] }
+        return [endTurn()].compactMap { $0 } + begin(step, summary)
     }
 
     public mutating func refused(reason: String) -> [WorkerAction] {
@@ -309,6 +326,7 @@ public struct WorkerLoopStateMachine: Sendable {
         if position.sequence <= current.position.sequence {
             note(breach: "a commit takes \(current.lease) from \(current.position.sequence) to \(position.sequence)")
         }
+        rowsWritten += max(0, position.rowsDone - current.position.rowsDone)
         current.position = position
         current.failures = 0
         current.wait = nil
@@ -397,11 +415,7 @@ public struct WorkerLoopStateMachine: Sendable {
             activity = .opening
             actions.append(.step(.open(current.lease, batchRows: current.batchRows)))
         }
-        if case .queued(let step, let summary, let since) = activity,
-            now - since > Self.turnPatience || now - heardAt > Self.silentTurnPatience
-        {
-            actions += [endTurn()].compactMap { $0 } + begin(step, summary)
-        }
+        if case .queued(let step, let summary, let since) = activity { actions += waited(step, summary, since, now: now) }
         if now - heardAt > configuration.giveUpAfter, work == nil {
             activity = .stopped
             return actions + [.stop(.abandoned)]
@@ -431,7 +445,10 @@ public struct WorkerLoopStateMachine: Sendable {
     public var wait: WorkerWait? { work?.wait.map { WorkerWait(words: $0.reason, cause: $0.cause) } }
 
     /// Whether the machine knows why no batch commits, and bounds the wait by itself.
-    public var isExcused: Bool { work?.wait != nil }
+    public var isExcused: Bool {
+        if case .queued = activity, turnTaking == .forPace { return true }
+        return work?.wait != nil
+    }
 
     /// The step under way, in a word; `idle` without a lease.
     public var step: String {
@@ -504,8 +521,8 @@ public struct WorkerLoopStateMachine: Sendable {
 
     /// Begins a step that writes, or waits for the turn to do so.
     private mutating func enter(_ step: WorkerStep, _ summary: ReadSummary?, now: Duration) -> [WorkerAction] {
-        guard configuration.takesTurns, !draining else { return begin(step, summary) }
-        if case .granted(let until) = turn, now < until { return begin(step, summary) }
+        guard turnTaking != .none, !draining else { return begin(step, summary) }
+        if isTurn(now: now) { return begin(step, summary) }
         turn = .asked
         activity = .queued(step, summary, since: now)
         return [.tell(.turnWanted)]
@@ -516,9 +533,28 @@ public struct WorkerLoopStateMachine: Sendable {
         return [.step(step)]
     }
 
+    private func isTurn(now: Duration) -> Bool {
+        guard case .granted(let until, let rows) = turn else { return false }
+        return now < until && rows.map { rowsWritten < $0 } ?? true
+    }
+
+    /// A batch has waited for its turn for a while.
+    private mutating func waited(_ step: WorkerStep, _ summary: ReadSummary?, _ since: Duration, now: Duration)
+        -> [WorkerAction]
+    {
+        guard turnTaking == .forPace else {
+            guard now - since > Self.turnPatience || now - heardAt > Self.silentTurnPatience else { return [] }
+            return [endTurn()].compactMap { $0 } + begin(step, summary)
+        }
+        // At a low pace a turn may be long in coming. But a coordinator that is gone grants none.
+        guard now - heardAt > configuration.giveUpAfter, let lease = work?.lease else { return [] }
+        let discard: [WorkerAction] = configuration.mode == .rowBased ? [.step(.discard)] : []
+        return settle(discard + [.tell(.leaseReleased(lease))])
+    }
+
     /// While a program computes, nothing of this worker is in flight.
     private mutating func endTurnUnlessQuick(now: Duration) -> [WorkerAction] {
-        if case .granted(let until) = turn, now < until, computesQuickly { return [] }
+        if isTurn(now: now), computesQuickly { return [] }
         return [endTurn()].compactMap { $0 }
     }
 

@@ -70,14 +70,18 @@ import Testing
         // Before version 6 a run could not be paused by desire, and nobody noted what a worker does.
         5: [
             "ALTER TABLE coord.worker DROP COLUMN activity, DROP COLUMN joined_at",
-            "ALTER TABLE coord.run DROP COLUMN desired_by, DROP CONSTRAINT run_desired_check, "
+            "DROP TRIGGER record_pace ON coord.run", "DROP FUNCTION coord.record_pace()",
+            "ALTER TABLE coord.run DROP COLUMN desired_by, DROP CONSTRAINT run_desired_check, DROP COLUMN pace_writers, "
+                + "DROP COLUMN pace_rows, DROP COLUMN pace_until, DROP COLUMN pace_by, "
                 + "ADD CONSTRAINT run_desired_check CHECK (desired IN ('running', 'cancelled'))",
             "DELETE FROM coord.migration WHERE version > 5",
         ],
         // Before version 5 every shard went in key order.
         4: [
             "ALTER TABLE coord.worker DROP COLUMN activity, DROP COLUMN joined_at",
-            "ALTER TABLE coord.run DROP COLUMN desired_by, DROP CONSTRAINT run_desired_check, "
+            "DROP TRIGGER record_pace ON coord.run", "DROP FUNCTION coord.record_pace()",
+            "ALTER TABLE coord.run DROP COLUMN desired_by, DROP CONSTRAINT run_desired_check, DROP COLUMN pace_writers, "
+                + "DROP COLUMN pace_rows, DROP COLUMN pace_until, DROP COLUMN pace_by, "
                 + "ADD CONSTRAINT run_desired_check CHECK (desired IN ('running', 'cancelled'))",
             "ALTER TABLE coord.shard DROP COLUMN stretch_end, DROP COLUMN stripe, DROP COLUMN stripe_key",
             "ALTER TABLE coord.run DROP COLUMN storage", "DELETE FROM coord.migration WHERE version > 4",
@@ -86,7 +90,9 @@ import Testing
         // Before version 4 the ledger had no specification, and each worker resolved the job itself.
         3: [
             "ALTER TABLE coord.worker DROP COLUMN activity, DROP COLUMN joined_at",
-            "ALTER TABLE coord.run DROP COLUMN desired_by, DROP CONSTRAINT run_desired_check, "
+            "DROP TRIGGER record_pace ON coord.run", "DROP FUNCTION coord.record_pace()",
+            "ALTER TABLE coord.run DROP COLUMN desired_by, DROP CONSTRAINT run_desired_check, DROP COLUMN pace_writers, "
+                + "DROP COLUMN pace_rows, DROP COLUMN pace_until, DROP COLUMN pace_by, "
                 + "ADD CONSTRAINT run_desired_check CHECK (desired IN ('running', 'cancelled'))",
             "ALTER TABLE coord.shard DROP COLUMN stretch_end, DROP COLUMN stripe, DROP COLUMN stripe_key",
             "ALTER TABLE coord.run DROP COLUMN storage, DROP COLUMN specification",

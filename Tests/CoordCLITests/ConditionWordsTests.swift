@@ -17,6 +17,14 @@ import Testing
             "pausing, as ann; on far asked: each worker finishes its batch",
             ["kind": .string("pausing"), "asked_by": .string("ann\n on far")]
         ),
+        (
+            .paced(Pace(writers: 4, rowsPerSecond: 20_000, until: 1_800_000_000, by: "ann\n on far")),
+            "pace: at most 20,000 rows/s, 4 workers writing, until 2027-01-15T08:00:00Z, as ann; on far asked",
+            [
+                "kind": .string("paced"), "writers": .number(4), "rows_per_second": .number(20_000),
+                "until": .string("2027-01-15T08:00:00Z"), "asked_by": .string("ann\n on far"),
+            ]
+        ),
         (.windingDown(.cancelling), "cancelling: each worker finishes its batch", ["kind": .string("cancelling")]),
         (.windingDown(.cancelled), "cancelled: the workers leave", ["kind": .string("cancelled")]),
         (

@@ -26,6 +26,16 @@ import Testing
             ["asked_by": .string("ann on far")]
         ),
         (
+            .paceChanged(Pace(writers: 1, by: "ann on far")), "pace_changed", "pace: at most 1 worker writing, as ann on far asked",
+            [
+                "writers": .number(1), "rows_per_second": .null, "until": .null, "asked_by": .string("ann on far"),
+            ]
+        ),
+        (
+            .paceChanged(nil), "pace_changed", "the pace is not limited any more",
+            ["writers": .null, "rows_per_second": .null, "until": .null, "asked_by": .null]
+        ),
+        (
             .attemptEnded(ShardID(3), error: "out of range\nrow 7", cause: cause, failed: true), "attempt_ended",
             "shard 3 has failed: out of range\n    row 7",
             members.merging([

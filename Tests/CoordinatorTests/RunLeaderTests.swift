@@ -127,6 +127,26 @@ import Wire
         #expect(leader.report(now: .seconds(3)).conditions.first == .windingDown(.cancelling))
     }
 
+    @Test func paceOfTheLedgerIsToldOnceAndTurnsAreGrantedByIt() {
+        var leader = Self.leased()
+        #expect(leader.timePassed(now: .seconds(1)).deeds == [.ask(.renew)])
+        let pace = Pace(writers: 1, rowsPerSecond: 100, by: "ann on far")
+        let answered = leader.answered(.renewed(cancelAsked: false, pace: pace), now: .seconds(1))
+        #expect(answered == [.announce(.paceChanged(pace)), .changeTurns(.forPace)])
+        #expect(leader.report(now: .seconds(1)).conditions == [.paced(pace)])
+        // It begins without rows, and has some a moment later.
+        #expect(leader.heard(event(.turnWanted(rows: 0)), now: .seconds(1)) == [])
+        let granted = leader.timePassed(now: .milliseconds(1100))
+        #expect(granted.contains { if case .send(.turn, alice) = $0 { true } else { false } }, "\(granted)")
+        #expect(leader.timePassed(now: .seconds(2)).deeds.contains(.ask(.renew)))
+        #expect(leader.answered(.renewed(cancelAsked: false, pace: pace), now: .seconds(2)).filter { $0 != .ask(.note) } == [])
+        _ = leader.answered(.noted(nil), now: .seconds(2))
+        #expect(leader.timePassed(now: .seconds(3)).deeds == [.ask(.renew)])
+        let lifted = leader.answered(.renewed(cancelAsked: false), now: .seconds(3))
+        #expect(lifted == [.announce(.paceChanged(nil)), .changeTurns(.none)])
+        #expect(leader.report(now: .seconds(3)).conditions == [])
+    }
+
     @Test func runThatCannotGoOnEndsWithItsReason() {
         var leader = Self.loaded(1)
         _ = leader.heard(event(joined), now: .zero)

@@ -88,7 +88,7 @@ private final class FakeSocket: FrameSocket {
         #expect(socket.sent.last?.address == [2])
         link.send(.drain, to: alice)
         #expect(socket.sent.last?.address == [2])
-        #expect(sent == [.welcome(Self.welcome), .alive, .drain])
+        #expect(sent == [.welcome(Self.welcome), .alive(.none), .drain])
     }
 
     @Test func strangerIsAskedToIntroduceItselfAndConcernsNobody() throws {
@@ -252,7 +252,7 @@ private final class FakeSocket: FrameSocket {
         #expect(socket.sent.last?.address == [2])
         #expect(socket.sent.last?.message == .drain)
         link.close()
-        link.send(.alive, to: bob)
+        link.send(.alive(.none), to: bob)
         #expect(socket.sent.last?.message == .drain)
     }
 }

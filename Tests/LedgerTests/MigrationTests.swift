@@ -119,7 +119,7 @@ import Testing
         try store.installation.install()
         let new = try #require(try store.value(catalogue))
         for trigger in ["record_runA", "record_shardA", "record_lease_endA"] { #expect(new.contains(trigger)) }
-        #expect(new.components(separatedBy: "search_path=pg_catalog, pg_temp").count == 4)
+        #expect(new.components(separatedBy: "search_path=pg_catalog, pg_temp").count == 5)
         try store.installation.drop()
         try migrate(through: 2)
         _ = try insertOldRun("job")

@@ -131,11 +131,19 @@ struct Scenario: Sendable {
     var workerLoop: WorkerLoopStateMachine.Configuration {
         WorkerLoopStateMachine.Configuration(
             mode: mode, retry: retry, heartbeatInterval: .seconds(1), silentAfter: .seconds(4),
-            giveUpAfter: .seconds(15), deferralLimit: deferralLimit, takesTurns: takesTurns)
+            giveUpAfter: .seconds(15), deferralLimit: deferralLimit, turnTaking: takesTurns ? .forSpeed : .none)
     }
 
     /// Whether workers write in turns, two at a time: in about half of the scenarios.
     private var takesTurns: Bool { (rows + shards) % 2 == 0 }
+    /// Somebody limits the pace now and then, in half of the scenarios: the rows a second of all workers; nil for no limit.
+    func rowsPerSecond(at now: Duration) -> Int64? {
+        rows % 2 == 0 && now.components.seconds / 20 % 2 == 0 ? Self.pace : nil
+    }
+    func turnTaking(at now: Duration) -> TurnTaking {
+        rowsPerSecond(at: now) != nil ? .forPace : takesTurns ? .forSpeed : .none
+    }
+    private static let pace: Int64 = 200
 
     /// How long the run may take after the end of all faults: the time of what may still hang, expire or wait for a
     /// retry, and three times the work of a single worker.
@@ -144,6 +152,6 @@ struct Scenario: Sendable {
         let stretches = comb.map { (rows / $0.stretchRows + 2 * shards) * $0.stripes * 2 } ?? 0
         let batches = rows / batchRows + 2 * shards + 10 * hotKeys + stretches
         let latencies = takesTurns ? 8 : 4
-        return .seconds(90) + (latency * latencies + compute) * batches * 3 + ledgerLatency * shards * 8
+        return .seconds(90 + rows * 2 / Int(Self.pace)) + (latency * latencies + compute) * batches * 3 + ledgerLatency * shards * 8
     }
 }

@@ -12,6 +12,7 @@ final class SimulatedCoordinator: SimulatedProcess {
     private(set) var machine: DispatchStateMachine
     private var queue: LedgerQueueStateMachine
     private var turns = TurnTable(limit: 2)
+    private var pace: Int64?
     private(set) var outcome: DispatchOutcome?
     private var machineHasFinished = false
     private var ownership: SimulatedOwnership?
@@ -55,8 +56,9 @@ final class SimulatedCoordinator: SimulatedProcess {
             send(.welcome(Self.welcome), to: worker.id)
             perform(machine.workerJoined(worker.id, credit: hello.credit, now: now))
         case .heartbeat(let heartbeat):
-            send(.alive, to: worker.id)
-            perform(machine.workerReported(worker.id, held: heartbeat.held, now: now))
+            send(.alive(simulation.scenario.turnTaking(at: simulation.now)), to: worker.id)
+            perform(
+                machine.workerReported(worker.id, held: heartbeat.held, excused: heartbeat.isExcused, now: now))
         case .shardDone(let lease):
             believedDone[lease.shard] = lease
             perform(machine.shardReportedDone(lease, worker: worker.id, now: now))
@@ -67,12 +69,12 @@ final class SimulatedCoordinator: SimulatedProcess {
         case .leaseReleased(let lease):
             perform(machine.attemptReported(lease, worker: worker.id, AttemptEnd(.released), now: now))
         case .leaseLost(let lease): perform(machine.leaseReportedLost(lease, worker: worker.id, now: now))
-        case .turnWanted:
+        case .turnWanted(let rows):
             simulation.audit.count(.turnTaken)
-            grant(turns.wanted(worker.id, now: now))
-        case .turnEnded: grant(turns.ended(worker.id, now: now))
+            grant(turns.wanted(worker.id, rows: rows, now: now))
+        case .turnEnded(let rows): grant(turns.ended(worker.id, rows: rows, now: now))
         case .goodbye:
-            grant(turns.ended(worker.id, now: now))
+            grant(turns.left(worker.id, now: now))
             enqueue(.left(worker.id))
             perform(machine.workerLeft(worker.id, now: now))
         }
@@ -90,7 +92,7 @@ final class SimulatedCoordinator: SimulatedProcess {
 
     private func grant(_ grants: [TurnTable.Grant]) {
         if let breach = turns.checkInvariants() { simulation.audit.report(.contract, "\(name): \(breach)") }
-        for grant in grants { send(.turn(slice: grant.slice), to: grant.worker) }
+        for grant in grants { send(.turn(slice: grant.slice, rows: grant.rows), to: grant.worker) }
     }
 
     private func perform(_ actions: [DispatchAction]) {
@@ -107,7 +109,7 @@ final class SimulatedCoordinator: SimulatedProcess {
             simulation.audit.count(.workerDismissed)
             if simulation.scenario.killsDismissed { addresses[worker]?.kill() }
             addresses[worker] = nil
-            grant(turns.ended(worker, now: simulation.now))
+            grant(turns.left(worker, now: simulation.now))
             enqueue(.left(worker))
         case .finish(let outcome):
             if machineHasFinished { simulation.audit.report(.contract, "\(name) finishes twice") }
@@ -261,6 +263,14 @@ extension SimulatedCoordinator {
         }
     }
 
+    private func followPace() {
+        let pace = simulation.scenario.rowsPerSecond(at: simulation.now)
+        guard pace != self.pace else { return }
+        self.pace = pace
+        simulation.audit.count(.paceChanged)
+        grant(turns.paced(pace, now: simulation.now))
+    }
+
     private func takeOver() {
         send { [self] in
             let taken = simulation.database.takeOver(id, now: simulation.now)
@@ -278,6 +288,7 @@ extension SimulatedCoordinator {
                 enqueue(.dispatch(.reload))
                 tick(every: .milliseconds(500)) { [self] in
                     perform(machine.timePassed(now: simulation.now))
+                    followPace()
                     grant(turns.timePassed(now: simulation.now))
                 }
                 tick(every: Scenario.renewal) { [self] in enqueue(.renew) }

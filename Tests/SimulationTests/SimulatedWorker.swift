@@ -43,8 +43,8 @@ final class SimulatedWorker: SimulatedProcess {
         let now = simulation.now
         switch message {
         case .welcome: perform(machine.welcomed(now: now))
-        case .alive: machine.heard(now: now)
-        case .turn(let slice): perform(machine.turnGranted(for: slice, now: now))
+        case .alive(let taking): perform(machine.turnTakingTold(taking, now: now))
+        case .turn(let slice, let rows): perform(machine.turnGranted(for: slice, rows: rows, now: now))
         case .refused(let refusal): perform(machine.refused(reason: refusal.reason))
         case .assign(let lease, let batchRows):
             perform(machine.leaseAssigned(lease, batchRows: batchRows, now: now))
@@ -97,14 +97,14 @@ final class SimulatedWorker: SimulatedProcess {
     private func tell(_ report: WorkerReport) {
         switch report {
         case .hello: send(.hello(Hello(host: name, pid: Int32(slot), isReady: true)))
-        case .heartbeat(let held): send(.heartbeat(Heartbeat(held: held.map { [$0] } ?? [])))
+        case .heartbeat(let held): send(.heartbeat(Heartbeat(held: held.map { [$0] } ?? [], isExcused: machine.isExcused)))
         case .shardDone(let lease): send(.shardDone(lease))
         case .shardFailed(let lease, let error):
             send(.shardFailed(ShardFailure(lease: lease, error: error.message, scope: error.kind.scope)))
         case .leaseReleased(let lease): send(.leaseReleased(lease))
         case .leaseLost(let lease): send(.leaseLost(lease))
-        case .turnWanted: send(.turnWanted)
-        case .turnEnded: send(.turnEnded)
+        case .turnWanted: send(.turnWanted(rows: machine.rowsWritten))
+        case .turnEnded: send(.turnEnded(rows: machine.rowsWritten))
         case .goodbye: send(.goodbye(reason: ""))
         }
     }

@@ -44,7 +44,7 @@ import Wire
             "1a110a0f0a02100110ffffffffffffffffff01",
             "a Heartbeat with -1 batches and 0 rows of shard 0 epoch 1"
         ),
-        ("120408013801", "a Hello that is ready for no run"),
+        ("120408023801", "a Hello that is ready for no run"),
     ]
 
     @Test(arguments: malformed) func aWorkersMessageThatMakesNoSenseIsRefusedWithTheReason(hex: String, reason: String)
@@ -68,12 +68,12 @@ import Wire
 
     /// Such a hello must be answered, so that both sides can say why they do not work together.
     @Test func aHelloOfAnotherVersionIsReadWhateverElseItSays() throws {
-        let (_, message) = try WorkerMessage.decode(fromWorker("120408023801"))
+        let (_, message) = try WorkerMessage.decode(fromWorker("120408033801"))
         guard case .hello(let hello) = message else {
             Issue.record("\(message)")
             return
         }
-        #expect(hello.version == 2)
+        #expect(hello.version == 3)
         #expect(hello.run == nil)
     }
 

@@ -25,12 +25,12 @@ import Wire
     static let workerFrames = [
         WorkerFrame(
             name: "a HELLO that asks for the run",
-            hex: "122608011203302e311a0364623220e724280132057570706572320367656f4a076e6f20726f6f6d",
+            hex: "122608021203302e311a0364623220e724280132057570706572320367656f4a076e6f20726f6f6d",
             message: .hello(
                 Hello(
                     build: "0.1", host: "db2", pid: 4711, transforms: ["upper", "geo"], problem: "no room"))),
         WorkerFrame(
-            name: "a HELLO that is ready", hex: "121508011203302e311a0364623220e724280138014007",
+            name: "a HELLO that is ready", hex: "121508021203302e311a0364623220e724280138014007",
             message: .hello(Hello(build: "0.1", host: "db2", pid: 4711, isReady: true, run: RunID(7)))),
         WorkerFrame(
             name: "a heartbeat without a lease", hex: "1a14100118808080102080808020420469646c654804",
@@ -92,13 +92,13 @@ import Wire
         WorkerFrame(
             name: "a goodbye with a reason", hex: "42120a10616e6f74686572206461746162617365",
             message: .goodbye(reason: "another database")),
-        WorkerFrame(name: "a wish for a turn", hex: "4a00", message: .turnWanted),
-        WorkerFrame(name: "the end of a turn", hex: "5200", message: .turnEnded),
+        WorkerFrame(name: "a wish for a turn", hex: "4a020807", message: .turnWanted(rows: 7)),
+        WorkerFrame(name: "the end of a turn", hex: "5200", message: .turnEnded(rows: 0)),
     ]
 
     static let coordinatorFrames = [
         CoordinatorFrame(
-            name: "a welcome", hex: "0a1a080110071a0437343231220473686f7028e8073205636f6f7264",
+            name: "a welcome", hex: "0a1a080210071a0437343231220473686f7028e8073205636f6f7264",
             message: .welcome(
                 Welcome(
                     run: RunID(7), systemIdentifier: "7421", database: "shop", heartbeatInterval: .seconds(1),
@@ -114,14 +114,18 @@ import Wire
         CoordinatorFrame(name: "a revocation", hex: "22040a021005", message: .revoke(lease(0, 5))),
         CoordinatorFrame(name: "a drain", hex: "2a00", message: .drain),
         CoordinatorFrame(name: "a rejoin", hex: "3200", message: .rejoin),
-        CoordinatorFrame(name: "an alive", hex: "3a00", message: .alive),
+        CoordinatorFrame(name: "an alive", hex: "3a00", message: .alive(.none)),
+        CoordinatorFrame(name: "an alive of a limited run", hex: "3a020802", message: .alive(.forPace)),
         CoordinatorFrame(name: "a turn", hex: "42020814", message: .turn(slice: .milliseconds(20))),
         CoordinatorFrame(
-            name: "a welcome to a run with turns", hex: "0a1c080110071a0437343231220473686f7028e8073205636f6f72643801",
+            name: "a turn for some rows", hex: "42050814108502",
+            message: .turn(slice: .milliseconds(20), rows: 261)),
+        CoordinatorFrame(
+            name: "a welcome to a run with turns", hex: "0a1c080210071a0437343231220473686f7028e8073205636f6f72643801",
             message: .welcome(
                 Welcome(
                     run: RunID(7), systemIdentifier: "7421", database: "shop", heartbeatInterval: .seconds(1),
-                    ledgerSchema: "coord", takesTurns: true))),
+                    ledgerSchema: "coord", turnTaking: .forSpeed))),
     ]
 
     @Test(arguments: workerFrames) func aWorkersMessageIsTheseBytes(frame: WorkerFrame) throws {

@@ -10,7 +10,7 @@ import Testing
 
     private static func machine(_ mode: WorkerLoopStateMachine.Mode) -> WorkerLoopStateMachine {
         var limits = WorkerLoopStateMachine.limits(mode)
-        limits.takesTurns = true
+        limits.turnTaking = .forSpeed
         var machine = WorkerLoopStateMachine(configuration: limits, seed: 1)
         _ = machine.started(now: .zero)
         _ = machine.welcomed(now: .zero)
@@ -140,5 +140,49 @@ import Testing
         var machine = WorkerLoopStateMachine.amid(.applying)
         machine.activity = .queued(.apply(lease(3), position(nil)), nil, since: .zero)
         #expect(machine.checkInvariants()?.contains("a turn is waited for") == true)
+    }
+
+    // MARK: - A limited pace
+
+    @Test func turnEndsAfterItsRows() {
+        var machine = Self.queued(.setBased)
+        #expect(machine.turnGranted(for: .seconds(1), rows: 6, now: .zero) == [Self.first(.setBased)])
+        let one = position(5, sequence: 1, rows: 5)
+        #expect(machine.batchCommitted(one, done: false, read: nil, now: .zero) == [.step(.apply(lease(3), one))])
+        #expect(machine.rowsWritten == 5)
+        let two = position(9, sequence: 2, rows: 9)
+        #expect(machine.batchCommitted(two, done: false, read: nil, now: .zero) == [Self.wanted])
+        #expect(machine.rowsWritten == 9 && machine.checkInvariants() == nil)
+    }
+
+    @Test(arguments: modes) func withALimitedPaceABatchWaitsForItsTurnAndIsExcused(mode: WorkerLoopStateMachine.Mode) {
+        var machine = Self.queued(mode)
+        #expect(machine.turnTakingTold(.forPace, now: .zero) == [])
+        #expect(machine.isExcused)
+        machine.heard(now: .seconds(200))
+        #expect(!machine.timePassed(now: .seconds(200)).contains(Self.first(mode)))
+        // A coordinator that is silent for long grants no turn: the lease is put down, and the worker leaves.
+        let actions = machine.timePassed(now: .seconds(501))
+        #expect(actions.contains(.tell(.leaseReleased(lease(3)))) && !actions.contains(Self.first(mode)))
+        #expect(machine.checkInvariants() == nil)
+        #expect(machine.timePassed(now: .seconds(502)).contains(.stop(.abandoned)) || machine.activity == .stopped)
+    }
+
+    @Test(arguments: modes) func liftedLimitLetsTheBatchGoOn(mode: WorkerLoopStateMachine.Mode) {
+        var machine = Self.queued(mode)
+        _ = machine.turnTakingTold(.forPace, now: .zero)
+        #expect(machine.turnTakingTold(.none, now: .seconds(1)) == [Self.ended, Self.first(mode)])
+        #expect(!machine.isExcused && machine.checkInvariants() == nil)
+        // From the next batch on it asks again, when it is told so.
+        #expect(machine.turnTakingTold(.forPace, now: .seconds(1)) == [])
+        let one = position(5, sequence: 1, rows: 3)
+        let next = machine.batchCommitted(
+            one, done: false, read: mode == .rowBased ? summary(2) : nil, now: .seconds(1))
+        if mode == .rowBased {
+            #expect(next == [.step(.compute)])
+            #expect(machine.batchComputed(now: .seconds(1)) == [Self.wanted])
+        } else {
+            #expect(next == [Self.wanted])
+        }
     }
 }
