@@ -152,6 +152,7 @@ struct Scenario: Sendable {
         let stretches = comb.map { (rows / $0.stretchRows + 2 * shards) * $0.stripes * 2 } ?? 0
         let batches = rows / batchRows + 2 * shards + 10 * hotKeys + stretches
         let latencies = takesTurns ? 8 : 4
-        return .seconds(90 + rows * 2 / Int(Self.pace)) + (latency * latencies + compute) * batches * 3 + ledgerLatency * shards * 8
+        return .seconds(90 + rows * 2 / Int(Self.pace)) + (latency * latencies + compute) * batches * 3 + ledgerLatency
+            * shards * 8
     }
 }

@@ -97,7 +97,8 @@ final class SimulatedWorker: SimulatedProcess {
     private func tell(_ report: WorkerReport) {
         switch report {
         case .hello: send(.hello(Hello(host: name, pid: Int32(slot), isReady: true)))
-        case .heartbeat(let held): send(.heartbeat(Heartbeat(held: held.map { [$0] } ?? [], isExcused: machine.isExcused)))
+        case .heartbeat(let held):
+            send(.heartbeat(Heartbeat(held: held.map { [$0] } ?? [], isExcused: machine.isExcused)))
         case .shardDone(let lease): send(.shardDone(lease))
         case .shardFailed(let lease, let error):
             send(.shardFailed(ShardFailure(lease: lease, error: error.message, scope: error.kind.scope)))
