@@ -36,7 +36,8 @@ enum Happening: String, Sendable, CaseIterable {
     case leaseExpired, leaseStalled, leaseReleased, attemptFailed, fenceRefused, openRefused, leaseRefused
     case staleTermRefused, commitAnswerRecovered, rowsDeferred, lockingRead, pipelinedRead, stretchTakenUp, tookOver,
         resumed
-    case ledgerReloaded, ledgerBusy, holderEnded, ousted, ledgerGivenUp, rejoined, turnTaken, paceChanged, workerDismissed,
+    case ledgerReloaded, ledgerBusy, holderEnded, ousted, ledgerGivenUp, rejoined, turnTaken, paceChanged,
+        workerDismissed,
         workerAbandoned,
         workerDrained, shardFailed, revoked, assignedAgain
     case misfitsMended
