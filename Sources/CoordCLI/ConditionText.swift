@@ -14,7 +14,8 @@ enum ConditionText {
         report.conditions.filter { condition in
             switch condition {
             case .workerSilent, .workerWaits: false
-            case .windingDown, .paced, .databaseAway, .databaseReadOnly, .ledgerLocked, .workersEnd, .cannotSpawn, .noWorkers,
+            case .windingDown, .paced, .databaseAway, .databaseReadOnly, .ledgerLocked, .workersEnd, .cannotSpawn,
+                .noWorkers,
                 .stalled, .fewHotUpdates, .cannotBegin:
                 true
             }

@@ -22,7 +22,8 @@ struct CoordCommand: AsyncParsableCommand {
             """,
         version: Build.description,
         subcommands: [
-            Plan.self, Start.self, WorkerCommand.self, Status.self, PaceCommand.self, Pause.self, Resume.self, Cancel.self, Shards.self,
+            Plan.self, Start.self, WorkerCommand.self, Status.self, PaceCommand.self, Pause.self, Resume.self,
+            Cancel.self, Shards.self,
             Workers.self, LedgerCommand.self, KeysCommand.self, BatchStatement.self,
         ])
 

@@ -42,7 +42,9 @@ struct EventText: Equatable {
             EventText(
                 "pausing", "pausing, as \(who) asked: each worker finishes its batch", ["asked_by": .string(who)])
         case .paceChanged(let pace):
-            EventText("pace_changed", pace.map { PaceText.of($0) } ?? "the pace is not limited any more", PaceText.members(pace))
+            EventText(
+                "pace_changed", pace.map { PaceText.of($0) } ?? "the pace is not limited any more",
+                PaceText.members(pace))
         case .batchesShrunk(let rows):
             EventText(
                 "batches_shrunk",

@@ -12,7 +12,8 @@ extension LedgerService {
         case .dispatch(let request): return try perform(request, ownership)
         case .renew:
             let renewal = try with { try $0.renew(ownership, rowsPerSecond: figures.rowsPerSecond) }
-            return renewal.map { .renewed(cancelAsked: $0.cancelAsked, pausedBy: $0.pausedBy, pace: $0.pace) } ?? .refused
+            return renewal.map { .renewed(cancelAsked: $0.cancelAsked, pausedBy: $0.pausedBy, pace: $0.pace) }
+                ?? .refused
         case .note:
             try with { try $0.note(figures.workers, of: ownership.run) }
             return .noted(

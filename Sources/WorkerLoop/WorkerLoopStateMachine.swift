@@ -415,7 +415,9 @@ public struct WorkerLoopStateMachine: Sendable {
             activity = .opening
             actions.append(.step(.open(current.lease, batchRows: current.batchRows)))
         }
-        if case .queued(let step, let summary, let since) = activity { actions += waited(step, summary, since, now: now) }
+        if case .queued(let step, let summary, let since) = activity {
+            actions += waited(step, summary, since, now: now)
+        }
         if now - heardAt > configuration.giveUpAfter, work == nil {
             activity = .stopped
             return actions + [.stop(.abandoned)]

@@ -57,7 +57,9 @@ import Testing
             let second = try scenario.coord("resume", "\(run)", "--workers", "2")
             try await eventually("it is at work") { try await scenario.state(of: run) == "running" }
             let before = try await scenario.rowsDone(run)
-            try await eventually("rows are done again", within: .seconds(30)) { try await scenario.rowsDone(run) > before }
+            try await eventually("rows are done again", within: .seconds(30)) {
+                try await scenario.rowsDone(run) > before
+            }
             let limited = try await rate(scenario, run, over: 4)
             #expect((20...160).contains(limited), "\(limited) rows/s")
             let shown = try await scenario.run("pace", "\(run)")

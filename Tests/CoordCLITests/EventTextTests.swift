@@ -26,7 +26,8 @@ import Testing
             ["asked_by": .string("ann on far")]
         ),
         (
-            .paceChanged(Pace(writers: 1, by: "ann on far")), "pace_changed", "pace: at most 1 worker writing, as ann on far asked",
+            .paceChanged(Pace(writers: 1, by: "ann on far")), "pace_changed",
+            "pace: at most 1 worker writing, as ann on far asked",
             [
                 "writers": .number(1), "rows_per_second": .null, "until": .null, "asked_by": .string("ann on far"),
             ]

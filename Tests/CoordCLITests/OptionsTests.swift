@@ -19,9 +19,10 @@ import Testing
         #expect(try CommonOptions.parse(["--ledger-schema", "\"My \"\"Ledger\""]).schema().name == "My \"Ledger")
     }
 
-    @Test(arguments: [
-        ("90", 90), ("30s", 30), ("15m", 900), ("1h", 3600), ("2d", 172_800), ("366d", 31_622_400), ("off", nil),
-    ] as [(String, Int64?)])
+    @Test(
+        arguments: [
+            ("90", 90), ("30s", 30), ("15m", 900), ("1h", 3600), ("2d", 172_800), ("366d", 31_622_400), ("off", nil),
+        ] as [(String, Int64?)])
     func aTimeHasAUnitOrIsInSeconds(text: String, seconds: Int64?) throws {
         #expect(try #require(PaceTime(argument: text)).seconds == seconds)
     }
@@ -32,8 +33,12 @@ import Testing
     @Test func aLimitOfThePaceIsANumberFromOneOrOff() throws {
         #expect(PaceLimit(argument: "20,000")?.limit == .most(20_000))
         #expect(PaceLimit(argument: "off")?.limit == .lifted)
-        for text in ["", "0", "-4", "none", "1.5", "1000000000001"] { #expect(PaceLimit(argument: text) == nil, "\(text)") }
-        for wrong in [["7", "--off", "--rows", "5"], ["7", "--workers", "100001"], ["--rows", "5"], ["7", "--for", "1w"]] {
+        for text in ["", "0", "-4", "none", "1.5", "1000000000001"] {
+            #expect(PaceLimit(argument: text) == nil, "\(text)")
+        }
+        for wrong in [
+            ["7", "--off", "--rows", "5"], ["7", "--workers", "100001"], ["--rows", "5"], ["7", "--for", "1w"],
+        ] {
             #expect(throws: (any Error).self, "\(wrong)") { try PaceCommand.parse(wrong) }
         }
     }

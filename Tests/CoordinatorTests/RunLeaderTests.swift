@@ -139,7 +139,9 @@ import Wire
         let granted = leader.timePassed(now: .milliseconds(1100))
         #expect(granted.contains { if case .send(.turn, alice) = $0 { true } else { false } }, "\(granted)")
         #expect(leader.timePassed(now: .seconds(2)).deeds.contains(.ask(.renew)))
-        #expect(leader.answered(.renewed(cancelAsked: false, pace: pace), now: .seconds(2)).filter { $0 != .ask(.note) } == [])
+        #expect(
+            leader.answered(.renewed(cancelAsked: false, pace: pace), now: .seconds(2)).filter { $0 != .ask(.note) }
+                == [])
         _ = leader.answered(.noted(nil), now: .seconds(2))
         #expect(leader.timePassed(now: .seconds(3)).deeds == [.ask(.renew)])
         let lifted = leader.answered(.renewed(cancelAsked: false), now: .seconds(3))
