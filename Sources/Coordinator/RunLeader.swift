@@ -249,7 +249,7 @@ struct RunLeader {
         let before = turnTaking
         self.pace = pace
         emit(.announce(.paceChanged(pace)))
-        reports.paced(pace)
+        reports.paced(pace, now: now)
         turn { $0.paced(pace?.rowsPerSecond, now: $1) }
         let limit = turnLimit
         turn { $0.limited(to: limit, now: $1) }

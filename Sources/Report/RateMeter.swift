@@ -18,6 +18,9 @@ struct RateMeter: Sendable {
 
     init(start: Duration) { self.start = start }
 
+    /// Forgets what was before: it says nothing of what follows.
+    mutating func restarted(now: Duration) { self = RateMeter(start: now) }
+
     mutating func recorded(_ count: Int64, now: Duration) {
         // A `now` before the newest bucket counts into that bucket: the caller's clock may repeat itself.
         let bucket = max(newest, Int64(seconds(at: now) * Double(Self.bucketsPerSecond)))

@@ -199,8 +199,11 @@ public struct ReportModel: Sendable {
         hot.measured(measure, expected: expectedHotShare, now: latest)
     }
 
-    /// Somebody has limited the run's pace, or changed or lifted the limits; nil for none.
-    public mutating func paced(_ pace: Pace?) {
+    /// Somebody has limited the run's pace, or changed or lifted the limits; nil for none. Rates count anew.
+    public mutating func paced(_ pace: Pace?, now: Duration) {
+        advance(to: now)
+        meter.restarted(now: latest)
+        for worker in workers.keys { workers[worker]?.meter.restarted(now: latest) }
         hindrances.pace = pace.map { pace in
             var pace = pace
             pace.by = Self.limited(pace.by)

@@ -91,6 +91,17 @@ private func held(_ shard: ShardID, _ rows: Int64) -> HeldLease {
         #expect(model.worker(b)?.record.rowsDone == 40)
     }
 
+    /// What was done before says nothing of the pace that holds now.
+    @Test func rateCountsAnewWhenThePaceChanges() {
+        var model = model()
+        model.reported(a, first, 900, at: 5)
+        model.paced(Pace(rowsPerSecond: 10), now: .seconds(105))
+        model.reported(a, first, 920, at: 7)
+        #expect(model.report(at: 7).rowsPerSecond == 10)
+        #expect(model.report(at: 7).workers.map(\.record.rowsPerSecond).max() == 10)
+        #expect(model.report(at: 7).rowsDone == 920)
+    }
+
     @Test func absurdClaimsNeverTrap() {
         var model = model(estimated: .max, done: .max)
         for shard in 0..<5000 { model.reported(a, ShardID(Int32(shard)), .max, at: Double(shard) / 1000) }
