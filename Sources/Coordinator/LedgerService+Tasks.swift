@@ -55,6 +55,7 @@ extension LedgerService {
         switch try with({ try $0.standing(ownership) }) {
         case .owned: .owned
         case .cancelled: .cancelled
+        case .paused(let who): .paused(by: who)
         case .ended(let counts): .ended(done: counts.done, failed: counts.failed)
         case .taken: .taken
         }

@@ -75,6 +75,7 @@ extension RunLeader {
         case .announceLoss(let failure): announceLoss(failure)
         case .noteAway(let failure): noteAway(failure)
         case .obeyCancel: obeyCancel()
+        case .obeyPause(let who): obeyPauseThatIsDone(who)
         case .conclude(let done, let failed): conclude(.concluded(done: done, failed: failed))
         case .giveUp(.release, let failure): emit(.log(.error, "the run's state could not be written: \(failure)"))
         case .giveUp(let task, let failure): emit(.log(.info, "left undone at the end: \(task): \(failure)"))
@@ -149,6 +150,14 @@ extension RunLeader {
         reports.windDownBegan(.pausing(by: who))
         emit(.announce(.pauseAsked(by: who)))
         react { $0.drainRequested(now: $1) }
+    }
+
+    /// The run was paused while the ledger was away, and its leases were taken back. The fence refuses the batches that workers
+    /// still have in hand.
+    private mutating func obeyPauseThatIsDone(_ who: String) {
+        written = .paused
+        obeyPause(who)
+        conclude(.drained)
     }
 
     /// The run was cancelled, and its leases were taken back. The fence refuses the batches that workers still have in

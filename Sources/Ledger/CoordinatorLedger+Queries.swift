@@ -95,11 +95,12 @@ extension CoordinatorLedger {
             var term: Int64
             var coordinator: WorkerID?
             var counts: ShardCounts
+            var pausedBy: String?
         }
 
         static func sql(_ ledger: String) -> String {
             """
-            SELECT r.state, r.term, r.coordinator, s.pending, s.running, s.done, s.failed
+            SELECT r.state, r.term, r.coordinator, s.pending, s.running, s.done, s.failed, \(Desire.pausedBy)
             FROM \(ledger).run AS r CROSS JOIN LATERAL (
                 SELECT \(ShardCountColumns.counted) FROM \(ledger).shard WHERE run_id = r.id) AS s
             WHERE r.id = $1::bigint
@@ -115,10 +116,11 @@ extension CoordinatorLedger {
             let term: LedgerColumn<Int64> = try columns("term")
             let coordinator: LedgerColumn<WorkerID> = try columns("coordinator")
             let counts = try ShardCountColumns(columns)
+            let pausedBy: LedgerColumn<String> = try columns("paused_by")
             return { row in
                 Found(
                     state: try row[state], term: try row[term], coordinator: try row.optional(coordinator),
-                    counts: try counts.counts(row))
+                    counts: try counts.counts(row), pausedBy: try row.optional(pausedBy))
             }
         }
     }

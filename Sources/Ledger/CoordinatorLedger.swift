@@ -93,6 +93,8 @@ package struct CoordinatorLedger: LedgerRole {
         /// The run still is this coordinator's.
         case owned
         case cancelled
+        /// Somebody paused the run while this coordinator's session was lost. Its leases were taken back.
+        case paused(by: String)
         /// The run has ended with these shards, possibly by this coordinator's own commit whose answer was lost.
         case ended(ShardCounts)
         /// Another coordinator has, or had, taken the run over.
@@ -110,6 +112,7 @@ package struct CoordinatorLedger: LedgerRole {
             throw LedgerError.gone(ownership.run)
         }
         if found.state == .cancelled { return .cancelled }
+        if found.state == .paused, let who = found.pausedBy { return .paused(by: who) }
         if found.term != ownership.term { return .taken }
         let counts = found.counts
         switch (found.coordinator, found.state) {

@@ -21,6 +21,8 @@ package enum LedgerQueueAction: Equatable, Sendable {
     case noteAway(LedgerFailure?)
     /// The run was cancelled and its leases were taken back: end, and answer with `runEnded`.
     case obeyCancel
+    /// The run was paused by this person, and its leases were taken back: end, and answer with `runEnded`.
+    case obeyPause(by: String)
     /// The run is over by this coordinator's own commit, whose answer was lost: end, and answer with `runEnded`.
     case conclude(done: Int, failed: Int)
     /// A task at the run's end failed and is left undone.

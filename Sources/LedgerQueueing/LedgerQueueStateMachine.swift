@@ -159,7 +159,8 @@ package struct LedgerQueueStateMachine: Sendable {
             phase = .idle
             let back: [LedgerQueueAction] = outage == nil ? [] : [.noteAway(nil)]
             switch standing {
-            case .owned where isOver, .cancelled where isOver, .ended where isOver: return back + next()
+            case .owned where isOver, .cancelled where isOver, .ended where isOver, .paused where isOver:
+                return back + next()
             case .owned:
                 // Somebody changed the run's row and changed it back: a reload repeats whatever was refused. Requests
                 // from before the reload are void, as after a lost connection.
@@ -169,6 +170,9 @@ package struct LedgerQueueStateMachine: Sendable {
             case .cancelled:
                 phase = .ending
                 return back + [.obeyCancel]
+            case .paused(let who):
+                phase = .ending
+                return back + [.obeyPause(by: who)]
             case .ended(let done, let failed):
                 phase = .ending
                 return back + [.conclude(done: done, failed: failed)]

@@ -187,6 +187,18 @@ import Wire
         #expect(leader.written == .cancelled)
     }
 
+    /// Somebody paused it while this coordinator's session was lost.
+    @Test func pausedRunIsLeftThoughBatchesAreUnderWay() {
+        var leader = Self.leased()
+        _ = leader.timePassed(now: .seconds(1))
+        _ = leader.answered(.refused, now: .seconds(1))
+        let deeds = leader.standingRead(.paused(by: "ann on far"), now: .seconds(1)).deeds
+        #expect(deeds == [.send(.drain, to: alice), .dismissAll, .ask(.release(cancelled: false))])
+        #expect(leader.report(now: .seconds(1)).conditions == [.windingDown(.pausing(by: "ann on far"))])
+        #expect(leader.answered(.refused, now: .seconds(1)).filter { if case .end = $0 { true } else { false } } == [])
+        #expect(leader.written == .paused)
+    }
+
     @Test func endThatTheServiceHasDecidedIsNotRepeated() {
         var leader = Self.leased()
         leader.serviceEnded()

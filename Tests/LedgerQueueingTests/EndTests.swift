@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test func inquiryThatIsUnderWayDoesNotHoldUpTheRelease() {
-        for standing in [LedgerStanding.owned, .cancelled, .ended(done: 1, failed: 0)] {
+        for standing in [LedgerStanding.owned, .cancelled, .paused(by: "ann"), .ended(done: 1, failed: 0)] {
             var queue = LedgerQueueStateMachine.asking(.renew)
             _ = queue.refused()
             #expect(queue.runEnded(.drained) == [])

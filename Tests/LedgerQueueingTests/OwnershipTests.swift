@@ -54,6 +54,15 @@ import Testing
         #expect(queue.answered() == [.leave, .ask(.left(alice))])
     }
 
+    @Test func pauseThatWasMadeWhileTheLedgerWasAwayIsObeyed() {
+        var queue = LedgerQueueStateMachine.lost(confirm(0))
+        _ = queue.refused()
+        #expect(queue.standingRead(.paused(by: "ann on far")) == [.noteAway(nil), .obeyPause(by: "ann on far")])
+        // The run is paused in the ledger already, so the ledger refuses the release.
+        #expect(queue.runEnded(.drained) == [.ask(.release(cancelled: false))])
+        #expect(queue.refused() == [.leave])
+    }
+
     @Test func endInACommitWhoseAnswerWasLostIsFound() {
         var queue = LedgerQueueStateMachine.lost(.dispatch(.conclude))
         _ = queue.refused()

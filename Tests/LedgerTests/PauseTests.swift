@@ -92,7 +92,7 @@ import Testing
         // Neither the workers nor a coordinator that wakes up goes on.
         #expect(try store.worker.open(leased.lease, owner: leased.worker, run: dead.run, keyColumns: 1) == nil)
         #expect(try store.coordinator.renew(dead, rowsPerSecond: 0) == nil)
-        #expect(try store.coordinator.standing(dead) == .taken)
+        #expect(try store.coordinator.standing(dead) == .paused(by: who()))
     }
 
     /// The coordinator died while its workers drained.

@@ -191,6 +191,7 @@ extension SimulatedCoordinator {
             if machine.phase != .loading { simulation.audit.count(.ledgerReloaded) }
             machine.ledgerLost()
         case .announceLoss, .noteAway: break
+        case .obeyPause: break  // nobody pauses a simulated run
         case .obeyCancel:
             perform(machine.cancelRequested(now: simulation.now))
             if outcome == nil { finish(.cancelled) }
