@@ -110,6 +110,7 @@ extension RunLeader {
             programRSSBytes: heartbeat.programRSSBytes, wait: heartbeat.wait, step: heartbeat.step,
             stepFor: .seconds(heartbeat.stepSeconds))
         reports.workerReported(event.worker, sample, now: now)
+        noteStep(of: event.worker, heartbeat.step)
         guard let held else { return }
         batchRowsReported(held.batchRows)
     }

@@ -162,7 +162,8 @@ struct RunLeader {
         reports.shardsCounted(counts ?? machine.counts)
         var report = reports.report(now: now)
         if turnTaking != .none {
-            report.inFlight = InFlight(limit: turns.limit, writing: turns.inFlight, waiting: turns.waiting)
+            report.inFlight = InFlight(
+                limit: min(turns.limit, max(1, reports.workerCount)), writing: turns.inFlight, waiting: turns.waiting)
         }
         return report
     }
@@ -248,6 +249,7 @@ struct RunLeader {
         guard pace != self.pace else { return }
         let before = turnTaking
         self.pace = pace
+        inFlight.interrupted()
         emit(.announce(.paceChanged(pace)))
         reports.paced(pace, now: now)
         turn { $0.paced(pace?.rowsPerSecond, now: $1) }
@@ -255,6 +257,17 @@ struct RunLeader {
         turn { $0.limited(to: limit, now: $1) }
         if turnTaking != before { emit(.changeTurns(turnTaking)) }
     }
+
+    /// Where the number of those that write is limited, a long batch does not let others in.
+    mutating func noteStep(of worker: WorkerID, _ step: String) {
+        guard pace?.writers != nil, Self.writingSteps.contains(step) else { return }
+        turns.isWriting(worker, for: Self.heartbeatPatience, now: now)
+    }
+
+    /// The steps of a worker in which its batch is in the server.
+    private static let writingSteps: Set<String> = ["applying", "writing"]
+    /// Within this time a worker that writes is heard again.
+    private static let heartbeatPatience = Duration.seconds(2)
 
     /// How many may write at a time. Where nobody has a reason to limit that, all may.
     private var turnLimit: Int {

@@ -87,6 +87,9 @@ public struct InFlightControl: Sendable, Equatable {
         }
     }
 
+    /// What is measured from now on has nothing to do with what was before.
+    public mutating func interrupted() { begin = nil }
+
     private mutating func attempt(_ phase: Phase, _ limit: Int, workers: Int, now: Duration) {
         let limit = min(limit, max(1, workers))
         switch phase {

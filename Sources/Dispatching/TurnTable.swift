@@ -74,6 +74,15 @@ public struct TurnTable: Sendable, Equatable {
         return leave(worker, now: now)
     }
 
+    /// The worker is in the midst of a batch. Where no more than so many may write at a time, whatever it costs, its turn
+    /// lasts until that is over.
+    ///
+    /// - Parameter time: how long until it is heard again, at the most.
+    public mutating func isWriting(_ worker: WorkerID, for time: Duration, now: Duration) {
+        guard let end = holders[worker] else { return }
+        holders[worker] = max(end, now + time + Self.grace)
+    }
+
     public mutating func limited(to limit: Int, now: Duration) -> [Grant] {
         self.limit = max(1, limit)
         return grants(now: now)

@@ -67,7 +67,7 @@ extension RunControl {
                 pace_until = CASE
                     WHEN $2::int IS NULL AND $3::bigint IS NULL OR $5::boolean THEN NULL
                     WHEN $4::double precision IS NOT NULL THEN clock_timestamp() + make_interval(secs => $4::double precision)
-                    WHEN pace_until > clock_timestamp() THEN pace_until END,
+                    ELSE pace_until END,
                 pace_by = CASE WHEN $2::int IS NOT NULL OR $3::bigint IS NOT NULL
                     THEN session_user || ' on ' || $6 END
             WHERE id = $1::bigint RETURNING \(PaceColumns.list)
@@ -78,12 +78,15 @@ extension RunControl {
         var writers: String?
         var rows: String?
         var seconds: PaceChange.Limit?
+        /// Whether limits held before, whose end stays where no other is said.
+        var keepsEnd: Bool
         var host: String
         var subject: RunID? { run }
 
         var parameters: PostgresParameters {
             PostgresParameters([
-                run.description, writers, rows, seconds.after(nil), seconds == .lifted ? "t" : "f", host,
+                run.description, writers, rows, seconds.after(nil),
+                seconds == .lifted || seconds == nil && !keepsEnd ? "t" : "f", host,
             ])
         }
 

@@ -54,7 +54,8 @@ package struct RunControl: LedgerRole {
             let after = try session.only(
                 SetPace(
                     run: run, writers: change.writers.after(found.pace?.writers.map { Int64($0) }),
-                    rows: change.rowsPerSecond.after(found.pace?.rowsPerSecond), seconds: change.seconds, host: host))
+                    rows: change.rowsPerSecond.after(found.pace?.rowsPerSecond), seconds: change.seconds,
+                    keepsEnd: found.pace != nil, host: host))
             return Pacing(
                 before: found.pace, after: after, coordinator: try session.only(RunCancellation.ReadOwner(run: run)))
         }

@@ -280,6 +280,7 @@ public struct WorkerLoopStateMachine: Sendable {
         if position.sequence > current.position.sequence, current.position.sequence > 0 {
             // A commit went through although its answer was lost.
             current.failures = 0
+            rowsWritten += max(0, position.rowsDone - current.position.rowsDone)
         }
         current.position = position
         let left = Set(position.deferred)
@@ -305,6 +306,10 @@ public struct WorkerLoopStateMachine: Sendable {
         computesQuickly = now - computingSince <= Self.quickComputation
         // A locking read opens a separate transaction, and only the write's answer says whether one is due.
         let readNext = !draining && !summary.exhausted && !lockingIsDue(current)
+        // Its rows are locked, in a transaction that others wait for.
+        if lockingIsDue(current) {
+            return begin(.write(current.lease, current.position, readNext: readNext), summary)
+        }
         return enter(.write(current.lease, current.position, readNext: readNext), summary, now: now)
     }
 
@@ -430,6 +435,8 @@ public struct WorkerLoopStateMachine: Sendable {
         }
         if now - saidAt >= configuration.heartbeatInterval {
             actions.append(joined ? heartbeat(now: now) : hello(now: now))
+            // The wish or its answer may be lost. Where nothing else helps, it is said again.
+            if joined, turnTaking == .forPace, turn == .asked { actions.append(.tell(.turnWanted)) }
         }
         return actions
     }

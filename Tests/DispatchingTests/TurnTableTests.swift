@@ -105,6 +105,19 @@ import Testing
         #expect(most <= rate * 5 / 4 + batch * 2, "\(most) in a second")
     }
 
+    @Test func longBatchKeepsItsTurnWhereNoMoreMayWrite() {
+        var turns = TurnTable(limit: 1)
+        _ = turns.wanted(alice, now: .zero)
+        _ = turns.wanted(bob, now: .zero)
+        for second in 1...9 {
+            turns.isWriting(alice, for: .seconds(2), now: .seconds(second))
+            #expect(turns.timePassed(now: .seconds(second) + .milliseconds(999)) == [])
+        }
+        // One that is heard no more has no turn for ever, and one that had none gets none.
+        turns.isWriting(bob, for: .seconds(2), now: .seconds(10))
+        #expect(turns.timePassed(now: .seconds(12)).map(\.worker) == [bob])
+    }
+
     @Test func workerThatIsGoneKeepsNoRowsFromTheOthers() {
         var turns = TurnTable(limit: 2, batchRows: 10)
         _ = turns.paced(100, now: .zero)

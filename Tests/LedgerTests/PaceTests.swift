@@ -60,6 +60,8 @@ import Testing
         let fresh = try store.control.pace(run, PaceChange(writers: .most(3)), from: "far")
         #expect(fresh.before == nil)
         #expect(fresh.after == Pace(writers: 3, by: try who()))
+        // Nor is their end.
+        #expect(try store.value("SELECT pace_until IS NULL FROM coord.run") == "t")
         let ended = try store.control.pace(run, PaceChange(seconds: .most(60)), from: "far").after
         #expect(ended?.writers == 3 && ended?.until != nil)
         #expect(try store.control.pace(run, PaceChange(seconds: .lifted), from: "far").after?.until == nil)

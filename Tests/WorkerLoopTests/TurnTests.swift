@@ -168,6 +168,48 @@ import Testing
         #expect(machine.timePassed(now: .seconds(502)).contains(.stop(.abandoned)) || machine.activity == .stopped)
     }
 
+    /// The wish may be lost, or its answer.
+    @Test(arguments: modes) func withALimitedPaceTheWishIsSaidAgain(mode: WorkerLoopStateMachine.Mode) {
+        var machine = Self.queued(mode)
+        _ = machine.turnTakingTold(.forPace, now: .zero)
+        #expect(machine.timePassed(now: .seconds(2)).suffix(1) == [Self.wanted])
+        #expect(machine.turnGranted(for: .seconds(1), now: .seconds(3)) == [Self.first(mode)])
+        #expect(!machine.timePassed(now: .seconds(5)).contains(Self.wanted))
+    }
+
+    /// The locks of its rows last until it is written.
+    @Test func batchWhoseRowsAreLockedWaitsForNoTurn() {
+        var machine = Self.queued(.rowBased)
+        _ = machine.turnTakingTold(.forPace, now: .zero)
+        var sequence: Int64 = 0
+        var actions: [WorkerAction] = []
+        repeat {
+            sequence += 1
+            _ = machine.turnGranted(for: .seconds(1), now: .zero)
+            let deferring = position(5, sequence: sequence, rows: 3, deferred: [7])
+            actions = machine.batchCommitted(deferring, done: false, read: nil, now: .zero)
+            guard case .step(.read(_, _, let locking))? = actions.last else { break }
+            _ = machine.batchRead(summary(3), now: .zero)
+            actions = machine.batchComputed(now: .zero)
+            if locking {
+                #expect(actions.count == 1)
+                if case .step(.write)? = actions.first {} else { Issue.record("\(actions)") }
+                return
+            }
+        } while sequence < 50
+        Issue.record("no row was read under a lock: \(actions)")
+    }
+
+    @Test func rowsOfACommitWhoseAnswerWasLostCount() {
+        var machine = Self.queued(.setBased)
+        _ = machine.turnGranted(for: .seconds(9), rows: 100, now: .zero)
+        _ = machine.batchCommitted(position(5, sequence: 1, rows: 5), done: false, read: nil, now: .zero)
+        _ = machine.stepFailed(StepError(.connectionLost, "gone"), now: .zero)
+        _ = machine.timePassed(now: .seconds(1))
+        _ = machine.leaseOpened(position(9, sequence: 2, rows: 9), now: .seconds(1))
+        #expect(machine.rowsWritten == 9)
+    }
+
     @Test(arguments: modes) func liftedLimitLetsTheBatchGoOn(mode: WorkerLoopStateMachine.Mode) {
         var machine = Self.queued(mode)
         _ = machine.turnTakingTold(.forPace, now: .zero)
