@@ -22,7 +22,7 @@ enum ExitStatus: Int32 {
         switch error {
         case is JobError, is ComputeFault, is UsageFault: .usage
         case let error as PreflightError: error.code == .permission ? .permission : .usage
-        case let error as TrustError: error.code == .exposed ? .permission : .usage
+        case let error as TrustError: [.exposed, .unreadable].contains(error.code) ? .permission : .usage
         case let error as LedgerError:
             switch error.code {
             case .forbidden: .permission

@@ -108,15 +108,22 @@ struct KeysCommand: ParsableCommand {
 
         func run() throws {
             let name = try options.key()
-            let isNew = try options.keys.folder().revoke(name)
-            if options.json { return JSONOutput.print(Answer(name: name.text, state: "revoked", changed: isNew)) }
-            print(isNew ? "\(name) is revoked" : "\(name) was revoked before")
+            let revoked = try options.keys.folder().revoke(name)
+            if options.json {
+                return JSONOutput.print(
+                    Answer(
+                        name: name.text, state: "revoked", changed: !revoked.isEmpty, revoked: revoked.map(\.text)))
+            }
+            if revoked.isEmpty { print("\(name) was revoked before") }
+            for name in revoked { print("\(name) is revoked") }
         }
 
         private struct Answer: Encodable {
             var name: String
             var state: String
             var changed: Bool
+            /// The names that were taken from the list: this one, the one before a rotation, and copies.
+            var revoked: [String]
         }
     }
 }

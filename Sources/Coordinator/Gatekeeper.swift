@@ -60,9 +60,12 @@ final class Gatekeeper {
         readAt = now
         do throws(TrustError) {
             let fresh = try folder.allowed()
+            // A file that is being copied is half there. What it is counts at the next reading.
+            let isNew = fresh.problems.contains { !problems.contains($0) }
+            guard !isNew else { return tell(fresh.problems) }
             revoked += fresh.revoked(since: list).map { Revocation(key: $0.key, name: $0.name.text) }
             list = fresh
-            tell(fresh.problems)
+            problems = fresh.problems
         } catch {
             // The list that was read last goes on to hold: a folder that is away for a moment revokes nobody.
             tell(["the allow-list cannot be read, the one before holds: \(error)"])

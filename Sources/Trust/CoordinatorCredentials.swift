@@ -16,6 +16,7 @@ extension KeyFolder {
                 .missing, "\(path) has no key pair for a coordinator: nothing was started",
                 mend: "coord keys new coordinator   makes one")
         }
+        try GuardedFile.makeFolder(allowedFolder)
         let allowed = try allowed()
         guard !allowed.isEmpty else {
             throw TrustError(

@@ -18,7 +18,7 @@ enum GuardedFile {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             if errno == ENOENT { return nil }
-            throw TrustError(.exposed, "\(path) cannot be read: \(reason(errno))", mend: "")
+            throw unreadable(path)
         }
         defer { close(descriptor) }
         // Of what was opened, which may be another file than the path leads to by now.
@@ -34,9 +34,7 @@ enum GuardedFile {
                 Glibc.read(descriptor, buffer.baseAddress! + count, sizeLimit - count)
             }
             if more < 0, errno == EINTR { continue }
-            guard more >= 0 else {
-                throw TrustError(.exposed, "\(path) cannot be read: \(reason(errno))", mend: "")
-            }
+            guard more >= 0 else { throw unreadable(path) }
             if more == 0 { break }
             count += more
         }
@@ -44,26 +42,42 @@ enum GuardedFile {
     }
 
     /// Names of the files of a folder that have this ending, without it; none where there is no folder.
-    /// - Throws: also when others could put files there.
+    /// - Throws: also when others could put files there, and when not all names could be read.
     static func names(in folder: String, ending: String) throws(TrustError) -> [String] {
         var status = stat()
         guard stat(folder, &status) == 0 else {
             if errno == ENOENT { return [] }
-            throw TrustError(.exposed, "\(folder) cannot be read: \(reason(errno))", mend: "")
+            throw unreadable(folder)
         }
         try check(status, folder, writing, mend: "go-w")
-        guard let stream = opendir(folder) else {
-            throw TrustError(.exposed, "\(folder) cannot be read: \(reason(errno))", mend: "")
-        }
+        guard let stream = opendir(folder) else { throw unreadable(folder) }
         defer { closedir(stream) }
         var names: [String] = []
-        while let entry = readdir(stream) {
+        while true {
+            errno = 0
+            guard let entry = readdir(stream) else { break }
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
             if name.hasSuffix(ending), !name.hasPrefix(".") { names.append(String(name.dropLast(ending.count))) }
         }
+        guard errno == 0 else { throw unreadable(folder) }
         return names.sorted()
+    }
+
+    /// A folder that is there, and that nobody else can change.
+    static func checkFolder(_ path: String) throws(TrustError) {
+        var status = stat()
+        guard stat(path, &status) == 0 else { throw unreadable(path) }
+        try check(status, path, writing, mend: "go-w")
+    }
+
+    /// Without the right to read it, it is not this user's; for any other reason it may be readable again soon.
+    private static func unreadable(_ path: String) -> TrustError {
+        let code = errno
+        return TrustError(
+            code == EACCES || code == EPERM || code == ELOOP ? .exposed : .unreadable,
+            "\(path) cannot be read: \(reason(code))", mend: "")
     }
 
     /// Writes a file as a whole, or not at all.
@@ -89,6 +103,23 @@ enum GuardedFile {
             guard errno == EEXIST else { throw failure(path) }
             throw TrustError(.missing, "\(path) is there already: nothing was changed", mend: "")
         }
+        keep(String(path[..<slash]))
+    }
+
+    /// Removes a file so that it stays removed, also when the power fails.
+    /// - Returns: nil, or why it is still there.
+    static func remove(_ path: String) -> String? {
+        guard unlink(path) == 0 else { return reason(errno) }
+        keep(String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]))
+        return nil
+    }
+
+    /// Has the disk write a folder's names. Some file systems cannot, and need not.
+    private static func keep(_ folder: String) {
+        let descriptor = open(folder.isEmpty ? "/" : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        fsync(descriptor)
+        close(descriptor)
     }
 
     /// Makes a folder that only this user can enter, with those above it.

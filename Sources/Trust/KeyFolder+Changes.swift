@@ -63,22 +63,43 @@ extension KeyFolder {
         return key
     }
 
-    /// Takes a key from the allow-list, and removes its secret where that is here.
-    /// - Returns: false when it was revoked before.
-    package func revoke(_ name: KeyName) throws(TrustError) -> Bool {
+    /// Takes a key from the allow-list, with the one before a rotation, and removes its secret where that is here.
+    ///
+    /// Whoever revokes a host's key means the host, which may still have the one before; and the same key may be in several files.
+    /// - Returns: the names that were taken from the list; none when they were revoked before.
+    package func revoke(_ name: KeyName) throws(TrustError) -> [KeyName] {
         guard name != .coordinator else {
             throw TrustError(
                 .missing, "the coordinator's key is on no allow-list: nothing was changed",
                 mend: "coord keys rotate coordinator   makes another in its place")
         }
-        guard let key = try publicKey(named: name, in: allowedFolder) else {
-            if try publicKey(named: name, in: revokedFolder) != nil { return false }
+        var condemned: Set<CurvePublicKey> = []
+        for known in [name, KeyName(name.old.text)].compactMap({ $0 }) {
+            if let key = try publicKey(named: known, in: allowedFolder) { condemned.insert(key.publicKey) }
+        }
+        guard !condemned.isEmpty else {
+            if try publicKey(named: name, in: revokedFolder) != nil { return [] }
             throw unknown(name)
         }
+        var revoked: [KeyName] = []
+        for known in try GuardedFile.names(in: allowedFolder, ending: Self.publicEnding).compactMap({ KeyName($0) }) {
+            let key: KeyFile?
+            do throws(TrustError) { key = try publicKey(named: known, in: allowedFolder) } catch {
+                // A file that no coordinator takes either.
+                guard error.code == .malformed else { throw error }
+                continue
+            }
+            guard let key, condemned.contains(key.publicKey) else { continue }
+            try revoke(key, named: known)
+            revoked.append(known)
+        }
+        return revoked
+    }
+
+    private func revoke(_ key: KeyFile, named name: KeyName) throws(TrustError) {
         // This is what counts, and so comes first.
         let file = "\(allowedFolder)/\(name)\(Self.publicEnding)"
-        guard unlink(file) == 0 else {
-            let reason = String(cString: strerror(errno))
+        if let reason = GuardedFile.remove(file) {
             throw TrustError(.exposed, "\(file) cannot be removed: \(reason). The key is still allowed", mend: "")
         }
         try GuardedFile.write(
@@ -86,7 +107,6 @@ extension KeyFolder {
             replaces: true)
         // Of no use to anybody any more.
         if try pair(named: name)?.publicKey == key.publicKey { unlink(self.file(name, Self.secretEnding)) }
-        return true
     }
 
     /// A key without its secret.

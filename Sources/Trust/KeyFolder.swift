@@ -29,9 +29,13 @@ package struct KeyFolder: Sendable, Equatable {
     package func coordinator() throws(TrustError) -> CurveKeyPair? { try pair(named: .coordinator)?.pair }
 
     /// The keys that may join. A file that cannot be used is a key less, and a problem.
-    /// - Throws: when the folder of the list cannot be read, or others could change it.
+    /// - Throws: when the folder of the list is not there, when it or a file in it cannot be read just now, or when others could
+    ///   change it.
     package func allowed() throws(TrustError) -> AllowList {
         var list = AllowList()
+        // Who can change the folder above can put another list in the place of this one.
+        try GuardedFile.checkFolder(path)
+        try GuardedFile.checkFolder(allowedFolder)
         for name in try GuardedFile.names(in: allowedFolder, ending: Self.publicEnding).prefix(Self.limit) {
             let file = "\(allowedFolder)/\(name)\(Self.publicEnding)"
             do throws(TrustError) {
@@ -40,6 +44,7 @@ package struct KeyFolder: Sendable, Equatable {
                 guard let known = KeyName(name) else { continue }
                 list.allow(try KeyFile(parsing: text, file: file).publicKey, as: known)
             } catch {
+                if error.code == .unreadable { throw error }
                 list.problems.append("\(error)")
             }
         }

@@ -5,6 +5,8 @@ package struct TrustError: Error, Sendable, Equatable, CustomStringConvertible {
         case exposed
         /// A key or a file is not there, or is there already.
         case missing
+        /// A file or a folder could not be read just now, such as on a disk that is away.
+        case unreadable
         /// A file is not what it should be.
         case malformed
     }

@@ -51,6 +51,33 @@ import ZeroMQ
         try FileManager.default.removeItem(atPath: keys.path)
     }
 
+    @Test func folderThatIsAwayRevokesNobody() throws {
+        let gatekeeper = try gatekeeper()
+        try FileManager.default.moveItem(atPath: keys.path, toPath: keys.path + "-away")
+        #expect(gatekeeper.timePassed(now: Gatekeeper.readInterval) == [])
+        #expect(gatekeeper.name(of: alice) == "alice")
+        try FileManager.default.moveItem(atPath: keys.path + "-away", toPath: keys.path)
+        try FileManager.default.removeItem(atPath: keys.path + "/allowed")
+        #expect(gatekeeper.timePassed(now: Gatekeeper.readInterval * 2) == [])
+        #expect(gatekeeper.name(of: alice) == "alice")
+        try FileManager.default.removeItem(atPath: keys.path)
+    }
+
+    /// As one is while it is copied. One that stays so is a key less.
+    @Test func fileThatIsHalfThereRevokesNobodyAtOnce() throws {
+        let gatekeeper = try gatekeeper()
+        let file = "\(keys.path)/allowed/alice.pub"
+        let text = try String(contentsOfFile: file, encoding: .utf8)
+        try String(text.prefix(20)).write(toFile: file, atomically: false, encoding: .utf8)
+        #expect(gatekeeper.timePassed(now: Gatekeeper.readInterval) == [])
+        try text.write(toFile: file, atomically: false, encoding: .utf8)
+        #expect(gatekeeper.timePassed(now: Gatekeeper.readInterval * 2) == [])
+        try String(text.prefix(20)).write(toFile: file, atomically: false, encoding: .utf8)
+        #expect(gatekeeper.timePassed(now: Gatekeeper.readInterval * 3) == [])
+        #expect(gatekeeper.timePassed(now: Gatekeeper.readInterval * 4).map(\.key) == [alice])
+        try FileManager.default.removeItem(atPath: keys.path)
+    }
+
     @Test func nobodyOnTheListIsNoReasonToStart() throws {
         _ = try keys.revoke(try #require(KeyName("alice")))
         let error = #expect(throws: TrustError.self) { try keys.credentials() }

@@ -90,8 +90,8 @@ import ZeroMQ
     @Test func revokedKeyIsNotAllowedAndItsSecretIsGone() throws {
         let made = try keys.make(db1, created: Self.now)
         let before = try keys.allowed()
-        #expect(try keys.revoke(db1))
-        #expect(try keys.revoke(db1) == false)
+        #expect(try keys.revoke(db1) == [db1])
+        #expect(try keys.revoke(db1) == [])
         let after = try keys.allowed()
         #expect(after.isEmpty)
         #expect(after.revoked(since: before).map(\.key) == [made.publicKey])
@@ -112,9 +112,28 @@ import ZeroMQ
         #expect(try keys.worker(named: nil).publicKey == second.publicKey)
         let error = #expect(throws: TrustError.self) { try keys.rotate(db1, created: Self.now) }
         #expect(error?.description.contains("coord keys revoke db1-workers-old") == true)
-        #expect(try keys.revoke(db1.old))
+        #expect(try keys.revoke(db1.old) == [db1.old])
         #expect(try keys.allowed().name(of: first.publicKey) == nil)
         #expect(try keys.worker(named: nil).publicKey == second.publicKey)
+        try clean()
+    }
+
+    /// Its host may still have the one before.
+    @Test func revokedNameTakesTheKeyBeforeARotationAndEveryCopyAlong() throws {
+        let first = try keys.make(db1, created: Self.now)
+        let second = try keys.rotate(db1, created: Self.now)
+        let copy = "\(keys.path)/allowed/a-copy.pub"
+        try FileManager.default.copyItem(atPath: "\(keys.path)/allowed/\(db1).pub", toPath: copy)
+        #expect(try keys.revoke(db1).map(\.text) == ["a-copy", "db1-workers", "db1-workers-old"])
+        let list = try keys.allowed()
+        #expect(list.name(of: first.publicKey) == nil && list.name(of: second.publicKey) == nil && list.isEmpty)
+        try clean()
+    }
+
+    @Test func folderThatOthersCouldReplaceIsRefused() throws {
+        try keys.make(db1, created: Self.now)
+        #expect(chmod(keys.path, 0o770) == 0)
+        #expect(throws: TrustError.self) { try keys.allowed() }
         try clean()
     }
 
@@ -124,6 +143,7 @@ import ZeroMQ
         let made = try keys.make(.coordinator, created: Self.now)
         #expect(try keys.coordinator()?.publicKey == made.publicKey)
         #expect(try keys.pinned() == made.publicKey)
+        #expect(throws: TrustError.self) { try keys.credentials() }
         #expect(try keys.allowed().isEmpty)
         #expect(throws: TrustError.self) { try keys.revoke(.coordinator) }
         let other = try keys.rotate(.coordinator, created: Self.now)
