@@ -39,12 +39,13 @@ final class Listener {
             try socket.bind(PrivateEndpoint.inside(folder))
             if local == nil { endpoints.append(PrivateEndpoint.inside(folder)) }
         }
+        // The socket has its private endpoint by now, but nobody is admitted.
+        ConnectionGuard.limit(
+            connectionsBelow: CoordinatorLimits.bound(workers: local?.wanted ?? 0),
+            except: local.map(\.endpoint), isMetered: true)
         if let listen {
             // The endpoint was checked before the plan, which has taken its time.
             try Endpoint.check(listen, demandsKeys: gatekeeper != nil)
-            ConnectionGuard.limit(
-                connectionsBelow: CoordinatorLimits.bound(workers: local?.wanted ?? 0),
-                except: folder.map(PrivateEndpoint.inside))
             endpoints += try bind(socket, to: listen, on: loop)
         }
         return (socket, endpoints)
@@ -115,14 +116,19 @@ final class Listener {
     }
 
     /// Reports from time to time that foreign connections were refused, since they must not use up the descriptors of
-    /// the coordinator and its own workers.
+    /// the coordinator and its own workers, or were cut off, since they were no workers'.
     func reportRefusals(now: Duration, to log: Logger) {
-        guard listen != nil, reportedAt.map({ now >= $0 + Self.refusalInterval }) ?? true else { return }
-        let refused = ConnectionGuard.takeRefused()
-        guard refused > 0 else { return }
+        guard reportedAt.map({ now >= $0 + Self.refusalInterval }) ?? true else { return }
+        let (refused, cuts) = (ConnectionGuard.takeRefused(), ConnectionGuard.takeCuts())
+        guard refused > 0 || !cuts.isEmpty else { return }
         reportedAt = now
-        log.error(
-            "\(refused) connections were refused: too many files are open. Local workers go on; ulimit -n raises the limit"
-        )
+        if refused > 0 {
+            log.error(
+                "\(refused) connections were refused: too many files are open. Local workers go on; ulimit -n raises the limit"
+            )
+        }
+        for (reason, number) in cuts.sorted(by: { $0.key < $1.key }) {
+            log.error("\(number) connections were cut off: \(reason). The others go on")
+        }
     }
 }

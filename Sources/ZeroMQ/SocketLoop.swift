@@ -95,6 +95,8 @@ public final class SocketLoop: SerialExecutor, @unchecked Sendable {
         if context == nil {
             try LibraryNeeds.check()
             context = zmq_ctx_new()
+            // Otherwise a message of 34 bytes keeps the buffer of 8 KiB that it came in.
+            zmq_ctx_set(context, Int32(COORD_ZMQ_ZERO_COPY_RECV), 0)
         }
         guard let context else { throw ZeroMQError("zmq_ctx_new") }
         return try ZeroMQSocket(context: context, kind: kind)

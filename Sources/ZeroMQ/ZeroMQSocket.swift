@@ -24,30 +24,39 @@ public final class ZeroMQSocket {
     }
 
     /// The largest message taken in, in bytes; a peer that sends more is cut off.
-    public static let maxMessageSize: Int64 = 256 * 1024
+    public static let maxMessageSize: Int64 = 32 * 1024
+    /// The most parts of a message that are kept; what comes beyond them is dropped as it comes.
+    static let partLimit = 8
     /// Milliseconds that a peer has for the handshake.
     static let handshakeInterval: Int32 = 5_000
-    /// ZMTP heartbeats, in milliseconds: between two pings, without an answer until the peer counts as gone, and the
-    /// same as told to the peer.
-    static let heartbeatInterval: Int32 = 5_000
-    static let heartbeatTimeout: Int32 = 15_000
-    static let heartbeatTTL: Int32 = 15_000
+    /// Seconds of silence until the kernel asks whether a peer's host is still there, between two questions, and their number
+    /// until the connection ends. ZMTP's own heartbeats are off: a ping that is due on a connection whose reading was
+    /// stopped, and whose peer has left, aborts libzmq 4.3 (`stream_engine_base.cpp`: `!_io_error`).
+    static let keepaliveIdle: Int32 = 15
+    static let keepaliveInterval: Int32 = 5
+    static let keepaliveCount: Int32 = 3
+    /// Messages that wait in a ROUTER for one peer that does not read.
+    static let sendLimit: Int32 = 100
     /// Milliseconds before the first reconnect, and the longest such pause.
     static let reconnectInterval: Int32 = 100
     static let reconnectIntervalMax: Int32 = 10_000
 
     let raw: UnsafeMutableRawPointer
+    private let kind: Kind
 
     init(context: UnsafeMutableRawPointer, kind: Kind) throws(ZeroMQError) {
         guard let socket = zmq_socket(context, kind.number) else {
             throw ZeroMQError("zmq_socket")
         }
         raw = socket
+        self.kind = kind
         try set(ZMQ_LINGER, 0)
         try set(ZMQ_HANDSHAKE_IVL, Self.handshakeInterval)
-        try set(ZMQ_HEARTBEAT_IVL, Self.heartbeatInterval)
-        try set(ZMQ_HEARTBEAT_TIMEOUT, Self.heartbeatTimeout)
-        try set(ZMQ_HEARTBEAT_TTL, Self.heartbeatTTL)
+        try set(ZMQ_HEARTBEAT_IVL, 0)
+        try set(ZMQ_TCP_KEEPALIVE, 1)
+        try set(ZMQ_TCP_KEEPALIVE_IDLE, Self.keepaliveIdle)
+        try set(ZMQ_TCP_KEEPALIVE_INTVL, Self.keepaliveInterval)
+        try set(ZMQ_TCP_KEEPALIVE_CNT, Self.keepaliveCount)
         try set(ZMQ_RECONNECT_IVL, Self.reconnectInterval)
         try set(ZMQ_RECONNECT_IVL_MAX, Self.reconnectIntervalMax)
         var limit = Self.maxMessageSize
@@ -58,6 +67,10 @@ public final class ZeroMQSocket {
         case .router:
             // A message to an unknown address is an error instead of silently lost.
             try set(ZMQ_ROUTER_MANDATORY, 1)
+            try set(ZMQ_SNDHWM, Self.sendLimit)
+            // `ConnectionGuard` bounds what waits to be received, in bytes, and cuts who sends more. libzmq's own limit counts
+            // whole messages, and stops the reading: it is such a connection that a peer can make libzmq abort on.
+            try set(ZMQ_RCVHWM, 0)
         case .dealer:
             // A message needs an established connection; none is queued for a connection that may never come.
             try set(ZMQ_IMMEDIATE, 1)
@@ -102,26 +115,51 @@ public final class ZeroMQSocket {
     /// Takes the next message, or nil when none waits.
     public func receive() throws(ZeroMQError) -> ZeroMQMessage? {
         var frames: [[UInt8]] = []
+        var (parts, bytes) = (0, 0)
         while true {
             var message = zmq_msg_t()
             zmq_msg_init(&message)
             defer { zmq_msg_close(&message) }
             guard zmq_msg_recv(&message, raw, ZMQ_DONTWAIT) >= 0 else {
                 let error = ZeroMQError("zmq_msg_recv")
-                if error.isFull { return nil }
+                if error.isFull {
+                    if kind == .router { ConnectionGuard.drained() }
+                    return nil
+                }
                 if error.code == EINTR { continue }
                 throw error
             }
-            frames.append(Array(UnsafeRawBufferPointer(start: zmq_msg_data(&message), count: zmq_msg_size(&message))))
+            let part = UnsafeRawBufferPointer(start: zmq_msg_data(&message), count: zmq_msg_size(&message))
+            (parts, bytes) = (parts + 1, bytes + part.count)
+            if parts <= Self.partLimit { frames.append(Array(part)) }
             guard zmq_msg_more(&message) == 1 else {
+                guard kind == .router else { return ZeroMQMessage(frames: frames) }
+                var connection = PeerConnection(descriptor: zmq_msg_get(&message, ZMQ_SRCFD))
+                // The first part of a ROUTER's message is the peer's address, which libzmq adds.
+                if let known = connection,
+                    !ConnectionGuard.received(over: known, frames: parts - 1, bytes: bytes)
+                {
+                    connection = nil
+                }
                 // libzmq 4.3.4 drops it from the first frame of a ROUTER's message, which it makes itself.
-                let user = zmq_msg_gets(&message, "User-Id").map { String(cString: $0) }
-                guard let user, !user.isEmpty else { return ZeroMQMessage(frames: frames) }
-                let descriptor = zmq_msg_get(&message, ZMQ_SRCFD)
-                return ZeroMQMessage(
-                    frames: frames, userID: user, connection: PeerConnection(descriptor: descriptor))
+                let user = zmq_msg_gets(&message, "User-Id").map { String(cString: $0) } ?? ""
+                guard user.isEmpty else {
+                    return ZeroMQMessage(frames: frames, userID: user, connection: connection)
+                }
+                let peer = zmq_msg_gets(&message, "Peer-Address").map { String(cString: $0) } ?? ""
+                return ZeroMQMessage(frames: frames, process: Self.process(in: peer), connection: connection)
             }
         }
+    }
+
+    /// The process in libzmq's word of a peer at an ipc endpoint, `localhost:user:group:process`, which it has from the kernel
+    /// when the connection begins. Nil for the address of any other peer.
+    static func process(in address: String) -> Int32? {
+        let parts = address.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 4, !parts[0].isEmpty, parts[1...].allSatisfy({ $0.allSatisfy(\.isNumber) }),
+            let process = Int32(parts[3]), process > 0
+        else { return nil }
+        return process
     }
 
     /// Closes the socket; it must not be used after.
