@@ -13,7 +13,7 @@ extension WorkerMessage {
         case .leaseLost(let lease): frame.leaseLost.lease = .init(lease)
         case .turnWanted(let rows): frame.turnWanted.rowsWritten = rows
         case .turnEnded(let rows): frame.turnEnded.rowsWritten = rows
-        case .goodbye(let reason): frame.goodbye.reason = reason
+        case .goodbye(let reason): frame.goodbye.reason = TextLimit.cut(reason, to: TextLimit.reason)
         }
         return try serialized(frame)
     }
@@ -37,7 +37,9 @@ extension WorkerMessage {
             self = .leaseLost(try Lease(lost.lease, isThere: lost.hasLease, in: "a LeaseLost"))
         case .turnWanted(let turn): self = .turnWanted(rows: max(0, turn.rowsWritten))
         case .turnEnded(let turn): self = .turnEnded(rows: max(0, turn.rowsWritten))
-        case .goodbye(let goodbye): self = .goodbye(reason: goodbye.reason)
+        case .goodbye(let goodbye):
+            try TextLimit.check(goodbye.reason, TextLimit.reason, "a Goodbye with a reason")
+            self = .goodbye(reason: goodbye.reason)
         case nil: throw WireError("a message without a known body")
         }
     }
@@ -57,14 +59,14 @@ extension Coord_Wire_V1_Hello {
     init(_ hello: Hello) {
         self.init()
         `protocol` = hello.version
-        build = hello.build
-        host = hello.host
+        build = TextLimit.cut(hello.build, to: TextLimit.name)
+        host = TextLimit.cut(hello.host, to: TextLimit.name)
         pid = hello.pid
         credit = UInt32(clamping: hello.credit)
         transforms = hello.transforms
         ready = hello.isReady
         run = hello.run?.rawValue ?? 0
-        problem = hello.problem ?? ""
+        problem = TextLimit.cut(hello.problem ?? "", to: TextLimit.reason)
     }
 }
 
@@ -74,10 +76,24 @@ extension Hello {
         if message.protocol == protocolVersion, message.ready, message.run <= 0 {
             throw WireError("a Hello that is ready for no run")
         }
+        if message.protocol == protocolVersion { try Self.check(message) }
         self.init(
-            version: message.protocol, build: message.build, host: message.host, pid: message.pid,
-            credit: Int(message.credit), transforms: message.transforms, isReady: message.ready,
-            run: message.run > 0 ? RunID(message.run) : nil, problem: message.problem.isEmpty ? nil : message.problem)
+            version: message.protocol, build: TextLimit.cut(message.build, to: TextLimit.name),
+            host: TextLimit.cut(message.host, to: TextLimit.name), pid: message.pid, credit: Int(message.credit),
+            transforms: message.protocol == protocolVersion ? message.transforms : [], isReady: message.ready,
+            run: message.run > 0 ? RunID(message.run) : nil,
+            problem: message.problem.isEmpty ? nil : TextLimit.cut(message.problem, to: TextLimit.reason))
+    }
+
+    private static func check(_ message: Coord_Wire_V1_Hello) throws(WireError) {
+        try TextLimit.check(message.build, TextLimit.name, "a Hello with a build")
+        try TextLimit.check(message.host, TextLimit.name, "a Hello with a host's name")
+        try TextLimit.check(message.problem, TextLimit.reason, "a Hello with a problem")
+        for name in message.transforms { try TextLimit.check(name, TextLimit.name, "a Hello with a transform's name") }
+        let bytes = message.transforms.reduce(0) { $0 + $1.utf8.count }
+        guard bytes <= TextLimit.transforms else {
+            throw WireError("a Hello with transforms of \(bytes) bytes, of at most \(TextLimit.transforms)")
+        }
     }
 }
 
@@ -92,12 +108,12 @@ extension Coord_Wire_V1_Heartbeat {
         peakRssBytes = heartbeat.peakRSSBytes
         programRssBytes = heartbeat.programRSSBytes
         if let waiting = heartbeat.wait {
-            waitsFor = waiting.words
+            waitsFor = TextLimit.cut(waiting.words, to: TextLimit.reason)
             let told = Coord_Wire_V1_Cause(waiting.cause)
             if told != .init() { wait = told }
         }
         excused = heartbeat.isExcused
-        step = heartbeat.step
+        step = TextLimit.cut(heartbeat.step, to: TextLimit.name)
         stepSeconds = UInt32(clamping: heartbeat.stepSeconds)
     }
 }
@@ -114,6 +130,11 @@ extension Coord_Wire_V1_Held {
 
 extension Heartbeat {
     init(_ message: Coord_Wire_V1_Heartbeat) throws(WireError) {
+        guard message.held.count <= TextLimit.leases else {
+            throw WireError("a Heartbeat with \(message.held.count) leases, of at most \(TextLimit.leases)")
+        }
+        try TextLimit.check(message.step, TextLimit.name, "a Heartbeat with a step")
+        try TextLimit.check(message.waitsFor, TextLimit.reason, "a Heartbeat with a wait")
         var held: [HeldLease] = []
         for item in message.held {
             let lease = try Lease(item.lease, isThere: item.hasLease, in: "a Heartbeat")
@@ -140,7 +161,7 @@ extension Coord_Wire_V1_ShardFailed {
     init(_ failure: ShardFailure) {
         self.init()
         lease = .init(failure.lease)
-        error = failure.error
+        error = TextLimit.cut(failure.error, to: TextLimit.error)
         permanent = failure.scope == .shard
         unfit = failure.scope == .worker
         stopsRun = failure.scope == .run
@@ -152,6 +173,7 @@ extension Coord_Wire_V1_ShardFailed {
 extension ShardFailure {
     init(_ message: Coord_Wire_V1_ShardFailed) throws(WireError) {
         let lease = try Lease(message.lease, isThere: message.hasLease, in: "a ShardFailed")
+        try TextLimit.check(message.error, TextLimit.error, "a ShardFailed with an error")
         let scope: FailureScope
         switch (message.permanent, message.unfit, message.stopsRun) {
         case (false, false, false): scope = .attempt
