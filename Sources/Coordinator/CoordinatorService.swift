@@ -68,7 +68,7 @@ public actor CoordinatorService: Service {
         link = WorkerLink(
             admission: Admission(welcome: welcome, transform: opened.job.transform),
             patience: configuration.leaseDuration, log: log, gatekeeper: gatekeeper
-        ) { process in process.host == HostName.current && workers?.contains(process.pid) == true }
+        ) { workers?.contains($0) == true }
         listener = Listener(listen: configuration.listen, gatekeeper: gatekeeper)
         local = workers
     }

@@ -1,15 +1,15 @@
 import Wire
 import ZeroMQ
 
-/// A worker's end of the protocol in the test's hands, with a key.
+/// A worker's end of the protocol in the test's hands, with a key or without.
 actor KeyedPeer {
     private nonisolated let loop = SocketLoop(name: "keyed")
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
     private var socket: ZeroMQSocket?
 
-    func connect(to endpoint: String, as own: CurveKeyPair, server: CurvePublicKey) throws {
+    func connect(to endpoint: String, as own: CurveKeyPair? = nil, server: CurvePublicKey? = nil) throws {
         let socket = try loop.makeSocket(.dealer)
-        try socket.present(own, to: server)
+        if let own, let server { try socket.present(own, to: server) }
         try socket.connect(endpoint)
         self.socket = socket
     }

@@ -38,12 +38,12 @@ import ZeroMQ
         let (own, other) = (try CurveKeyPair.generate().publicKey, try CurveKeyPair.generate().publicKey)
         var peers = PeerDirectory()
         let first = peers.greeted(Self.alice, at: [1], key: own, isLocal: false, now: .zero)
-        #expect(first)
+        #expect(first == nil)
         for key in [other, nil] {
             #expect(peers.belongs(Self.alice, toOtherThan: key))
-            let isTaken = peers.greeted(Self.alice, at: [2], key: key, isLocal: false, now: .zero)
+            let obstacle = peers.greeted(Self.alice, at: [2], key: key, isLocal: false, now: .zero)
             let isHeard = peers.heard(Self.alice, at: [2], key: key)
-            #expect(!isTaken && !isHeard)
+            #expect(obstacle == .otherKey && !isHeard)
         }
         #expect(peers[Self.alice]?.address == [1])
         #expect(!peers.belongs(Self.alice, toOtherThan: own))
@@ -58,8 +58,8 @@ import ZeroMQ
     @Test func idOfAWorkerWithoutAKeyIsItsOwnToo() throws {
         var peers = Self.greeted()
         let key = try CurveKeyPair.generate().publicKey
-        let isTaken = peers.greeted(Self.alice, at: [2], key: key, isLocal: false, now: .zero)
-        #expect(!isTaken && peers[Self.alice]?.key == nil)
+        let obstacle = peers.greeted(Self.alice, at: [2], key: key, isLocal: false, now: .zero)
+        #expect(obstacle == .otherKey && peers[Self.alice]?.key == nil)
     }
 
     @Test func workerThatLeftIsForgottenWholly() {
@@ -76,7 +76,10 @@ import ZeroMQ
     @Test func workerThatSaysHelloAgainStaysWhatItIs() {
         var peers = Self.greeted(isLocal: true)
         peers.joined(Self.alice, as: Self.process)
-        _ = peers.greeted(Self.alice, at: [1], key: nil, isLocal: false, now: .seconds(2))
+        _ = peers.greeted(Self.alice, at: [1], key: nil, isLocal: true, now: .seconds(2))
+        // One that this process has not spawned is another, whatever id it claims.
+        let stranger = peers.greeted(Self.alice, at: [2], key: nil, isLocal: false, now: .seconds(3))
+        #expect(stranger == .otherKey)
         #expect(
             peers[Self.alice]
                 == PeerDirectory.Peer(
@@ -112,5 +115,57 @@ import ZeroMQ
         #expect(!peers.hasForeign(within: .seconds(10), of: .seconds(11)))
         peers.joined(Self.alice, as: Self.process)
         #expect(peers.hasForeign(within: .seconds(10), of: .seconds(11)))
+    }
+
+    private static func worker(_ number: Int) -> WorkerID { WorkerID("\(number)") }
+    private static func address(_ number: Int) -> [UInt8] { [UInt8(number >> 8), UInt8(number & 0xFF)] }
+
+    @Test func addressSpeaksForOneWorker() {
+        var peers = Self.greeted()
+        #expect(peers.greeted(Self.bob, at: [1], key: nil, isLocal: false, now: .seconds(1)) == .otherWorker)
+        #expect(peers[Self.bob] == nil)
+        _ = peers.greeted(Self.bob, at: [2], key: nil, isLocal: false, now: .seconds(1))
+        #expect(peers.heard(Self.bob, at: [1], key: nil) == false)
+        #expect(!peers.speaks([1], for: Self.bob) && peers.speaks([3], for: Self.bob))
+        // Whom it spoke for has moved, or has left.
+        #expect(peers.heard(Self.alice, at: [4], key: nil) == true)
+        #expect(peers.heard(Self.bob, at: [1], key: nil) == true)
+        peers.left(Self.bob)
+        #expect(peers.greeted(Self.worker(3), at: [1], key: nil, isLocal: false, now: .seconds(1)) == nil)
+    }
+
+    @Test func workersOfAKeyAndOfAllKeysAreBounded() throws {
+        var peers = PeerDirectory()
+        var number = 0
+        func join(_ key: CurvePublicKey?, isLocal: Bool = false) -> JoinObstacle? {
+            number += 1
+            return peers.greeted(
+                Self.worker(number), at: Self.address(number), key: key, isLocal: isLocal, now: .zero)
+        }
+        let keys = try (0..<5).map { _ in try CurveKeyPair.generate().publicKey }
+        for key in keys.prefix(4) {
+            for _ in 0..<PeerDirectory.limitOfKey { #expect(join(key) == nil) }
+            #expect(join(key) == .tooManyOfKey)
+        }
+        #expect(join(keys[4]) == .tooMany)
+        // Those that this process has spawned always have room.
+        #expect(join(nil, isLocal: true) == nil)
+        peers.left(Self.worker(1))
+        #expect(join(keys[0]) == nil)
+    }
+
+    /// Each id that has joined leaves a row in the ledger.
+    @Test func newIdsOfAKeyAreBoundedInTime() throws {
+        var peers = PeerDirectory()
+        let (key, other) = (try CurveKeyPair.generate().publicKey, try CurveKeyPair.generate().publicKey)
+        for number in 0..<PeerDirectory.arrivalLimit {
+            #expect(
+                peers.greeted(Self.worker(number), at: [1], key: key, isLocal: false, now: .seconds(1)) == nil)
+            peers.left(Self.worker(number))
+        }
+        #expect(peers.greeted(Self.alice, at: [1], key: key, isLocal: false, now: .seconds(30)) == .tooOften)
+        #expect(peers.greeted(Self.bob, at: [2], key: other, isLocal: false, now: .seconds(30)) == nil)
+        _ = peers.timePassed(.seconds(100), now: .seconds(62))
+        #expect(peers.greeted(Self.alice, at: [1], key: key, isLocal: false, now: .seconds(62)) == nil)
     }
 }

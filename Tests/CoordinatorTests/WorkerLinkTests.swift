@@ -17,13 +17,17 @@ private final class FakeSocket: FrameSocket {
     /// By which key the messages come.
     var user: CurvePublicKey?
     var connection: PeerConnection?
+    /// The process that sends them, by the kernel's word.
+    var process: Int32?
     var sent: [(address: [UInt8], message: CoordinatorMessage)] = []
     /// Addresses that nobody can be reached at any more.
     var unreachable: Set<[UInt8]> = []
 
     func receive() throws(ZeroMQError) -> ZeroMQMessage? {
         received.isEmpty
-            ? nil : ZeroMQMessage(frames: received.removeFirst(), userID: user?.text, connection: connection)
+            ? nil
+            : ZeroMQMessage(
+                frames: received.removeFirst(), userID: user?.text, process: process, connection: connection)
     }
 
     func send(_ frames: [[UInt8]]) throws(ZeroMQError) {
@@ -45,7 +49,7 @@ private final class FakeSocket: FrameSocket {
     init() {
         link = WorkerLink(
             admission: Admission(welcome: Self.welcome), patience: .seconds(10), log: Logger(label: "test")
-        ) { $0 == ProcessName(host: "here", pid: 7) }
+        ) { $0 == 70 }
         link.open(socket)
     }
 
@@ -123,7 +127,7 @@ private final class FakeSocket: FrameSocket {
         let link = WorkerLink(
             admission: Admission(welcome: Self.welcome), patience: .seconds(10), log: Logger(label: "test"),
             gatekeeper: gatekeeper
-        ) { $0 == Self.process }
+        ) { $0 == 70 }
         link.open(socket)
         return (link, keys, folder)
     }
@@ -163,10 +167,20 @@ private final class FakeSocket: FrameSocket {
         try FileManager.default.removeItem(atPath: folder.path)
     }
 
+    /// The two ends of a connection, of which the link has one.
+    private func connectItself() throws -> [Int32] {
+        var ends: [Int32] = [0, 0]
+        #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0, &ends) == 0)
+        socket.connection = PeerConnection(descriptor: ends[0])
+        return ends
+    }
+
     @Test func peerWithAKeyIsNoProcessOfThisOneWhateverItSays() throws {
         let (link, keys, folder) = try guarded(["a"])
-        #expect(try hears(link, .hello(Self.ready), from: keys[0], at: [1]).map(\.isLocal) == [false])
-        #expect(link.processEnded(Self.process.pid) == nil)
+        var hello = Self.ready
+        hello.pid = 70
+        #expect(try hears(link, .hello(hello), from: keys[0], at: [1]).map(\.isLocal) == [false])
+        #expect(link.processEnded(70) == nil)
         try FileManager.default.removeItem(atPath: folder.path)
     }
 
@@ -192,9 +206,7 @@ private final class FakeSocket: FrameSocket {
     /// It is told before, and has a moment to leave by itself.
     @Test func connectionOfARevokedWorkerIsCut() throws {
         let (link, keys, folder) = try guarded(["a", "b"])
-        var ends: [Int32] = [0, 0]
-        #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0, &ends) == 0)
-        socket.connection = PeerConnection(descriptor: ends[0])
+        let ends = try connectItself()
         _ = try hears(link, .hello(Self.ready), from: keys[0], at: [1])
         _ = link.revoked(Gatekeeper.Revocation(key: keys[0], name: "a"), now: .seconds(5))
         var byte: UInt8 = 0
@@ -208,7 +220,7 @@ private final class FakeSocket: FrameSocket {
 
     @Test func garbageIsDroppedAndWhatComesAfterIsTaken() throws {
         socket.received = [[[1]], [[1], [0xFF, 0xFF]], [[1], [], []]]
-        #expect(try says(.hello(Self.ready)).count == 1)
+        #expect(try says(.hello(Self.ready), at: [2]).count == 1)
     }
 
     @Test func workerThatSaysGoodbyeIsNamedAndThenForgotten() throws {
@@ -219,18 +231,77 @@ private final class FakeSocket: FrameSocket {
         #expect(link.isEmpty)
     }
 
-    @Test func processOfThisHostIsLocalAndFoundByItsNumber() throws {
-        // A process of another host with the same pid is a different one.
-        _ = try says(.hello(Self.ready), bob)
-        #expect(link.processEnded(7) == nil)
+    /// What it says of its host and its process decides nothing: the kernel knows who is at the other end.
+    @Test func processOfThisOneIsKnownByItsConnectionAndByNoWord() throws {
         var hello = Self.ready
-        hello.host = "here"
-        #expect(try says(.hello(hello), at: [2]).map(\.isLocal) == [true])
+        hello.pid = 70
+        #expect(try says(.hello(hello), bob).map(\.isLocal) == [false])
+        #expect(link.processEnded(70) == nil)
+        socket.process = 70
+        let events = try says(.hello(Self.ready), at: [2])
+        #expect(events.map(\.isLocal) == [true])
+        #expect(events.map(\.process) == [ProcessName(host: "north", pid: 70)])
         #expect(link.hasForeign(at: .zero))
-        #expect(link.processEnded(7) == alice)
-        #expect(link.processEnded(7) == nil)
-        #expect(link.forget(bob)?.process == Self.process)
+        #expect(link.processEnded(70) == alice)
+        #expect(link.processEnded(70) == nil)
+        #expect(link.forget(bob)?.process == ProcessName(host: "north", pid: 70))
         #expect(link.isEmpty)
+    }
+
+    @Test func connectionSpeaksForOneWorkerAndIsCutWhenItClaimsAnother() throws {
+        let ends = try connectItself()
+        _ = try says(.hello(Self.ready))
+        #expect(try says(.hello(Self.ready), bob) == [])
+        guard case .refused(let refusal)? = sent.last else {
+            Issue.record("\(sent)")
+            return
+        }
+        #expect(refusal.reason == "its connection speaks for another worker")
+        // Nothing more is taken of it.
+        #expect(try says(.shardDone(lease(0))) == [])
+        _ = link.timePassed(now: .seconds(2))
+        var byte: UInt8 = 0
+        #expect(read(ends[1], &byte, 1) == 0)
+        for end in ends { close(end) }
+    }
+
+    /// One that has never joined, or is not known any more, has no lease to speak of.
+    @Test func wordsAboutLeasesAreTakenOfWorkersThatHaveJoinedAlone() throws {
+        let words = Self.messages.filter {
+            switch $0 {
+            case .hello, .heartbeat, .goodbye: false
+            default: true
+            }
+        }
+        for message in words { #expect(try says(message) == []) }
+        #expect(sent == words.map { _ in .rejoin })
+        _ = try says(.hello(Hello(host: "north", pid: 7)))
+        for message in words { #expect(try says(message) == []) }
+        _ = try says(.hello(Self.ready))
+        for message in words { #expect(try says(message).count == 1) }
+    }
+
+    @Test func someMessagesAreTakenAtATimeSoThatTheTickIsNeverStarved() throws {
+        let beat = [[1], try WorkerMessage.heartbeat(Heartbeat()).encoded(by: alice)]
+        socket.received = Array(repeating: beat, count: WorkerLink.batch + 10)
+        link.receive(now: .zero) { _ in }
+        #expect(socket.received.count == 10)
+    }
+
+    @Test func messageOfSeveralPartsIsAnsweredWithTheReasonAndItsPeerIsCutOff() throws {
+        let ends = try connectItself()
+        let hello = try WorkerMessage.hello(Self.ready).encoded(by: alice)
+        socket.received = [[[1], hello, [1]], [[1], hello]]
+        link.receive(now: .zero) { _ in Issue.record("it was taken") }
+        guard case .refused(let refusal)? = sent.last else {
+            Issue.record("\(sent)")
+            return
+        }
+        #expect(refusal.reason == "its message has 2 parts")
+        _ = link.timePassed(now: .seconds(2))
+        var byte: UInt8 = 0
+        #expect(read(ends[1], &byte, 1) == 0)
+        for end in ends { close(end) }
     }
 
     @Test func guestThatFallsSilentIsForgotten() throws {
