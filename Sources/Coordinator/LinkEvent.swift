@@ -1,3 +1,4 @@
+import Dispatching
 import Report
 import Sharding
 import Wire
@@ -34,5 +35,10 @@ struct LinkEvent: Equatable {
     var process: ProcessName?
     /// Whether this process has spawned the worker.
     var isLocal: Bool
+    /// The key by which the worker is known; nil at an endpoint without keys.
+    var key: String?
     var kind: Kind
+
+    /// How far the worker's word goes.
+    var origin: WorkerOrigin { isLocal ? .spawned : key.map { .key($0) } ?? .unknown }
 }

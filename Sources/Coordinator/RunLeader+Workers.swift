@@ -71,8 +71,8 @@ extension RunLeader {
         case .leaseReleased(let lease):
             react { $0.attemptReported(lease, worker: worker, AttemptEnd(.released), now: $1) }
         case .leaseLost(let lease): react { $0.leaseReportedLost(lease, worker: worker, now: $1) }
-        // One that has not joined, or is dismissed, has no turn.
-        case .turnWanted(let rows): if event.process != nil { turn { $0.wanted(worker, rows: rows, now: $1) } }
+        // One that has no lease writes nothing, and would only hold up the others.
+        case .turnWanted(let rows): if isLeasing(worker) { turn { $0.wanted(worker, rows: rows, now: $1) } }
         case .turnEnded(let rows): if event.process != nil { turn { $0.ended(worker, rows: rows, now: $1) } }
         case .left(let reason):
             if !reason.isEmpty {
@@ -100,7 +100,7 @@ extension RunLeader {
             reports.localWorkersEnded(times: 0, limit: LocalWorkers.failureLimit, reason: "")
         }
         emit(.log(.info, "worker \(process.host) pid \(process.pid) joined"))
-        react { $0.workerJoined(worker, credit: credit, now: $1) }
+        react { $0.workerJoined(worker, credit: credit, origin: event.origin, now: $1) }
     }
 
     private mutating func report(_ event: LinkEvent, _ heartbeat: Heartbeat) {
@@ -133,9 +133,12 @@ extension RunLeader {
     }
 
     private mutating func shardFailed(_ failure: ShardFailure, _ event: LinkEvent) {
-        let end = AttemptEnd(failedBy: failure.scope, error: failure.error, cause: failure.cause)
+        var scope = failure.scope
+        // One alone among others that says so is at fault itself, as far as anybody knows.
+        if scope == .run, !isBelieved(event.worker, toStopAt: failure.lease) { scope = .worker }
+        let end = AttemptEnd(failedBy: scope, error: failure.error, cause: failure.cause)
         react { $0.attemptReported(failure.lease, worker: event.worker, end, now: $1) }
-        switch failure.scope {
+        switch scope {
         case .attempt, .shard: break
         case .worker:
             emit(.announce(.workerUnfit(event.process, error: failure.error, cause: failure.cause)))

@@ -217,6 +217,12 @@ struct RunLeader {
 
     mutating func suspendDispatch() { machine.ledgerLost() }
 
+    mutating func isBelieved(_ worker: WorkerID, toStopAt lease: Lease) -> Bool {
+        machine.isBelieved(worker, toStopAt: lease)
+    }
+
+    func isLeasing(_ worker: WorkerID) -> Bool { machine.isLeasing(worker) }
+
     private mutating func perform(_ action: DispatchAction) {
         switch action {
         case .ledger(let task): request(.dispatch(task))

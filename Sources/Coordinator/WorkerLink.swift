@@ -226,7 +226,8 @@ final class WorkerLink {
 
     private func event(of worker: WorkerID, _ kind: LinkEvent.Kind) -> LinkEvent {
         LinkEvent(
-            worker: worker, process: peers[worker]?.process, isLocal: peers[worker]?.isLocal ?? false, kind: kind)
+            worker: worker, process: peers[worker]?.process, isLocal: peers[worker]?.isLocal ?? false,
+            key: peers[worker]?.key?.text, kind: kind)
     }
 
     // MARK: - Sending

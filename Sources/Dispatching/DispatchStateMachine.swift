@@ -82,6 +82,17 @@ public struct DispatchStateMachine: Sendable {
         var advancedAt: Duration
         /// The time when the lease was assigned, or when its worker last listed it.
         var listedAt: Duration
+        /// The batches that the ledger has told of, and when it first did; when it was asked last.
+        var provenSequence: Int64
+        var provenAt: Duration
+        var askedAt: Duration
+
+        init(worker: WorkerID, lease: Lease, sequence: Int64, now: Duration) {
+            self.worker = worker
+            self.lease = lease
+            (self.sequence, provenSequence) = (sequence, sequence)
+            (advancedAt, listedAt, provenAt, askedAt) = (now, now, now, now)
+        }
     }
 
     struct ShardEntry: Sendable {
@@ -103,6 +114,8 @@ public struct DispatchStateMachine: Sendable {
 
     /// Leases in a row after which an unfit worker gets no more.
     static let misfitLimit = 3
+    /// More attempts than any shard has, for an end that may not fail it.
+    static let anyAttempts = Int(Int32.max)
 
     public let configuration: Configuration
     public internal(set) var phase: Phase = .loading
@@ -114,7 +127,8 @@ public struct DispatchStateMachine: Sendable {
     var misfit: String?
     /// The time since which all workers are set aside; nil while one is fit, or none is there.
     var misfitSince: Duration?
-    private var generator: SeededGenerator
+    var generator: SeededGenerator
+    var trust = WorkerTrust()
     var shards = ShardTable()
     var workers: OrderedDictionary<WorkerID, WorkerEntry> = [:]
     /// Shards that may be granted now, oldest first.
@@ -149,6 +163,7 @@ public struct DispatchStateMachine: Sendable {
                 var holding = holding
                 holding.advancedAt = now
                 holding.listedAt = now
+                holding.provenAt = now
                 shards[record.id] = ShardEntry(phase: .leased(holding), epoch: record.epoch)
                 workers[holding.worker]?.shards.insert(record.id)
             } else {
@@ -183,7 +198,7 @@ public struct DispatchStateMachine: Sendable {
             return [record(lease, of: worker, AttemptEnd(.released))]
         }
         shards[lease.shard]?.phase = .leased(
-            Holding(worker: worker, lease: lease, sequence: sequence, advancedAt: now, listedAt: now))
+            Holding(worker: worker, lease: lease, sequence: sequence, now: now))
         return [.tell(worker, .assign(lease))]
     }
 
@@ -215,12 +230,16 @@ public struct DispatchStateMachine: Sendable {
     /// The shard's row as the ledger has it.
     public mutating func shardRead(_ record: ShardRecord, now: Duration) -> [DispatchAction] {
         know(record.id)
+        judge(record, now: now)
         guard let entry = shards[record.id] else { return [] }
         switch entry.phase {
         case .leased(var holding):
             if matches(record, holding) {
                 // The ledger confirms a lease that the worker does not list: the assignment was lost.
                 holding.listedAt = now
+                if record.sequence > holding.provenSequence {
+                    (holding.provenSequence, holding.provenAt) = (record.sequence, now)
+                }
                 shards[record.id]?.phase = .leased(holding)
                 return [.tell(holding.worker, .assign(holding.lease))]
             }
@@ -255,11 +274,15 @@ public struct DispatchStateMachine: Sendable {
     // MARK: - The workers' events
 
     /// A worker said HELLO. Saying it again, after a reconnect, keeps its leases.
-    public mutating func workerJoined(_ worker: WorkerID, credit: Int, now: Duration) -> [DispatchAction] {
+    public mutating func workerJoined(
+        _ worker: WorkerID, credit: Int, origin: WorkerOrigin = .spawned, now: Duration
+    ) -> [DispatchAction] {
+        trust.joined(worker, origin)
+        let credit = max(origin == .spawned ? credit : min(credit, WorkerTrust.creditLimit), 1)
         if workers[worker] == nil {
-            workers[worker] = WorkerEntry(credit: max(credit, 1), seenAt: now)
+            workers[worker] = WorkerEntry(credit: credit, seenAt: now)
         } else {
-            workers[worker]?.credit = max(credit, 1)
+            workers[worker]?.credit = credit
             workers[worker]?.seenAt = now
         }
         if phase == .draining || phase == .finished { return [.tell(worker, .drain)] }
@@ -286,7 +309,8 @@ public struct DispatchStateMachine: Sendable {
             if item.sequence > holding.sequence {
                 holding.sequence = item.sequence
                 holding.advancedAt = now
-                workers[worker]?.misfits = 0
+                // Another's word is proved by the ledger.
+                if trust.isSpawned(worker) { workers[worker]?.misfits = 0 }
             }
             if excused { holding.advancedAt = now }
             shards[item.lease.shard]?.phase = .leased(holding)
@@ -311,6 +335,7 @@ public struct DispatchStateMachine: Sendable {
         else { return [] }
         workers[worker]?.shards.remove(lease.shard)
         shards[lease.shard]?.phase = .asking
+        trust.claimed(lease, by: worker)
         return [.ledger(.confirm(lease.shard))] + proceed(now: now)
     }
 
@@ -347,6 +372,7 @@ public struct DispatchStateMachine: Sendable {
         -> [DispatchAction]
     {
         guard let entry = workers.removeValue(forKey: worker) else { return [] }
+        defer { trust.left(worker) }
         return take(back: entry, with: end) + proceed(now: now)
     }
 
@@ -361,13 +387,16 @@ public struct DispatchStateMachine: Sendable {
             actions.append(.dismiss(worker))
             let silence = "the worker was silent for \(configuration.leaseDuration)"
             actions += take(back: entry, with: AttemptEnd(.expired, error: silence))
+            trust.left(worker)
         }
         // The stall watch stands still while the ledger is away.
         for worker in workers.values.elements where phase != .loading {
             for shard in worker.shards.sorted() {
-                guard case .leased(let holding)? = shards[shard]?.phase,
-                    now - holding.advancedAt > configuration.stallAfter
-                else { continue }
+                guard case .leased(let holding)? = shards[shard]?.phase else { continue }
+                guard now - holding.advancedAt > configuration.stallAfter else {
+                    actions += prove(holding, now: now)
+                    continue
+                }
                 let stall = "no batch committed for \(configuration.stallAfter)"
                 actions.append(.tell(holding.worker, .revoke(holding.lease)))
                 actions += end(holding, with: AttemptEnd(.stalled, error: stall))
@@ -444,7 +473,8 @@ public struct DispatchStateMachine: Sendable {
         var actions: [DispatchAction] = []
         for (worker, entry) in workers where !entry.draining && !entry.isSetAside && entry.notBefore <= now {
             for _ in 0..<max(entry.credit - entry.shards.count, 0) {
-                guard let shard = ready.popFirst(), let epoch = shards[shard]?.epoch else { return actions }
+                if ready.isEmpty { return actions }
+                guard let shard = popReady(for: worker, now: now), let epoch = shards[shard]?.epoch else { break }
                 shards[shard]?.phase = .granting(worker)
                 workers[worker]?.shards.insert(shard)
                 actions.append(.ledger(.recordLease(shard, worker: worker, after: epoch)))
@@ -486,7 +516,7 @@ public struct DispatchStateMachine: Sendable {
         shards[shard]?.phase = phase
     }
 
-    private mutating func end(_ holding: Holding, with end: AttemptEnd) -> [DispatchAction] {
+    mutating func end(_ holding: Holding, with end: AttemptEnd) -> [DispatchAction] {
         workers[holding.worker]?.shards.remove(holding.lease.shard)
         shards[holding.lease.shard]?.phase = .recording(holding.lease, holding.worker)
         return [record(holding.lease, of: holding.worker, end)]
@@ -500,9 +530,16 @@ public struct DispatchStateMachine: Sendable {
         }
     }
 
-    private func record(_ lease: Lease, of worker: WorkerID, _ end: AttemptEnd) -> DispatchAction {
-        let attempts = end.outcome.countsAgainstShard ? configuration.retry.attempts : 0
-        return .ledger(.recordAttempt(lease, worker: worker, end, attempts: attempts))
+    private mutating func record(_ lease: Lease, of worker: WorkerID, _ end: AttemptEnd) -> DispatchAction {
+        guard end.outcome.countsAgainstShard else {
+            return .ledger(.recordAttempt(lease, worker: worker, end, attempts: 0))
+        }
+        guard !mayFail(lease.shard, by: worker) else {
+            return .ledger(.recordAttempt(lease, worker: worker, end, attempts: configuration.retry.attempts))
+        }
+        var end = end
+        end.permanent = false
+        return .ledger(.recordAttempt(lease, worker: worker, end, attempts: Self.anyAttempts))
     }
 
     /// Notes a breach when the ledger answers about a shard that is not in the run.

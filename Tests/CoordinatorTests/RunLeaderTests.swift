@@ -65,6 +65,27 @@ import Wire
         #expect(leader.ending == .over)
     }
 
+    /// Another could say so too, and one that nobody contradicts is at fault itself.
+    @Test(arguments: [false, true]) func runIsStoppedByAForeignWorkerOnlyIfItIsNotAloneInSayingSo(twoSay: Bool) {
+        var leader = Self.leased(3)
+        #expect(leader.heard(event(joined, of: bob), now: .zero).deeds.count == 1)
+        _ = leader.answered(.leaseRecorded(lease(1), worker: bob, sequence: 0), now: .zero)
+        func says(_ worker: WorkerID, of number: Int32) -> [LeaderAction] {
+            let failure = ShardFailure(lease: lease(number), error: "another table", scope: .run)
+            return leader.heard(event(.shardFailed(failure), of: worker), now: .seconds(1))
+        }
+        let drain = LeaderAction.send(.drain, to: bob)
+        let first = says(alice, of: 0)
+        #expect(!first.contains(drain))
+        #expect(first.contains { if case .announce(.workerUnfit) = $0 { true } else { false } })
+        guard twoSay else {
+            // What is not its lease counts for nothing.
+            #expect(!says(bob, of: 2).contains(drain))
+            return
+        }
+        #expect(says(bob, of: 1).contains(drain))
+    }
+
     @Test func leaseOfARevokedWorkerEndsAtOnceAndCostsTheShardNothing() {
         var leader = Self.leased()
         let end = AttemptEnd(.released, error: "the worker's key db1 was revoked")

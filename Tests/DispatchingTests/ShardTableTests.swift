@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct ShardTableTests {
     private static let holding = DispatchStateMachine.Holding(
-        worker: alice, lease: lease(0), sequence: 0, advancedAt: .zero, listedAt: .zero)
+        worker: alice, lease: lease(0), sequence: 0, now: .zero)
 
     /// Each phase with its place in the counts, and whether a drain waits for it.
     private static let phases: [(phase: DispatchStateMachine.ShardPhase, counts: ShardCounts, isBusy: Bool)] = [

@@ -40,8 +40,10 @@ struct Bench {
     }
 
     /// Joins a worker and records every lease that it is granted.
-    mutating func join(_ worker: WorkerID, credit: Int = 1, now: Duration = .zero) {
-        grant(machine.workerJoined(worker, credit: credit, now: now), now: now)
+    mutating func join(
+        _ worker: WorkerID, credit: Int = 1, origin: WorkerOrigin = .spawned, now: Duration = .zero
+    ) {
+        grant(machine.workerJoined(worker, credit: credit, origin: origin, now: now), now: now)
     }
 
     /// Answers each `recordLease` among `actions` as the ledger would.
