@@ -98,7 +98,9 @@ let package = Package(
         .target(
             name: "Support", dependencies: ["Batches", "Host", "Ledger", "Postgres", "Sharding"], path: "Tests/Support",
             swiftSettings: settings),
-        tests("JobTests", ["Job", "Sharding"]),
+        // Bytes that are nearly right, for all readers of untrusted ones.
+        .target(name: "Mutations", dependencies: ["Sharding"], path: "Tests/Mutations", swiftSettings: settings),
+        tests("JobTests", ["Job", "Mutations", "Sharding"]),
         tests("ShardingTests", ["Sharding"]),
         tests("DispatchingTests", ["Dispatching", "Sharding", collections]),
         tests("LedgerQueueingTests", ["LedgerQueueing", "Dispatching", "Sharding"]),
@@ -119,7 +121,7 @@ let package = Package(
             "BatchesTests",
             ["Batches", "CoordKit", "Ledger", "Postgres", "Sharding", "SimulatedLedger", "Support"]),
         tests("SpecificationTests", ["Batches", "Sharding", "Specification"]),
-        tests("ComputeTests", ["Batches", "Compute", "CoordKit", "Host", "Postgres", "Sharding"]),
+        tests("ComputeTests", ["Batches", "Compute", "CoordKit", "Host", "Mutations", "Postgres", "Sharding"]),
         tests("PreflightTests", ["Batches", "Preflight", "Job", "Ledger", "Postgres", "Sharding", "Support"]),
         .testTarget(
             name: "ClusteredTests", dependencies: ["Postgres", "Host", "Sharding", "Support", "Wire", "ZeroMQ"],
@@ -131,7 +133,7 @@ let package = Package(
         // Optimized, since it reads every source.
         .testTarget(
             name: "TidyTests", swiftSettings: settings + [.unsafeFlags(["-O"])]),
-        tests("WireTests", ["Wire", "Sharding"]),
+        tests("WireTests", ["Mutations", "Sharding", "Wire"]),
         tests("WorkerTests", ["Batches", "Ledger", "Postgres", "Sharding", "Worker", "WorkerLoop", "ZeroMQ"]),
         tests("TrustTests", ["Support", "Trust", "ZeroMQ"]),
         tests("ZeroMQTests", ["ZeroMQ"]),

@@ -23,7 +23,7 @@ import Testing
     }
 
     private static let lease: [UInt8] = field(1, [0x08, 1, 0x10, 1])
-    private static let version: [UInt8] = [0x08, 1]
+    private static let version: [UInt8] = [0x08, UInt8(protocolVersion)]
     private static let longTexts: [[UInt8]] = [
         frame(2, version + field(2, text(257))),
         frame(2, version + field(3, text(257))),
