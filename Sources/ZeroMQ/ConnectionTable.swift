@@ -12,10 +12,10 @@ struct ConnectionTable {
     static let newcomerLimit = 64
     /// The most connections that are closed and have messages left to be received; they take as much.
     static let ghostLimit = 128
-    /// Milliseconds until a worker must have said hello.
-    static let newcomerPatience: Int64 = 10_000
-    /// Milliseconds of silence after which a connection is cut. A worker sends a heartbeat every second.
-    static let silenceLimit: Int64 = 60_000
+    /// The time until a worker must have said hello.
+    static let newcomerPatience = Duration.seconds(10)
+    /// Silence after which a connection is cut. A worker sends a heartbeat every second.
+    static let silenceLimit = Duration.seconds(60)
 
     private struct Entry {
         /// The socket's number: the descriptor may be another one's by now.
@@ -111,9 +111,9 @@ struct ConnectionTable {
     mutating func timePassed(now: Int64) {
         prune()
         for (descriptor, entry) in entries where !entry.isCut {
-            if !entry.isVouched, now - entry.since > Self.newcomerPatience {
+            if !entry.isVouched, .milliseconds(now - entry.since) > Self.newcomerPatience {
                 cut(descriptor, "no worker said hello in time")
-            } else if now - entry.cameAt > Self.silenceLimit {
+            } else if .milliseconds(now - entry.cameAt) > Self.silenceLimit {
                 cut(descriptor, "they fell silent")
             }
         }
