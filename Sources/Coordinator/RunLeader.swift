@@ -261,6 +261,7 @@ struct RunLeader {
         turn { $0.paced(pace?.rowsPerSecond, now: $1) }
         let limit = turnLimit
         turn { $0.limited(to: limit, now: $1) }
+        machine.paced(pace != nil, now: now)
         if turnTaking != before { emit(.changeTurns(turnTaking)) }
     }
 

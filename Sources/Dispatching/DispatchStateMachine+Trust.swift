@@ -66,7 +66,7 @@ extension DispatchStateMachine {
 
     /// Looks after a lease of a worker that was not spawned: only the ledger's word proves that it advances.
     mutating func prove(_ holding: Holding, now: Duration) -> [DispatchAction] {
-        guard !trust.isSpawned(holding.worker) else { return [] }
+        guard !trust.isSpawned(holding.worker), !isPaced else { return [] }
         if now - holding.provenAt > unprovenAfter {
             let error = "the ledger has no new batch for \(unprovenAfter), whatever its worker says"
             return [.tell(holding.worker, .revoke(holding.lease))]

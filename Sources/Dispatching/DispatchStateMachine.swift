@@ -129,6 +129,7 @@ public struct DispatchStateMachine: Sendable {
     var misfitSince: Duration?
     var generator: SeededGenerator
     var trust = WorkerTrust()
+    private(set) var isPaced = false
     var shards = ShardTable()
     var workers: OrderedDictionary<WorkerID, WorkerEntry> = [:]
     /// Shards that may be granted now, oldest first.
@@ -377,6 +378,17 @@ public struct DispatchStateMachine: Sendable {
     }
 
     // MARK: - The time and the operator
+
+    /// Whether somebody has limited the run's pace: then a worker may wait for its turn for any time, and a lease without a
+    /// batch proves nothing.
+    public mutating func paced(_ isPaced: Bool, now: Duration) {
+        self.isPaced = isPaced
+        for shard in shards.entries.keys {
+            guard case .leased(var holding)? = shards[shard]?.phase else { continue }
+            holding.provenAt = now
+            shards[shard]?.phase = .leased(holding)
+        }
+    }
 
     /// Time passed: workers may be dead, leases stalled, retries due.
     public mutating func timePassed(now: Duration) -> [DispatchAction] {

@@ -234,6 +234,23 @@ import Testing
         #expect(bench.holder(of: 0) == Self.mallory)
     }
 
+    /// At a low pace a worker may wait for its turn for hours.
+    @Test func leaseOfARunWhosePaceIsLimitedNeedsNoBatch() {
+        var bench = Self.bench(1, [])
+        bench.machine.paced(true, now: .zero)
+        for second in 1..<3_000 {
+            let now = Duration.seconds(second)
+            _ = bench.machine.workerReported(
+                Self.mallory, held: [held(lease(0), sequence: 0)], excused: true, now: now)
+            #expect(bench.machine.timePassed(now: now) == [])
+        }
+        bench.machine.paced(false, now: .seconds(3_000))
+        _ = bench.machine.workerReported(
+            Self.mallory, held: [held(lease(0), sequence: 0)], excused: true, now: .seconds(3_001))
+        #expect(bench.machine.timePassed(now: .seconds(3_001)) == [])
+        #expect(bench.holder(of: 0) == Self.mallory)
+    }
+
     @Test func turnsAreForThoseThatHaveLeases() {
         let bench = Self.bench(1, [alice])
         #expect(bench.machine.isLeasing(Self.mallory))
