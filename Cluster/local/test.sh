@@ -39,7 +39,7 @@ give_up() {
     exit 1
 }
 
-"$here/install.sh" python3 2>&1 || give_up "something is missing"
+"$here/install.sh" python3 openssh-server openssh-client 2>&1 || give_up "something is missing"
 swift=$(command -v swift) || give_up "no swift in PATH: https://www.swift.org/install"
 swift build --build-tests 2>&1 || give_up "the build failed"
 COORD_BIN=$(swift build --show-bin-path)/coord

@@ -77,7 +77,7 @@ struct CommonOptions: ParsableArguments {
     }
 
     /// Variables of libpq by which somebody has chosen a server or a database.
-    private static let decisive = ["PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE", "PGDATABASE"]
+    static let decisive = ["PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE", "PGDATABASE"]
 
     static let variable = "COORD_DATABASE"
 

@@ -30,6 +30,11 @@ enum ConditionMembers {
             ]
         case .cannotSpawn(let reason): ["kind": .string("cannot_spawn"), "reason": .string(reason)]
         case .noWorkers: ["kind": .string("no_workers")]
+        case .hostAway(let host, let reason, let pause):
+            [
+                "kind": .string("host_away"), "host": .string(host), "reason": .string(reason),
+                "retry_seconds": .number(ConditionText.seconds(pause)),
+            ]
         case .stalled(let stall):
             [
                 "kind": .string("stalled"), "seconds": seconds(stall.since),

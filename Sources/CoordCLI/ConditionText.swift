@@ -15,8 +15,7 @@ enum ConditionText {
             switch condition {
             case .workerSilent, .workerWaits: false
             case .windingDown, .paced, .databaseAway, .databaseReadOnly, .ledgerLocked, .workersEnd, .cannotSpawn,
-                .noWorkers,
-                .stalled, .fewHotUpdates, .cannotBegin:
+                .noWorkers, .hostAway, .stalled, .fewHotUpdates, .cannotBegin:
                 true
             }
         }.map { of($0) }
@@ -33,6 +32,8 @@ enum ConditionText {
             "workers end before they join, \(times) of \(limit) times: \(oneLine(reason))"
         case .cannotSpawn(let reason): "a worker's process cannot be started, trying again: \(oneLine(reason))"
         case .noWorkers: "waiting for workers"
+        case .hostAway(let host, let reason, let pause):
+            "host \(host): \(oneLine(reason)); tried again in \(seconds(pause)) s"
         case .stalled(let stall): of(stall)
         case .fewHotUpdates(let share, let expected, let holder):
             "only \(percent(share)) of the updates are HOT, \(percent(expected)) were expected: "
@@ -43,6 +44,11 @@ enum ConditionText {
             "\(name(process)) has been silent for \(NumberFormat.duration(since))"
         case .workerWaits(let process, _, let wait): "\(name(process)) \(of(wait))"
         }
+    }
+
+    /// Whole seconds, none of which is said to be over too early.
+    static func seconds(_ duration: Duration) -> Int64 {
+        duration.components.seconds + (duration.components.attoseconds > 0 ? 1 : 0)
     }
 
     private static func percent(_ share: Double) -> String { "\(Int((share * 100).rounded())) %" }

@@ -23,8 +23,8 @@ struct CoordCommand: AsyncParsableCommand {
         version: Build.description,
         subcommands: [
             Plan.self, Start.self, WorkerCommand.self, Status.self, PaceCommand.self, Pause.self, Resume.self,
-            Cancel.self, Shards.self,
-            Workers.self, LedgerCommand.self, KeysCommand.self, BatchStatement.self,
+            Cancel.self, Shards.self, Workers.self, LedgerCommand.self, KeysCommand.self, BatchStatement.self,
+            KeepWorkers.self,
         ])
 
     /// Runs the command that the process's arguments ask for, and ends the process unless it succeeds.

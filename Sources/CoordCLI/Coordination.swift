@@ -19,10 +19,18 @@ import Worker
 struct Coordination {
     let common: CommonOptions
     let options: CoordinationOptions
+    let fleet: Fleet
+
+    /// - Throws: `JobError` when the file of hosts is wrong.
+    init(common: CommonOptions, options: CoordinationOptions) throws {
+        self.common = common
+        self.options = options
+        fleet = try Fleet(options)
+    }
 
     /// Whether local workers can compute what the job asks for; checked before anything is written.
     func checkCompute(_ job: Job) throws {
-        guard options.workers > 0, case .compute(let compute) = job.change else { return }
+        guard fleet.here > 0, case .compute(let compute) = job.change else { return }
         if case .command = compute.program { try checkLimits(programs: true) }
         switch compute.program {
         case .command(let command):
@@ -41,42 +49,51 @@ struct Coordination {
     /// - Returns: by which workers are known there; nil where no keys are demanded.
     func checkListen() throws -> CoordinatorCredentials? {
         let credentials = try credentials()
-        if let listen = options.listen { try Endpoint.check(listen, demandsKeys: credentials != nil) }
+        if let listen = options.endpoint { try Endpoint.check(listen, demandsKeys: credentials != nil) }
         try checkLimits(programs: false)
         return credentials
     }
 
     /// The coordinator's own pair is made where there is none yet.
     private func credentials() throws -> CoordinatorCredentials? {
-        guard let listen = options.listen else { return nil }
+        guard let listen = options.endpoint else { return nil }
         let isFile = listen.hasPrefix("ipc://")
-        guard !Endpoint.isLocal(listen) || options.secure || !isFile && options.keys.path != nil else { return nil }
+        let isAskedFor = options.secure || fleet.isRemote || !isFile && options.keys.path != nil
+        guard !Endpoint.isLocal(listen) || isAskedFor else { return nil }
         let folder = try options.keys.folder()
         try folder.makeCoordinator(created: KeysCommand.now)
-        return try folder.credentials()
+        return try folder.credentials(guests: fleet.guests)
     }
 
     private func checkLimits(programs: Bool) throws {
-        try CoordinatorLimits.check(workers: options.workers, listens: options.listen != nil, programs: programs)
+        try CoordinatorLimits.check(
+            workers: fleet.here, listens: options.endpoint != nil, programs: programs, remote: fleet.remote)
     }
 
     /// Spawns the local workers, who wait to be admitted; nil when there are to be none.
     ///
     /// - Parameter schema: where the run's ledger is, which need not be where the job says: it may have been resumed.
     func spawnWorkers(_ job: Job, _ schema: LedgerSchema) throws -> LocalWorkers? {
-        guard options.workers > 0 else { return nil }
+        guard fleet.here > 0 else { return nil }
         var environment = [CommonOptions.schemaVariable: schema.quoted]
         if let conninfo = common.explicit(job) { environment[CommonOptions.variable] = conninfo }
         return try LocalWorkers(
-            executable: Self.executable, environment: environment, count: options.workers, verbose: common.verbose)
+            executable: Self.executable, environment: environment, count: fleet.here, verbose: common.verbose)
+    }
+
+    /// What starts the workers of other hosts; nil where there are none.
+    func remoteHosts(_ job: Job, _ schema: LedgerSchema) -> RemoteHosts? {
+        fleet.remoteHosts(conninfo: common.explicit(job), schema, isVerbose: common.verbose)
     }
 
     /// Runs the coordinator of a run that this process owns.
     ///
-    /// - Parameter spawned: the local workers, or why they could not be spawned: the run is there already.
+    /// - Parameters:
+    ///   - schema: where the run's ledger is.
+    ///   - spawned: the local workers, or why they could not be spawned: the run is there already.
     func run(
-        _ opening: RunOpening, _ opened: RunOpening.Opened, workers spawned: sending Result<LocalWorkers?, any Error>,
-        credentials: CoordinatorCredentials?
+        _ opening: RunOpening, _ opened: RunOpening.Opened, in schema: LedgerSchema,
+        workers spawned: sending Result<LocalWorkers?, any Error>, credentials: CoordinatorCredentials?
     ) async throws {
         let run = opened.ownership.run
         Suggestion.shows(run)
@@ -100,10 +117,12 @@ struct Coordination {
                 "run": .number(run.rawValue), "job": .string(opened.job.name), "resumed": .boolean(opened.resumed),
                 "shards": .number(Int64(opened.shards)), "rows_estimated": .number(opened.rowsEstimated),
             ])
+        if fleet.isRemote { presenter.message("workers_wanted", fleet.text, fleet.jsonMembers) }
         let service = CoordinatorService(
             configuration: CoordinatorService.Configuration(
-                listen: options.listen, credentials: credentials), workers: workers,
-            opening: opening, opened: opened, log: common.logger("coordinator"), notify: { presenter.show($0) })
+                listen: options.endpoint, credentials: credentials), workers: workers,
+            hosts: remoteHosts(opened.job, schema), opening: opening, opened: opened, log: common.logger("coordinator"),
+            notify: { presenter.show($0) })
         let started = MonotonicTime.now()
         do {
             try await serve(service, presenter) { Summary($0, run: opened, elapsed: MonotonicTime.now() - started) }

@@ -1,10 +1,16 @@
 import ArgumentParser
-import Glibc
+import Host
 
 /// Options of commands that coordinate.
 struct CoordinationOptions: ParsableArguments {
-    @Option(help: "Local worker processes; 0 waits for workers that join by --connect. Default: one a core.")
-    var workers: Int = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    @Option(
+        help:
+            "Local worker processes; 0 waits for workers that join by --connect. With --hosts: on each host, this one included. Default: one a core."
+    )
+    var workers: Int?
+
+    @Option(help: "File of hosts (YAML) on which workers are started over ssh, and ended.")
+    var hosts: String?
 
     @Option(help: "Endpoint where other workers may join: tcp://HOST:PORT, tcp://*:PORT or ipc://PATH.")
     var listen: String?
@@ -26,10 +32,20 @@ struct CoordinationOptions: ParsableArguments {
         return "\(text.visible): an endpoint is tcp://127.0.0.1:\(port), tcp://HOST:PORT or ipc://PATH"
     }
 
+    /// Local workers where only the command line says how many.
+    var workersHere: Int { workers ?? Processors.count }
+    /// Where workers of other hosts join; nil for nowhere.
+    var endpoint: String? { listen ?? (hosts == nil ? nil : Self.anyEndpoint) }
+    /// All addresses, and a port that is free.
+    private static let anyEndpoint = "tcp://*:*"
+
     func validate() throws {
         if let listen, let fault = Self.fault(ofEndpoint: listen) { throw ValidationError("--listen \(fault)") }
-        if secure, listen == nil { throw ValidationError("--secure is about --listen, which is missing") }
-        guard (0...Self.workerLimit).contains(workers) else {
+        if hosts != nil, listen?.hasPrefix("ipc://") == true {
+            throw ValidationError("--listen \(listen?.visible ?? ""): workers of --hosts need tcp://HOST:PORT")
+        }
+        if secure, endpoint == nil { throw ValidationError("--secure is about --listen, which is missing") }
+        if let workers, !(0...Self.workerLimit).contains(workers) {
             throw ValidationError("--workers \(workers): from 0 to \(Self.workerLimit)")
         }
     }

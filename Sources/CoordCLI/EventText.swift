@@ -30,6 +30,18 @@ struct EventText: Equatable {
             gone("\(ConditionText.name(process)) is silent: its shard goes to another", process.host, process.pid)
         case .workerEnded(let pid, let reason):
             gone("worker pid \(pid) ended (\(reason)): starting another", nil, pid)
+        case .hostStarted(let host, let workers):
+            EventText(
+                "host_started", "host \(host): \(workers) workers started",
+                ["host": .string(host), "workers": .number(Int64(workers))])
+        case .hostLost(let host, let reason, let pause):
+            EventText(
+                "host_lost",
+                "host \(host): \(reason.indented); tried again in \(ConditionText.seconds(pause)) s",
+                [
+                    "host": .string(host), "reason": .string(reason),
+                    "retry_seconds": .number(ConditionText.seconds(pause)),
+                ])
         case .workerUnfit(let process, let error, let cause): unfit(process, error, cause)
         case .workerRevoked(let process, let key): revoked(process, key)
         case .strangerRefused(let key, let address):

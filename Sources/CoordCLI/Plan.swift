@@ -19,10 +19,11 @@ struct Plan: AsyncParsableCommand {
         let job = try Job.load(path: file)
         Suggestion.connects(to: job.database)
         let schema = try common.schemaForAll(job)
-        try Coordination(common: common, options: options).checkCompute(job)
+        let coordination = try Coordination(common: common, options: options)
+        try coordination.checkCompute(job)
         let opening = RunOpening(
             settings: .ledger(try common.conninfo(job)), schema: schema, host: HostName.current, pid: getpid())
-        let preview = try await opening.preview(job, file: file, workers: options.workers)
+        let preview = try await opening.preview(job, file: file, workers: coordination.fleet.total)
         if common.json { return JSONOutput.print(PlanObject(job, preview)) }
         print("job \(job.name): table \(preview.table), key \(preview.key)")
         print("  about \(NumberFormat.grouped(preview.rows)) rows, \(preview.rowBytes) bytes each on average")
@@ -37,7 +38,10 @@ struct Plan: AsyncParsableCommand {
         for part in preview.plan.parts {
             print("  \("\(part.range)".visible)  about \(NumberFormat.grouped(part.rowsEstimated)) rows")
         }
-        print("nothing was written. To run it: coord start \(Suggestion.quoted(file)) --workers \(options.workers)")
+        let hosts = options.hosts.map { " --hosts \(Suggestion.quoted($0))" } ?? ""
+        print(
+            "nothing was written. To run it: coord start \(Suggestion.quoted(file))\(hosts) --workers "
+                + "\(options.workersHere)")
     }
 
     /// In which order the rows are done, and what that leads to.

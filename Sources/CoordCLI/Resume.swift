@@ -14,7 +14,7 @@ struct Resume: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("Number of the run.", valueName: "run")) var number: Int64
 
     func run() async throws {
-        let coordination = Coordination(common: common, options: options)
+        let coordination = try Coordination(common: common, options: options)
         let credentials = try coordination.checkListen()
         let schema = try common.schemaForAll()
         let opening = RunOpening(
@@ -28,7 +28,7 @@ struct Resume: AsyncParsableCommand {
             return Terminal.complain("\(error)")
         }
         let workers = Result { try coordination.spawnWorkers(opened.job, schema) }
-        try await coordination.run(opening, opened, workers: workers, credentials: credentials)
+        try await coordination.run(opening, opened, in: schema, workers: workers, credentials: credentials)
     }
 
     /// Of a run that is complete.

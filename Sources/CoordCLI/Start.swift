@@ -18,13 +18,13 @@ struct Start: AsyncParsableCommand {
         let job = try Job.load(path: file)
         Suggestion.connects(to: job.database)
         let schema = try common.schemaForAll(job)
-        let coordination = Coordination(common: common, options: options)
+        let coordination = try Coordination(common: common, options: options)
         let credentials = try coordination.checkListen()
         try coordination.checkCompute(job)
         let opening = RunOpening(
             settings: .ledger(try common.conninfo(job)), schema: schema, host: HostName.current, pid: getpid())
         // Processes take as long to start as a plan takes to make: both at once.
-        async let plan = opening.start(job, file: file, workers: options.workers, new: new)
+        async let plan = opening.start(job, file: file, workers: coordination.fleet.total, new: new)
         let workers = Result { try coordination.spawnWorkers(job, schema) }
         let opened: RunOpening.Opened
         do {
@@ -33,6 +33,6 @@ struct Start: AsyncParsableCommand {
             if case .success(let spawned?) = workers { spawned.abandon() }
             throw error
         }
-        try await coordination.run(opening, opened, workers: workers, credentials: credentials)
+        try await coordination.run(opening, opened, in: schema, workers: workers, credentials: credentials)
     }
 }

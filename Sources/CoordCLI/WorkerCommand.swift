@@ -68,12 +68,19 @@ struct WorkerCommand: AsyncParsableCommand {
         return zip(endpoints, demandsKeys).map { CoordinatorAddress(endpoint: $0, keys: $1 ? worker : nil) }
     }
 
-    /// What a process does that a coordinator has spawned as its worker.
+    /// What a process does that a coordinator, or a keeper, has spawned as its worker.
     static func run(_ worker: LeashedWorker) async throws {
-        if !Leash.awaitAdmission() { WorkerService.endWithoutCoordinator(endpoint: worker.endpoint) }
+        var keys: WorkerKeys?
+        if worker.isKeyed {
+            keys = LeashedWorker.Keys { Leash.nextByte() }.map { WorkerKeys(own: $0.own, coordinator: $0.coordinator) }
+        }
+        let isAdmitted = worker.isKeyed ? keys != nil : Leash.awaitAdmission()
+        if !isAdmitted { WorkerService.endWithoutCoordinator(endpoint: worker.endpoint) }
         try await work(
             WorkerService.Configuration(
-                addresses: [CoordinatorAddress(endpoint: worker.endpoint)],
+                addresses: worker.endpoint.split(separator: ",").map {
+                    CoordinatorAddress(endpoint: String($0), keys: keys)
+                },
                 connection: .batches(try CommonOptions.inheritedConninfo()),
                 ledgerSchema: try CommonOptions.inheritedSchema(), build: Build.version,
                 executable: Coordination.executable, endsWithInput: true), verbose: worker.verbose)

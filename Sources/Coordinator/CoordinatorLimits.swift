@@ -9,6 +9,8 @@ public enum CoordinatorLimits {
     /// Descriptors that stay free beside these, for a new connection to the database, files that are read for a moment,
     /// and the like.
     static let descriptorReserve = 32
+    /// The descriptors for each host on which this coordinator starts workers: both ends of what goes through ssh.
+    static let descriptorsPerHost = 2
     /// The number of foreign connections for which a listening coordinator must have room.
     static let otherConnections = 16
     /// The threads of a coordinator: the main one, the ledger's, the socket loop's, two of libzmq, one of Swift's pool.
@@ -21,9 +23,13 @@ public enum CoordinatorLimits {
     ///   - workers: the number of local workers.
     ///   - listens: whether foreign workers may join.
     ///   - programs: whether each local worker also starts a program.
+    ///   - remote: the hosts on which this coordinator starts workers, and how many workers these have together.
     /// - Throws: `CoordinatorError.limit` when the raised limits are still too low.
-    public static func check(workers: Int, listens: Bool, programs: Bool) throws(CoordinatorError) {
-        try checkDescriptors(workers: workers, listens: listens, limit: ProcessLimits.raiseDescriptors())
+    public static func check(
+        workers: Int, listens: Bool, programs: Bool, remote: (hosts: Int, workers: Int) = (0, 0)
+    ) throws(CoordinatorError) {
+        try checkDescriptors(
+            workers: workers, listens: listens, remote: remote, limit: ProcessLimits.raiseDescriptors())
         guard let limit = ProcessLimits.raiseThreads() else { return }
         try checkThreads(workers: workers, programs: programs, limit: limit, used: ProcessLimits.threadsOfUser)
     }
@@ -34,8 +40,11 @@ public enum CoordinatorLimits {
         Int32(clamping: ProcessLimits.raiseDescriptors() - descriptorReserve - workers)
     }
 
-    static func checkDescriptors(workers: Int, listens: Bool, limit: Int) throws(CoordinatorError) {
-        let base = descriptors + descriptorReserve + (listens ? otherConnections : 0)
+    static func checkDescriptors(
+        workers: Int, listens: Bool, remote: (hosts: Int, workers: Int) = (0, 0), limit: Int
+    ) throws(CoordinatorError) {
+        let others = listens ? max(otherConnections, remote.workers) : 0
+        let base = descriptors + descriptorReserve + others + remote.hosts * descriptorsPerHost
         let each = descriptorsPerWorker + (listens ? 1 : 0)
         let needed = base + workers * each
         guard needed > limit else { return }

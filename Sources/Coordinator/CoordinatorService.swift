@@ -1,7 +1,7 @@
 import Host
 import Ledger
 import LedgerQueueing
-public import Logging
+import Logging
 public import Report
 public import ServiceLifecycle
 public import Sharding
@@ -44,13 +44,17 @@ public actor CoordinatorService: Service {
     private let gatekeeper: Gatekeeper?
     /// The local workers, whose number is kept; nil to wait for workers that join.
     private let local: LocalWorkers?
+    /// The workers of other hosts that this coordinator starts there.
+    private let hosts: RemoteHosts?
     /// Resumes `run` when the coordination has ended.
     private var continuation: CheckedContinuation<Void, any Error>?
 
-    /// - Parameter workers: the local workers, whose number is kept; nil to wait for workers that join.
-    public init(
-        configuration: Configuration, workers: sending LocalWorkers?, opening: RunOpening, opened: RunOpening.Opened,
-        log: Logger, notify: @escaping @Sendable (RunEvent) -> Void
+    /// - Parameters:
+    ///   - workers: the local workers, whose number is kept; nil to wait for workers that join.
+    ///   - hosts: the workers to start on other hosts; nil for none.
+    package init(
+        configuration: Configuration, workers: sending LocalWorkers?, hosts: sending RemoteHosts? = nil,
+        opening: RunOpening, opened: RunOpening.Opened, log: Logger, notify: @escaping @Sendable (RunEvent) -> Void
     ) {
         self.opened = opened
         self.log = log
@@ -71,6 +75,7 @@ public actor CoordinatorService: Service {
         ) { workers?.contains($0) == true }
         listener = Listener(listen: configuration.listen, gatekeeper: gatekeeper)
         local = workers
+        self.hosts = hosts
     }
 
     /// The run's number, for messages.
@@ -100,6 +105,7 @@ public actor CoordinatorService: Service {
         // The process takes a moment to end, and must not spawn others meanwhile.
         leader.serviceEnded()
         killLocal()
+        hosts?.stop()
         listener.removeFolder()
         return known
     }
@@ -113,6 +119,7 @@ public actor CoordinatorService: Service {
             local?.admit()
             watchExits()
             for endpoint in endpoints { announce(.listening(endpoint)) }
+            if let hosts, let gatekeeper { hosts.begin(at: endpoints, key: gatekeeper.own.publicKey) }
         } catch {
             return end(.failure(error))
         }
@@ -124,6 +131,7 @@ public actor CoordinatorService: Service {
         self.continuation = nil
         leader.serviceEnded()
         killLocal()
+        hosts?.stop()
         link.close()
         listener.close(on: loop)
         loop.terminate()
@@ -147,6 +155,7 @@ public actor CoordinatorService: Service {
 
     private func tick() {
         reap()
+        lookAtHosts()
         for event in link.timePassed(now: now) { heard(event) }
         lookAtKeys()
         if leader.ending == .ahead { listener.reportRefusals(now: now, to: log) }
@@ -163,6 +172,22 @@ public actor CoordinatorService: Service {
         for stranger in gatekeeper.takeStrangers() {
             announce(.strangerRefused(key: "\(stranger.key)", address: stranger.address))
         }
+    }
+
+    private func lookAtHosts() {
+        guard let hosts else { return }
+        for event in hosts.timePassed(now: now) {
+            switch event {
+            case .started(let host, let workers): announce(.hostStarted(host, workers: workers))
+            case .lost(let host, let reason, let pause): announce(.hostLost(host, reason: reason, retryIn: pause))
+            case .said(let host, let line): log.error("host \(host): \(line)")
+            }
+        }
+        if leader.isWindingDown { hosts.leave() }
+        let troubles = hosts.troubles.map {
+            HostTrouble(host: $0.host, reason: $0.trouble.reason, retryAt: $0.trouble.retryAt)
+        }
+        lead { leader, _ in leader.hostsLookedAt(troubles) }
     }
 
     private func reap() {
@@ -207,7 +232,7 @@ public actor CoordinatorService: Service {
         guard let since = leader.ending.since else { return }
         // A worker must read its farewell before the connection closes. Otherwise it would look for a coordinator for
         // minutes.
-        let areGone = local?.isEmpty != false && !link.hasForeign(at: since)
+        let areGone = local?.isEmpty != false && !link.hasForeign(at: since) && hosts?.areOver != false
         let actions = leader.workersLookedAfter(haveSaidGoodbye: link.isEmpty, areGone: areGone, now: now)
         for action in actions { perform(action) }
     }

@@ -11,6 +11,7 @@ final class Gatekeeper {
 
     let own: CurveKeyPair
     private let folder: KeyFolder
+    private let guests: [CurvePublicKey: KeyName]
     private let log: Logger
     private var list: AllowList
     /// As of the last `timePassed`.
@@ -30,6 +31,7 @@ final class Gatekeeper {
     init(_ credentials: CoordinatorCredentials, log: Logger) {
         own = credentials.own
         folder = credentials.folder
+        guests = credentials.guests
         list = credentials.allowed
         self.log = log
     }
@@ -59,7 +61,7 @@ final class Gatekeeper {
     private func read() {
         readAt = now
         do throws(TrustError) {
-            let fresh = try folder.allowed()
+            let fresh = try folder.allowed(guests: guests)
             // A file that is being copied is half there. What it is counts at the next reading.
             let isNew = fresh.problems.contains { !problems.contains($0) }
             guard !isNew else { return tell(fresh.problems) }

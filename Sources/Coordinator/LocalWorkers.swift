@@ -2,7 +2,8 @@ import Glibc
 import Host
 import Sharding
 
-/// The worker processes that a coordinator spawns on its own host, and keeps at their number.
+/// The worker processes that a coordinator, or the keeper of another host, spawns on its own host, and keeps at their
+/// number.
 ///
 /// A worker's standard input is a pipe whose other end only the coordinator holds: when the coordinator dies, however
 /// it dies, its workers see the end of their input and end. One byte through the pipe admits a worker: until then it
@@ -28,6 +29,8 @@ public final class LocalWorkers {
         var descriptor: Int32
         var reason: String
         var joined: Bool
+        /// Whether it ended as it should, since it was told to leave.
+        var isDone: Bool
     }
 
     /// The number of processes that may end one after another without joining, before the coordinator gives up. As many
@@ -36,12 +39,14 @@ public final class LocalWorkers {
     /// The time between two looks at all processes, for those without a descriptor that reports their end.
     static let lookInterval = Duration.seconds(1)
 
-    /// A folder that only this user can enter, for the workers' endpoint.
-    let folder: String
+    /// A folder that only this user can enter, for the workers' endpoint; nil where that is elsewhere.
+    let folder: String?
     private let executable: String
-    private let verbose: Bool
+    private let command: LeashedWorker
+    /// What admits a worker. Nobody else can read it.
+    private let admission: [UInt8]
     private let environment: [String: String]
-    let wanted: Int
+    private(set) var wanted: Int
     private var admitted = false
     private var children: [pid_t: Child] = [:]
     /// The number of processes that have ended one after another without joining.
@@ -61,9 +66,11 @@ public final class LocalWorkers {
     ///   - environment: variables to add to this process's own environment.
     ///   - verbose: whether the workers write more to standard error.
     public init(executable: String, environment: [String: String], count: Int, verbose: Bool) throws {
-        folder = try Endpoint.makePrivateFolder()
+        let folder = try Endpoint.makePrivateFolder()
+        self.folder = folder
         self.executable = executable
-        self.verbose = verbose
+        command = LeashedWorker(endpoint: PrivateEndpoint.inside(folder), verbose: verbose)
+        admission = [1]
         self.environment = environment
         wanted = count
         do {
@@ -74,8 +81,22 @@ public final class LocalWorkers {
         }
     }
 
-    /// The endpoint that the processes connect to.
-    var endpoint: String { PrivateEndpoint.inside(folder) }
+    /// Spawns the processes of another host, which are admitted as soon as they run, by keys.
+    init(executable: String, _ handover: Handover, count: Int) throws {
+        folder = nil
+        self.executable = executable
+        command = LeashedWorker(endpoint: handover.connect, verbose: handover.isVerbose, isKeyed: true)
+        admission = LeashedWorker.Keys(own: handover.own, coordinator: handover.coordinator).bytes
+        environment = handover.environment
+        wanted = count
+        admitted = true
+        do {
+            try spawnMissing()
+        } catch {
+            abandon()
+            throw error
+        }
+    }
 
     /// Lets the workers connect, since the endpoint exists now.
     func admit() {
@@ -86,7 +107,7 @@ public final class LocalWorkers {
     /// Ends the processes of a run that was never opened.
     public func abandon() {
         killAll()
-        PrivateEndpoint.remove(endpoint)
+        PrivateEndpoint.remove(command.endpoint)
     }
 
     /// Spawns the missing processes. If one cannot be spawned, those before it stay, and the next call that is not too
@@ -139,8 +160,11 @@ public final class LocalWorkers {
             release(child)
             children[child.pid] = nil
             let reason = ChildProcess.describe(status: status)
-            exits.append(Exit(pid: child.pid, descriptor: child.exit, reason: reason, joined: child.joined))
-            guard !child.joined else { continue }
+            exits.append(
+                Exit(
+                    pid: child.pid, descriptor: child.exit, reason: reason, joined: child.joined, isDone: status == 0))
+            // A keeper does not know who has joined; who was told to leave is no failure to it.
+            guard !child.joined, !(command.isKeyed && status == 0) else { continue }
             failures += 1
             spawnAfter = now + Self.pause(after: failures)
         }
@@ -153,12 +177,23 @@ public final class LocalWorkers {
         failures = 0
     }
 
+    /// One less is wanted.
+    func reduce() { wanted = max(0, wanted - 1) }
+
+    /// The failures so far count no more.
+    func forgive() { failures = 0 }
+
     func contains(_ pid: pid_t) -> Bool { children[pid] != nil }
     var isEmpty: Bool { children.isEmpty }
 
     func kill(_ pid: pid_t) {
         guard children[pid] != nil else { return }
         Glibc.kill(pid, SIGKILL)
+    }
+
+    /// Asks all to finish their batches and leave.
+    func drainAll() {
+        for pid in children.keys { Glibc.kill(pid, SIGTERM) }
     }
 
     /// - Returns: the descriptors that are closed now, of which some may be watched.
@@ -176,9 +211,8 @@ public final class LocalWorkers {
     }
 
     private func admit(_ child: Child) {
-        var byte: UInt8 = 1
         // The write fails for a process that has ended. `reap` notices that process.
-        _ = write(child.leash, &byte, 1)
+        _ = write(child.leash, admission, admission.count)
     }
 
     private func release(_ child: Child) {
@@ -202,8 +236,7 @@ public final class LocalWorkers {
         defer { close(nowhere) }
         do {
             let pid = try ChildProcess.spawn(
-                executable,
-                arguments: LeashedWorker(endpoint: endpoint, verbose: verbose).arguments, environment: environment,
+                executable, arguments: command.arguments, environment: environment,
                 streams: (leash.readEnd, nowhere, nil))
             let child = Child(pid: pid, leash: leash.writeEnd, exit: ChildProcess.exitDescriptor(of: pid))
             children[pid] = child

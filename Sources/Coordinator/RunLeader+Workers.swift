@@ -55,6 +55,12 @@ extension RunLeader {
         }
     }
 
+    /// What keeps workers of other hosts away, as it is now.
+    mutating func hostsLookedAt(_ troubles: [HostTrouble]) -> [LeaderAction] {
+        reports.hostsLookedAt(troubles)
+        return []
+    }
+
     private mutating func take(_ event: LinkEvent) {
         let worker = event.worker
         switch event.kind {

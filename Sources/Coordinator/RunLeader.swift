@@ -151,6 +151,8 @@ struct RunLeader {
     var wantsWorkers: Bool {
         ending == .ahead && !machine.drainAsked && (machine.phase == .dispatching || machine.phase == .loading)
     }
+    /// Whether the workers are to leave, or soon will be.
+    var isWindingDown: Bool { ending != .ahead || machine.drainAsked }
     var turnTaking: TurnTaking { pace != nil ? .forPace : configuration.inFlight != nil ? .forSpeed : .none }
     var isDispatching: Bool { machine.phase == .dispatching }
 

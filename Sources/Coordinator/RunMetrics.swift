@@ -19,8 +19,8 @@ struct RunMetrics {
         switch event {
         case .progressed(let report): rowsDone.record(report.rowsDone)
         case .attemptEnded: attemptsEnded.increment()
-        case .listening, .workerDismissed, .workerEnded, .workerUnfit, .workerRevoked, .strangerRefused, .batchesShrunk,
-            .pauseAsked, .paceChanged, .databaseLost, .databaseReadOnly:
+        case .listening, .workerDismissed, .workerEnded, .hostStarted, .hostLost, .workerUnfit, .workerRevoked,
+            .strangerRefused, .batchesShrunk, .pauseAsked, .paceChanged, .databaseLost, .databaseReadOnly:
             break
         }
     }

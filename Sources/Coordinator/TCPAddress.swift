@@ -43,6 +43,12 @@ struct TCPAddress: Equatable {
     /// Where other hosts reach it, where all addresses of this one are listened on.
     func reached(at name: String) -> TCPAddress { isWildcard ? TCPAddress(host: name, port: port) : self }
 
+    /// The same port under another name or address.
+    func renamed(_ name: String) -> TCPAddress {
+        let isBare = name.contains(":") && !name.hasPrefix("[")
+        return TCPAddress(host: isBare ? "[\(name)]" : name, port: port)
+    }
+
     /// The addresses of a name, since libzmq listens on addresses only. What is no name, or none that leads anywhere, is
     /// itself: it may be a network interface's.
     func resolved() -> [TCPAddress] {

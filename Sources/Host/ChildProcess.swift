@@ -7,10 +7,12 @@ package enum ChildProcess {
     ///   - program: a path, or a name that is looked up in `PATH`.
     ///   - arguments: the arguments without the program's name.
     ///   - environment: variables that are added to this process's environment.
+    ///   - without: names of this process's variables that the program does not get.
     ///   - directory: the folder in which the program starts; nil for this process's folder.
     ///   - streams: descriptors that become standard input, output and error; nil keeps this process's streams.
     package static func spawn(
-        _ program: String, arguments: [String], environment: [String: String] = [:], directory: String? = nil,
+        _ program: String, arguments: [String], environment: [String: String] = [:], without: Set<String> = [],
+        directory: String? = nil,
         streams: (input: Int32?, output: Int32?, error: Int32?)
     ) throws(ChildProcessError) -> pid_t {
         var actions = posix_spawn_file_actions_t()
@@ -36,7 +38,7 @@ package enum ChildProcess {
         posix_spawnattr_setflags(
             &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
         let argv = ([program] + arguments).map { strdup($0) } + [nil]
-        let envp = variables(adding: environment).map { strdup($0) } + [nil]
+        let envp = variables(adding: environment, without: without).map { strdup($0) } + [nil]
         defer { for pointer in argv + envp { free(pointer) } }
         var pid = pid_t()
         let code = posix_spawnp(&pid, program, &actions, &attributes, argv, envp)
@@ -44,12 +46,13 @@ package enum ChildProcess {
         return pid
     }
 
-    private static func variables(adding environment: [String: String]) -> [String] {
+    private static func variables(adding environment: [String: String], without: Set<String>) -> [String] {
         var inherited: [String] = []
         var entry = environ
         while let text = entry.pointee {
             let line = String(cString: text)
-            if environment[String(line.prefix { $0 != "=" })] == nil { inherited.append(line) }
+            let name = String(line.prefix { $0 != "=" })
+            if environment[name] == nil, !without.contains(name) { inherited.append(line) }
             entry += 1
         }
         return inherited + environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }

@@ -13,11 +13,15 @@ package enum Leash {
 
     /// Waits for admission: a byte on standard input, from the process at its other end.
     /// - Returns: false when that process ended instead.
-    package static func awaitAdmission() -> Bool {
+    package static func awaitAdmission() -> Bool { nextByte() != nil }
+
+    /// Waits for a byte on standard input, and takes no more.
+    /// - Returns: nil when the process at its other end has ended instead.
+    package static func nextByte() -> UInt8? {
         var byte: UInt8 = 0
         while true {
             let count = read(STDIN_FILENO, &byte, 1)
-            if count >= 0 || errno != EINTR { return count == 1 }
+            if count >= 0 || errno != EINTR { return count == 1 ? byte : nil }
         }
     }
 

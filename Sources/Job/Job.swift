@@ -135,6 +135,17 @@ extension Job {
             }
     }
 
+    /// Whether the text can name a job, or a host.
+    static func isName(_ text: String) -> Bool {
+        guard (1...maximumNameLength).contains(text.utf8.count) else { return false }
+        return text.utf8.enumerated().allSatisfy { offset, byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
+            default: offset > 0 && "_.-".utf8.contains(byte)
+            }
+        }
+    }
+
     /// The largest job file, in bytes: 1 MiB. The text goes to the ledger and to every worker.
     public static let maximumFileBytes = 1 << 20
     /// The longest name of a job or a transform, in characters.

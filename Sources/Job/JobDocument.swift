@@ -6,13 +6,15 @@ struct JobDocument {
     static let maximumDepth = 256
 
     let root: Node
+    let kind: FileKind
     private let lines: [Substring]
 
-    init(text original: String) throws(JobError.Item) {
+    init(text original: String, _ kind: FileKind = .job) throws(JobError.Item) {
+        self.kind = kind
         let text = original.first == "\u{FEFF}" ? String(original.dropFirst()) : original
         lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
         guard text.utf8.count <= Job.maximumFileBytes else {
-            throw JobError.Item(message: Job.tooLarge.message, mend: Job.tooLarge.mend)
+            throw JobError.Item(message: kind.tooLarge.message, mend: kind.tooLarge.mend)
         }
         if let line = lines.tooDeepLine(limit: Self.maximumDepth) {
             throw JobError.Item(line: line, message: "the YAML is nested deeper than \(Self.maximumDepth) levels")
@@ -21,7 +23,7 @@ struct JobDocument {
             // The basic resolver leaves all scalars as text: a job's values have their own rules, and it needs no
             // regular expressions.
             guard let node = try Parser(yaml: text, resolver: .basic, encoding: .utf8).singleRoot() else {
-                throw Self.empty
+                throw JobError.Item(message: "the file is empty", mend: kind.emptyMend)
             }
             root = node
         } catch let item as JobError.Item {
@@ -31,12 +33,6 @@ struct JobDocument {
         } catch {
             throw JobError.Item(message: "the file cannot be read as YAML")
         }
-    }
-
-    private static var empty: JobError.Item {
-        JobError.Item(
-            message: "the file is empty",
-            mend: "A job names a table and new values, such as 'table: public.items' and 'set: { price: price * 2 }'.")
     }
 
     /// The place where a scalar's text starts: after its anchor, tag and opening quote, or on the line below `|` and

@@ -5,7 +5,7 @@ extension JobParser {
         var batch = BatchLimits()
         let example = "batch: { rows: 1000, bytes: 4MiB }"
         guard let field, let fields = reader.fields(field, known: JobKeys.batch, example: example) else { return batch }
-        if let rows = fields["rows"].flatMap({ integer($0, BatchLimits.rowsRange, example: "rows: 1000") }) {
+        if let rows = fields["rows"].flatMap({ reader.integer($0, BatchLimits.rowsRange, example: "rows: 1000") }) {
             batch.rows = rows
         }
         if let field = fields["bytes"] {
@@ -35,8 +35,9 @@ extension JobParser {
         var retry = RetryPolicy()
         let example = "retry: { attempts: 5, backoff: 1s, max_backoff: 30s }"
         guard let field, let fields = reader.fields(field, known: JobKeys.retry, example: example) else { return retry }
-        if let attempts = fields["attempts"].flatMap({ integer($0, RetryPolicy.attemptsRange, example: "attempts: 5") })
-        {
+        if let attempts = fields["attempts"].flatMap({
+            reader.integer($0, RetryPolicy.attemptsRange, example: "attempts: 5")
+        }) {
             retry.attempts = attempts
         }
         let backoff = fields["backoff"].map { duration($0, from: .milliseconds(1), "1ms", to: .seconds(3600), "1h") }
@@ -112,12 +113,6 @@ extension JobParser {
     ) -> Duration? {
         reader.value(field, wanted: "a length of time", example: "1s (or 500ms, 2m, 1h)") { text throws(Complaint) in
             try Quantity.duration(text, in: shortest...longest, rangeText: "\(shortestText) to \(longestText)")
-        }
-    }
-
-    private mutating func integer(_ field: Field, _ range: ClosedRange<Int>, example: String) -> Int? {
-        reader.value(field, wanted: "a whole number", example: example) { text throws(Complaint) in
-            try Quantity.integer(text, in: range)
         }
     }
 }

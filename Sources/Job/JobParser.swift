@@ -52,7 +52,7 @@ struct JobParser {
         guard let field else {
             let base = file.split(separator: "/").last.map(String.init) ?? ""
             let stem = base.lastIndex(of: ".").map { String(base[..<$0]) } ?? base
-            guard Self.isName(stem) else {
+            guard Job.isName(stem) else {
                 let mend = "Add 'name:', \(rule)."
                 reader.report(
                     "the file's name, \(base.shown), gives no name for the job", at: nil, key: "name", mend: mend)
@@ -61,18 +61,8 @@ struct JobParser {
             return stem
         }
         return reader.value(field, wanted: "text", example: "name: fill-prices") { text throws(Complaint) in
-            guard Self.isName(text) else { throw Complaint("\(text.shown) is not a name", mend: "Write \(rule).") }
+            guard Job.isName(text) else { throw Complaint("\(text.shown) is not a name", mend: "Write \(rule).") }
             return text
-        }
-    }
-
-    private static func isName(_ text: String) -> Bool {
-        guard (1...Job.maximumNameLength).contains(text.utf8.count) else { return false }
-        return text.utf8.enumerated().allSatisfy { offset, byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
-            default: offset > 0 && "_.-".utf8.contains(byte)
-            }
         }
     }
 

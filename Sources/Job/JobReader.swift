@@ -71,6 +71,13 @@ struct JobReader {
         return scalar.string
     }
 
+    /// A whole number in `range`.
+    mutating func integer(_ field: Field, _ range: ClosedRange<Int>, example: String) -> Int? {
+        value(field, wanted: "a whole number", example: example) { text throws(Complaint) in
+            try Quantity.integer(text, in: range)
+        }
+    }
+
     /// A scalar parsed by `parse`, whose complaint is reported.
     mutating func value<T>(
         _ field: Field, wanted: String, example: String, _ parse: (String) throws(Complaint) -> T
@@ -104,7 +111,7 @@ struct JobReader {
             case .mapping: "a mapping"
             case .scalar, .alias: "a single value"
             }
-        let subject = field.path.isEmpty ? "a job file" : "'\(field.path)'"
+        let subject = field.path.isEmpty ? document.kind.subject : "'\(field.path)'"
         report(
             "\(subject) must be \(wanted), not \(found)", at: field.value.mark,
             key: field.path.isEmpty ? nil : field.path,
@@ -118,7 +125,7 @@ struct JobReader {
         if let near = nearestName(to: name, in: known) {
             message += " (did you mean '\(near)'?)"
             mend = nil
-        } else if let home = JobKeys.home(of: name), home != parent {
+        } else if let home = document.kind.home(name), home != parent {
             mend = home.isEmpty ? "It belongs to the top level." : "It belongs under '\(home)'."
         }
         report(message, at: field.keyMark, key: field.path, mend: mend)

@@ -32,6 +32,7 @@ struct Hindrances: Sendable {
     var locked: Trouble?
     var ends: Ends?
     var spawnFault: String?
+    var hosts: [HostTrouble] = []
     private(set) var beginners: [WorkerID: Beginner] = [:]
 
     mutating func windDownBegan(_ windDown: WindDown) {

@@ -139,6 +139,13 @@ public struct ReportModel: Sendable {
     /// The missing local workers were spawned; with a fault, only some of them or none.
     public mutating func localWorkersSpawned(fault: String?) { hindrances.spawnFault = fault.map { Self.limited($0) } }
 
+    /// What keeps workers of other hosts away; empty if all are there that should be.
+    public mutating func hostsLookedAt(_ troubles: [HostTrouble]) {
+        hindrances.hosts = troubles.map { trouble in
+            HostTrouble(host: trouble.host, reason: Self.limited(trouble.reason), retryAt: trouble.retryAt)
+        }
+    }
+
     // MARK: - The ledger's events
 
     /// The ledger has told a shard's rows: at load, when the shard is done, and for all shards after a reconnect.
@@ -292,6 +299,12 @@ public struct ReportModel: Sendable {
         let isOver = counts.total > 0 && counts.open == 0
         // A run whose workers are about to leave does not wait for workers.
         if !startsWorkers, present.isEmpty, !isOver, hindrances.windDown == nil { conditions.append(.noWorkers) }
+        if !isOver, hindrances.windDown == nil {
+            for trouble in hindrances.hosts {
+                conditions.append(
+                    .hostAway(trouble.host, reason: trouble.reason, retryIn: max(.zero, trouble.retryAt - now)))
+            }
+        }
         // At a low pace a turn to write may take long.
         if !isOver, let stall = watch.stall(now: now, { workers[$0]?.progress.process }),
             hindrances.pace == nil || stall.holders.contains(where: { $0.step != "queued" })

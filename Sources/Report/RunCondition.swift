@@ -20,6 +20,8 @@ public enum RunCondition: Equatable, Sendable {
     case cannotSpawn(reason: String)
     /// Nobody works, and this coordinator starts no workers.
     case noWorkers
+    /// The workers of another host, which this coordinator starts there, are not there. It tries again.
+    case hostAway(String, reason: String, retryIn: Duration)
     /// No batch has committed for long.
     case stalled(Stall)
     /// Fewer of the updates are HOT than the order of work should lead to. Shares are 0 to 1.

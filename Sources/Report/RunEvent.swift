@@ -11,6 +11,10 @@ public enum RunEvent: Equatable, Sendable {
     case workerDismissed(ProcessName)
     /// A local worker's process has ended, and another is started.
     case workerEnded(pid: Int32, reason: String)
+    /// So many workers were started on another host.
+    case hostStarted(String, workers: Int)
+    /// The workers of another host cannot be started, or ssh to it has ended; it is tried again.
+    case hostLost(String, reason: String, retryIn: Duration)
     /// A worker cannot do this job, and its shard goes to another worker. The process is nil if it is not known any
     /// more.
     case workerUnfit(ProcessName?, error: String, cause: FailureCause)

@@ -29,10 +29,12 @@ package struct KeyFolder: Sendable, Equatable {
     package func coordinator() throws(TrustError) -> CurveKeyPair? { try pair(named: .coordinator)?.pair }
 
     /// The keys that may join. A file that cannot be used is a key less, and a problem.
+    /// - Parameter guests: keys that may join though no file says so.
     /// - Throws: when the folder of the list is not there, when it or a file in it cannot be read just now, or when others could
     ///   change it.
-    package func allowed() throws(TrustError) -> AllowList {
+    package func allowed(guests: [CurvePublicKey: KeyName] = [:]) throws(TrustError) -> AllowList {
         var list = AllowList()
+        for (key, name) in guests { list.allow(key, as: name) }
         // Who can change the folder above can put another list in the place of this one.
         try GuardedFile.checkFolder(path)
         try GuardedFile.checkFolder(allowedFolder)

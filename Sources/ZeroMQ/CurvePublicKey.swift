@@ -3,7 +3,7 @@ import CZeroMQ
 /// The public half of a CURVE key pair, by which a peer is known.
 package struct CurvePublicKey: Hashable, Sendable, CustomStringConvertible {
     /// Characters of a key in Z85.
-    static let length = 40
+    package static let length = 40
     /// Bytes of a key.
     static let size = 32
 

@@ -60,6 +60,14 @@ import Testing
         ),
         (.noWorkers, "waiting for workers", ["kind": .string("no_workers")]),
         (
+            .hostAway("db2", reason: "ssh: connection refused\n", retryIn: .milliseconds(7_200)),
+            "host db2: ssh: connection refused; tried again in 8 s",
+            [
+                "kind": .string("host_away"), "host": .string("db2"), "reason": .string("ssh: connection refused\n"),
+                "retry_seconds": .number(8),
+            ]
+        ),
+        (
             .stalled(Stall(since: .seconds(62))), "no batch has committed for 62 s: no worker holds a shard",
             [
                 "kind": .string("stalled"), "seconds": .number(62), "workers": .list([]), "workers_more": .number(0),

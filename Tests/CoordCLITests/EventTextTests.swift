@@ -95,6 +95,15 @@ import Testing
             ["address": .string("10.0.0.7"), "public_key": .string("K")]
         ),
         (
+            .hostStarted("db2", workers: 8), "host_started", "host db2: 8 workers started",
+            ["host": .string("db2"), "workers": .number(8)]
+        ),
+        (
+            .hostLost("db2", reason: "no route\nat all", retryIn: .seconds(8)), "host_lost",
+            "host db2: no route\n    at all; tried again in 8 s",
+            ["host": .string("db2"), "reason": .string("no route\nat all"), "retry_seconds": .number(8)]
+        ),
+        (
             .batchesShrunk(rows: 1500), "batches_shrunk", "batches took too long: they have at most 1,500 rows now",
             ["rows": .number(1500)]
         ),

@@ -42,6 +42,18 @@ import ZeroMQ
         try FileManager.default.removeItem(atPath: keys.path)
     }
 
+    /// The keys of workers that a coordinator starts itself are in no file.
+    @Test func guestsJoinThoughTheListIsEmptyAndReadAnew() throws {
+        _ = try keys.revoke(try #require(KeyName("alice")))
+        let guest = try CurveKeyPair.generate().publicKey
+        let name = try #require(KeyName("db1"))
+        let gatekeeper = Gatekeeper(try keys.credentials(guests: [guest: name]), log: Logger(label: "test"))
+        #expect(gatekeeper.name(of: guest) == "db1")
+        #expect(gatekeeper.timePassed(now: Gatekeeper.readInterval) == [])
+        #expect(gatekeeper.name(of: guest) == "db1" && gatekeeper.name(of: alice) == nil)
+        try FileManager.default.removeItem(atPath: keys.path)
+    }
+
     /// Nobody is revoked because a disk is away for a moment, nor is anybody let in.
     @Test func listThatCannotBeReadGoesOnToHold() throws {
         let gatekeeper = try gatekeeper()

@@ -3,8 +3,9 @@ import Testing
 @testable import Coordinator
 
 struct LeashedWorkerTests {
-    @Test(arguments: [false, true]) func itsCommandLineIsReadAsItWasWritten(verbose: Bool) {
-        let worker = LeashedWorker(endpoint: "ipc:///tmp/coord-x/run", verbose: verbose)
+    @Test(arguments: [false, true], [false, true])
+    func itsCommandLineIsReadAsItWasWritten(verbose: Bool, isKeyed: Bool) {
+        let worker = LeashedWorker(endpoint: "ipc:///tmp/coord-x/run", verbose: verbose, isKeyed: isKeyed)
         #expect(LeashedWorker(arguments: worker.arguments) == worker)
     }
 

@@ -120,7 +120,7 @@ import Testing
 
     @Test func whoeverOwnsThemEndsThem() throws {
         let workers = try Self.workers("/bin/cat")
-        let folder = workers.folder
+        let folder = try #require(workers.folder)
         #expect(!workers.isEmpty)
         workers.abandon()
         #expect(workers.isEmpty)

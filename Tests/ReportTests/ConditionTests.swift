@@ -110,6 +110,23 @@ extension ReportModel {
         #expect(model.conditions() == [.windingDown(.draining)])
     }
 
+    @Test func everyHostThatIsAwayIsShownUntilItIsBackOrTheRunEnds() {
+        var model = model()
+        let troubles = ["db1", "db2"].map { HostTrouble(host: $0, reason: "refused", retryAt: .seconds(9)) }
+        model.hostsLookedAt(troubles)
+        #expect(
+            model.conditions(at: 2) == [
+                .hostAway("db1", reason: "refused", retryIn: .seconds(7)),
+                .hostAway("db2", reason: "refused", retryIn: .seconds(7)),
+            ])
+        // It is about to be tried again.
+        #expect(model.conditions(at: 10).first == .hostAway("db1", reason: "refused", retryIn: .zero))
+        model.hostsLookedAt([troubles[1]])
+        #expect(model.conditions(at: 2) == [.hostAway("db2", reason: "refused", retryIn: .seconds(7))])
+        model.windDownBegan(.draining)
+        #expect(model.conditions(at: 2) == [.windingDown(.draining)])
+    }
+
     @Test func coordinatorThatStartsItsWorkersDoesNotWaitForOthers() {
         #expect(model().conditions() == [])
     }

@@ -64,6 +64,20 @@ import Testing
                 "backoff": ["RetryPolicy.backoff", nil, nil], "max_backoff": ["RetryPolicy.maxBackoff", nil],
             ]),
         Table(
+            document: "docs/operating/hosts.md", head: "| key | type | default | limits |",
+            constants: [
+                "coordinator": [nil, "InventoryHost.maximumTextBytes"], "here": ["InventoryHost.workersRange"],
+                "hosts": [nil, "Inventory.maximumHosts", nil, "Job.maximumNameLength"],
+            ]),
+        Table(
+            document: "docs/operating/hosts.md", head: "| key of a host | type | default | limits |",
+            constants: [
+                "address": [nil, "InventoryHost.maximumTextBytes"], "user": [nil, "InventoryHost.maximumTextBytes"],
+                "port": [nil, "InventoryHost.portRange"], "workers": ["InventoryHost.workersRange", nil],
+                "path": [nil, "InventoryHost.maximumTextBytes"], "database": [nil, "InventoryHost.maximumTextBytes"],
+                "environment": ["InventoryHost.maximumVariables", "InventoryHost.maximumEnvironmentBytes"],
+            ]),
+        Table(
             document: "docs/operating/start.md", head: "| option | of | default | meaning |",
             constants: [
                 "--workers N": [nil, "CoordinationOptions.workerLimit", nil],
