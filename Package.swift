@@ -147,7 +147,7 @@ let package = Package(
         tests(
             "CoordCLITests",
             [
-                "CoordCLI", "Coordinator", "Job", "Ledger", "Report", "Sharding",
+                "CoordCLI", "Coordinator", "Job", "Ledger", "Report", "Sharding", "Worker",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
     ],

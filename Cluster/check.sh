@@ -52,7 +52,7 @@ check_units() {
         fi
         quiet "$unit gives its service more than it needs" \
             systemd-analyze security --offline=yes --threshold="$exposure" "$unit"
-        for setting in NoNewPrivileges=yes ProtectSystem=strict ProtectHome=yes PrivateTmp=yes MemoryMax=; do
+        for setting in Type=notify WatchdogSec= NoNewPrivileges=yes ProtectSystem=strict ProtectHome=yes PrivateTmp=yes MemoryMax=; do
             grep -q "^$setting" "$unit" || problem "$unit has no $setting"
         done
         while read -r variable; do

@@ -31,6 +31,8 @@ public enum CoordTool {
     ///   a name that no job file can have, end the process with status 2.
     public static func main(transforms: [RowTransform] = []) async {
         Leash.execIfAsked()
+        // No process that this one starts may speak in its name.
+        _ = ServiceManager.own
         Terminal.reserveStreams()
         // A peer that goes away is an error of the call, not the end of the process.
         signal(SIGPIPE, SIG_IGN)

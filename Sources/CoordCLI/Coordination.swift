@@ -117,15 +117,22 @@ struct Coordination {
                 "run": .number(run.rawValue), "job": .string(opened.job.name), "resumed": .boolean(opened.resumed),
                 "shards": .number(Int64(opened.shards)), "rows_estimated": .number(opened.rowsEstimated),
             ])
+        let reporter = ServiceReporter()
+        defer { reporter.stopping() }
         if fleet.isRemote { presenter.message("workers_wanted", fleet.text, fleet.jsonMembers) }
         let service = CoordinatorService(
             configuration: CoordinatorService.Configuration(
                 listen: options.endpoint, credentials: credentials), workers: workers,
             hosts: remoteHosts(opened.job, schema), opening: opening, opened: opened, log: common.logger("coordinator"),
-            notify: { presenter.show($0) })
+            notify: { event in
+                presenter.show(event)
+                reporter.happened(event)
+            })
         let started = MonotonicTime.now()
         do {
-            try await serve(service, presenter) { Summary($0, run: opened, elapsed: MonotonicTime.now() - started) }
+            try await serve(service, presenter, reporter) {
+                Summary($0, run: opened, elapsed: MonotonicTime.now() - started)
+            }
         } catch {
             let outcome = await service.giveBack()
             presenter.end()
@@ -165,7 +172,7 @@ struct Coordination {
 
     /// Ctrl-C once drains, twice stops at once. A terminal that is closed only drains: its signal may come twice by itself.
     private func serve(
-        _ service: CoordinatorService, _ presenter: Presenter,
+        _ service: CoordinatorService, _ presenter: Presenter, _ reporter: ServiceReporter,
         summary: @escaping @Sendable (RunOutcome) -> Summary
     ) async throws {
         let group = ServiceGroup(
@@ -185,6 +192,7 @@ struct Coordination {
                 }
                 if isDraining { continue }
                 isDraining = true
+                reporter.stopping()
                 presenter.message("draining", "draining: each worker finishes its batch; again to stop at once")
                 await group.triggerGracefulShutdown()
             }

@@ -90,12 +90,13 @@ struct WorkerCommand: AsyncParsableCommand {
         _ configuration: WorkerService.Configuration, verbose: Bool, json: Bool = false
     ) async throws {
         Terminal.detach()
+        let reporter = ServiceReporter()
         let service = WorkerService(
             configuration: configuration, transforms: CoordTool.transforms,
-            log: CommonOptions.logger("worker \(getpid())", verbose: verbose)
-        ) { run in
-            if json { JSONOutput.print(JoinedObject(run: run.rawValue)) }
-        }
+            log: CommonOptions.logger("worker \(getpid())", verbose: verbose),
+            joined: { run in if json { JSONOutput.print(JoinedObject(run: run.rawValue)) } },
+            stands: { reporter.stands($0) })
+        defer { reporter.stopping() }
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: [.init(service: service, successTerminationBehavior: .gracefullyShutdownGroup)],

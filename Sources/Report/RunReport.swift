@@ -44,6 +44,21 @@ public struct RunReport: Sendable, Equatable {
         self.conditionsLeftOut = conditionsLeftOut
     }
 
+    /// Whether it is known why no batch commits, where none does.
+    public var isUnderstood: Bool {
+        var isUnexplained = false
+        for condition in conditions {
+            switch condition {
+            case .stalled(let stall): isUnexplained = stall.holders.isEmpty
+            case .windingDown, .paced, .databaseAway, .databaseReadOnly, .ledgerLocked, .workersEnd, .cannotSpawn,
+                .noWorkers, .hostAway, .cannotBegin, .workerWaits:
+                return true
+            case .fewHotUpdates, .workerSilent: break
+            }
+        }
+        return !isUnexplained
+    }
+
     /// The share done in percent, 0 to 100: of the rows, or of the shards if there is no estimate of the rows.
     ///
     /// It is 100 exactly when every shard is done. Until then it is at most 99, however wrong the estimate is.

@@ -79,9 +79,13 @@ actor BatchRunner {
     struct Assignment: Sendable {
         var mode: WorkerLoopStateMachine.Mode
         var retry: RetryPolicy
+        /// How long a step can take by its own limits: as long as a coordinator waits for a batch.
+        var stepLimit: Duration
         /// Whose memory a heartbeat tells.
         var program: ProgramMemory?
     }
+
+    private var stepLimit: Duration { .seconds(PostgresSession.statementTimeoutSeconds * 2) + computeTimeout }
 
     /// Reads the run's job from the ledger and gets ready for it.
     ///
@@ -122,10 +126,11 @@ actor BatchRunner {
                 comb: specification.comb)
             writeBatch = WriteBatch(statements)
             try PlanSwitches.check(statements, byBytes: false, comb: comb, connection)
-            return Assignment(mode: .rowBased, retry: retry, program: compute?.programMemory)
+            return Assignment(
+                mode: .rowBased, retry: retry, stepLimit: stepLimit, program: compute?.programMemory)
         default:
             try PlanSwitches.check(statements, byBytes: setBased.bytes != nil, comb: comb, connection)
-            return Assignment(mode: .setBased, retry: retry)
+            return Assignment(mode: .setBased, retry: retry, stepLimit: stepLimit)
         }
     }
 

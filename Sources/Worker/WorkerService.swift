@@ -49,6 +49,7 @@ public actor WorkerService: Service {
     /// Milliseconds that the last messages may take to leave.
     static let farewellMilliseconds: Int32 = 1_000
     static let prepareInterval = Duration.seconds(1)
+    static let standingInterval = Duration.seconds(1)
     /// Characters of a reason in a heartbeat.
     static let wordsLimit = 500
 
@@ -68,6 +69,7 @@ public actor WorkerService: Service {
     private let transforms: [RowTransform]
     let log: Logger
     private let joined: @Sendable (RunID) -> Void
+    private let stands: @Sendable (WorkerStanding) -> Void
     private let id: WorkerID
     private let seed: UInt64
     let runner: BatchRunner
@@ -85,16 +87,23 @@ public actor WorkerService: Service {
     private var draining = false
     private var greetedAt: Duration?
     private var program: ProgramMemory?
+    /// How long a step can take by its own limits.
+    private var stepLimit = Duration.zero
+    private var toldAt: Duration?
     private var stepMark: (mark: StepMark, since: Duration)?
     private(set) var ended: Result<WorkerStop, any Error>?
     private var continuation: CheckedContinuation<WorkerStop, any Error>?
 
-    /// - Parameter joined: called once this worker is ready for leases of the run.
+    /// - Parameters:
+    ///   - joined: called once this worker is ready for leases of the run.
+    ///   - stands: called about once a second by the loop that does everything but the steps themselves.
     public init(
         configuration: Configuration, transforms: [RowTransform], log: Logger,
-        joined: @escaping @Sendable (RunID) -> Void = { _ in }
+        joined: @escaping @Sendable (RunID) -> Void = { _ in },
+        stands: @escaping @Sendable (WorkerStanding) -> Void = { _ in }
     ) {
         self.joined = joined
+        self.stands = stands
         self.configuration = configuration
         connection = Connection(book: AddressBook(configuration.addresses))
         self.transforms = transforms
@@ -281,6 +290,7 @@ public actor WorkerService: Service {
                 giveUpAfter: configuration.giveUpAfter, turnTaking: welcome.turnTaking), seed: seed)
         shared.withLock { $0.machine = machine }
         program = assignment.program
+        stepLimit = assignment.stepLimit
         prepared = true
         if let run { joined(run) }
         react { $0.started(now: $1) }
@@ -293,11 +303,32 @@ public actor WorkerService: Service {
 
     private func tick() {
         guard ended == nil else { return }
+        tellStanding()
         lookAtConnection()
         guard ended == nil else { return }
         guard !prepared else { return react { $0.timePassed(now: $1) } }
         if now > configuration.giveUpAfter { return finish(.success(.abandoned)) }
         if let greetedAt, now - greetedAt >= Self.helloInterval, !preparing { greet() }
+    }
+
+    private func tellStanding() {
+        if let toldAt, now - toldAt < Self.standingInterval { return }
+        toldAt = now
+        stands(standing)
+    }
+
+    private var standing: WorkerStanding {
+        guard let run else { return .seeking(connection.book.names) }
+        guard prepared else { return .preparing(run, problem: problem) }
+        let (step, isExcused) = shared.withLock { shared in
+            (shared.machine?.step ?? "", shared.machine?.isExcused ?? true)
+        }
+        // The mark is set once a second, with the heartbeat.
+        let time = stepMark.map { $0.mark.step == step ? now - $0.since : .zero } ?? .zero
+        // Without a lease, or for its turn, a worker waits as long as it takes.
+        let isBounded = !isExcused && !["idle", "queued"].contains(step)
+        return .working(
+            run, step: step, seconds: time.components.seconds, isOverdue: isBounded && time > stepLimit)
     }
 
     func perform(_ action: WorkerAction) {
