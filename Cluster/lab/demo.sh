@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The demo on three hosts: PostgreSQL and the coordinator on host1, workers on host2 and host3. In the middle of the run host3
-# is cut off the network, and comes back later. In the end every row must have been changed exactly once. The hosts are those of
+# is cut off the network, and comes back later. The workers join over the network, each host with a key of its own. In the end every row must have been changed exactly once. The hosts are those of
 # lab.sh, made for this and removed afterwards. `make demo-cluster` builds the release and then calls this.
 # ROWS: how many rows (default 2,000,000). WORKERS: how many on each of the two hosts (default 2). COORD_BIN: the program, when it
 # is not the release of this checkout.
@@ -26,17 +26,15 @@ ask() { on host1 psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
 step() { printf '\n== %s\n' "$*"; }
 fail() { printf 'demo: FAILED: %s\n' "$*" >&2; exit 1; }
 
-# A coordinator listens only on loopback, so the workers' hosts reach it through an ssh tunnel. Once it listens on the network,
-# with keys, these are listen=tcp://*:7000 and connect=tcp://host1:7000, and tunnel does nothing.
-listen=tcp://127.0.0.1:7000 connect=tcp://127.0.0.1:7000
-tunnel() { background "$1" ssh -N -L 7000:127.0.0.1:7000 -o ExitOnForwardFailure=yes -o ServerAliveInterval=15 host1 & tunnels+=($!); }
+listen="tcp://*:7717" connect=tcp://host1:7717
+keys=.config/coord/keys
 
 # What runs in the background ends with the lab. Of a progress line only what fits on a screen is shown.
-labelled() { sed -uE "s/^/  $1  /; s/, ETA [^;]*, ([0-9]+ workers)[^;]*/, \1/"; }
+labelled() { sed -uE "s/^/  $1  /; s/, ETA [^;]*, ([0-9]+ workers?)[^;]*/, \1/"; }
 background() { local host=$1; shift; exec "$here/lab.sh" exec "$host" -- "$@" </dev/null > >(labelled "$host") 2>&1; }
 
 work=$(mktemp -d)
-members=() tunnels=()
+members=()
 clean_up() {
     trap '' INT TERM HUP
     lab down >/dev/null 2>&1 || echo "demo: lab.sh down failed: COORD_LAB=demo Cluster/lab/lab.sh down" >&2
@@ -99,6 +97,13 @@ shards: 64
 batch: { rows: 10 }
 JOB
 
+step "host1: a key for each of the other hosts, which ssh carries there"
+for host in host2 host3; do
+    on host1 coord keys new "$host" | sed -n 's/^/  /;1p'
+    on host1 ssh "$host" "mkdir -p -m 700 .config .config/coord $keys"
+    on host1 scp -q "$keys/$host.key" "$keys/coordinator.pub" "$host:$keys/"
+done
+
 step "host1: coord start demo.yaml --workers 0 --listen $listen"
 touch "$work/log"
 (exec "$here/lab.sh" exec host1 -- timeout "$longest" coord start demo.yaml --workers 0 --listen "$listen" </dev/null \
@@ -108,7 +113,6 @@ until_it 60 "workers could join" said "workers may join"
 
 step "host2, host3: coord worker --connect $connect"
 for host in host2 host3; do
-    tunnel "$host"
     for ((i = 0; i < workers; i++)); do background "$host" coord worker --connect "$connect" & members+=($!); done
 done
 until_it 60 "all workers had joined" joined
@@ -130,8 +134,6 @@ wait "$coordinator" || status=$?
 for member in "${members[@]}"; do
     wait "$member" || fail "a worker ended with status $?"
 done
-# Before the lab ends, which they would report.
-if [[ ${#tunnels[@]} -gt 0 ]]; then kill "${tunnels[@]}"; wait "${tunnels[@]}" || true; fi
 step "The summary of coord"
 cat "$work/summary"
 

@@ -183,6 +183,7 @@ HostKey $(folder "$n")/ssh_host_key
 AllowUsers $(user "$n")
 AuthenticationMethods publickey
 UsePAM no
+Subsystem sftp internal-sftp
 PidFile none
 SetEnv $(environment "$n" | tr '\n' ' ')
 CONFIG
