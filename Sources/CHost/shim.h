@@ -8,6 +8,9 @@
 /// Has the kernel kill this process when the thread that started it ends.
 static inline void coord_die_with_parent(void) { prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); }
 
+/// Keeps this process's memory out of core dumps, and from other processes of the same user. It ends with an exec.
+static inline void coord_hide_memory(void) { prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
+
 /// Names the calling thread, for people who look with top -H. prctl is variadic, which Swift cannot call.
 static inline void coord_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 

@@ -1,8 +1,9 @@
 import CZeroMQ
 import Glibc
+import Host
 
 /// A CURVE key pair. Its secret is written to the key's own file and given to libzmq, and nowhere else: no text of this type
-/// has it.
+/// has it. A process that has one leaves no core dump.
 package struct CurveKeyPair: Sendable, CustomStringConvertible, CustomReflectable {
     package let publicKey: CurvePublicKey
     package let secret: String
@@ -25,6 +26,7 @@ package struct CurveKeyPair: Sendable, CustomStringConvertible, CustomReflectabl
         guard Z85.bytes(of: secret) != nil, zmq_curve_public(&publicKey, String(secret)) == 0,
             let key = CurvePublicKey(Self.text(publicKey))
         else { return nil }
+        ProcessSecrecy.begin()
         self.publicKey = key
         self.secret = String(secret)
     }

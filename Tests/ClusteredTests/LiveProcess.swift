@@ -91,10 +91,14 @@ final class LiveProcess: Sendable {
 // MARK: - Processes of this machine
 
 extension LiveProcess {
+    static var all: [pid_t] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return names.compactMap { pid_t($0) }
+    }
+
     /// The processes whose environment contains `entry`, such as `NAME=value`.
     static func pids(withEnvironment entry: String) -> [pid_t] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-        return names.compactMap { pid_t($0) }.filter { pid in
+        all.filter { pid in
             // A process that has ended in the meantime has no such file.
             guard let environment = FileManager.default.contents(atPath: "/proc/\(pid)/environ") else { return false }
             return environment.split(separator: 0).contains { $0.elementsEqual(entry.utf8) }

@@ -134,7 +134,10 @@ final class Scenario: Sendable {
     // MARK: - Processes
 
     var environment: [String: String] {
-        server.environment(database: name).merging([Self.variable: name, "COORD_KEYS": "\(folder)/keys"]) { $1 }
+        var own = [Self.variable: name, "COORD_KEYS": "\(folder)/keys"]
+        // Else only root could find a process with keys by its environment.
+        if geteuid() != 0 { own["COORD_TEST_SHOWN"] = "1" }
+        return server.environment(database: name).merging(own) { $1 }
     }
 
     func start(_ program: String, _ arguments: [String], environment extra: [String: String] = [:]) throws
