@@ -42,7 +42,7 @@ final class Listener {
         // The socket has its private endpoint by now, but nobody is admitted.
         ConnectionGuard.limit(
             connectionsBelow: CoordinatorLimits.bound(workers: local?.wanted ?? 0),
-            except: local.map(\.endpoint), isMetered: true)
+            except: local == nil ? nil : folder.map(PrivateEndpoint.inside), isMetered: true)
         if let listen {
             // The endpoint was checked before the plan, which has taken its time.
             try Endpoint.check(listen, demandsKeys: gatekeeper != nil)
