@@ -103,8 +103,8 @@ import Testing
         }
     }
 
-    /// The comb's batches have few rows, whatever the job allows: half of what a batch had is tried next. Of 640 rows the
-    /// widest comb has 20 in a stripe. The first fifteen rows that a trigger sees, of whichever try, take 0.1 s each.
+    /// The comb's batches have few rows, whatever the job allows: half of what a batch had is tried next. Of 640 rows a
+    /// stripe has a few at least. The first twelve rows that a trigger sees, of whichever try, take 0.3 s each.
     @Test func combsBatchThatTakesTooLongIsTriedSmallerAtOnce() async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 640)
@@ -112,7 +112,7 @@ import Testing
                 "CREATE SEQUENCE calls",
                 """
                 CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
-                    $$ BEGIN PERFORM pg_sleep(0.1) WHERE nextval('calls') <= 15; RETURN NEW; END $$
+                    $$ BEGIN PERFORM pg_sleep(0.3) WHERE nextval('calls') <= 12; RETURN NEW; END $$
                 """, "CREATE TRIGGER slow BEFORE UPDATE ON items FOR EACH ROW EXECUTE FUNCTION slow()")
             let job = try items.job(.setBased, batch: 10_000, shards: 1, more: Items.comb)
             let ended = try await scenario.run(
