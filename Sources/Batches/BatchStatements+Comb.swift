@@ -56,66 +56,26 @@ extension BatchStatements {
         let predicate = target.predicate.map { " AND (\($0)\n)" } ?? ""
         let values = assignments.map { "\($0.column.quoted) = (\($0.expression)\n)" }.joined(separator: ", ")
         let next = 6 + target.key.count
-        let cursor = CursorParameters(from: next)
+        let cursor = CursorTerms(from: next)
         let exhausted = "$\(next + 4)::pg_catalog.bool"
         var held = ""
         var wanted = target.key.isAmong(arraysFrom: 6, of: "\(own)fence", target.alias)
-        var deferred = "s.deferred"
+        var deferred: String?
         if aroundHeld {
             held =
                 lockable(from: "\(own)fence", where: target.key.isAmong(arraysFrom: 6, target.alias) + predicate) + ","
             wanted = target.key.isAmong("\(own)locked", keyLabels, target.alias)
-            deferred = "s.deferred OPERATOR(pg_catalog.||) \(heldKeys)"
+            deferred = "\(own)fence.deferred OPERATOR(pg_catalog.||) \(heldKeys)"
         }
         return """
             WITH \(tableLock), \(own)fence AS MATERIALIZED (\(fence)),
             \(held) \(own)changed AS (
                 UPDATE ONLY \(target.table) SET \(values) WHERE \(wanted)\(predicate) RETURNING 1
             )
-            UPDATE \(ledger).shard AS s SET
-                \(advance(cursor))
-                rows_done = s.rows_done OPERATOR(pg_catalog.+) (SELECT pg_catalog.count(*) FROM \(own)changed),
-                failures = 0, error = NULL, deferred = \(deferred),
-                state = CASE WHEN \(exhausted) AND pg_catalog.cardinality(\(deferred)) \(Self.equal) 0 THEN 'done' ELSE s.state END
-            FROM \(own)fence
-            WHERE \(shardRow)
-            RETURNING \(standing), s.deferred, \(exhausted)
+            \(advance(
+                from: "\(own)fence", shard: "\(own)fence.id", to: cursor,
+                changed: "(SELECT pg_catalog.count(*) FROM \(own)changed)", deferred: deferred,
+                exhausted: exhausted, returning: exhausted))
             """
-    }
-
-    /// The parameters of a cursor.
-    struct CursorParameters {
-        var checkpoint: String
-        var stretchEnd: String
-        var stripe: String
-        var stripeKey: String
-
-        init(from number: Int) {
-            checkpoint = "$\(number)::\(BatchStatements.texts)"
-            stretchEnd = "$\(number + 1)::\(BatchStatements.texts)"
-            stripe = "$\(number + 2)::pg_catalog.int4"
-            stripeKey = "$\(number + 3)::\(BatchStatements.texts)"
-        }
-    }
-
-    /// The assignments that move the shard to a cursor, for the update at the end of a statement.
-    func advance(_ cursor: CursorParameters) -> String {
-        var stretch = [
-            ("stretch_end", cursor.stretchEnd), ("stripe", cursor.stripe), ("stripe_key", cursor.stripeKey),
-        ]
-        if !mechanisms.contains(.stretch) {
-            stretch = stretch.map { ($0.0, "CASE WHEN \($0.1) IS NULL THEN \($0.1) END") }
-        } else if !mechanisms.contains(.checkpoint) {
-            stretch = stretch.map { ($0.0, "CASE WHEN \($0.1) IS NULL THEN s.\($0.0) ELSE s.\($0.0) END") }
-        }
-        return advance(cursor.checkpoint) + " " + stretch.map { "\($0.0) = \($0.1)," }.joined(separator: " ")
-    }
-
-    /// Where the shard stands, as every statement that writes returns it: the cursor, sequence, rows_done, done.
-    var standing: String {
-        """
-        s.checkpoint AS \(own)checkpoint, s.stretch_end, s.stripe, s.stripe_key, s.sequence AS \(own)sequence,
-                s.rows_done AS \(own)rows, s.state \(Self.equal) 'done'::\(Self.text) AS \(own)done
-        """
     }
 }

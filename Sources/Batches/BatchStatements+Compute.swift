@@ -121,19 +121,12 @@ extension BatchStatements {
                     CASE WHEN \(own)n \(equal) pg_catalog.cardinality(\(written.keys[0]))::\(Self.int8) THEN '{}'::\(Self.texts)
                     ELSE ARRAY(SELECT \(text) FROM (SELECT \(target.key.unnested(from: Self.firstKeyArray, as: labels))) AS \(own)all
                                EXCEPT SELECT \(text) FROM \(own)changed) END AS \(own)deferred
-                FROM \(own)count, \(own)fence JOIN \(ledger).shard AS s ON \(shardRow)
+                FROM \(own)count, \(own)fence
             )
-            UPDATE \(ledger).shard AS s SET
-                \(advance(CursorParameters(from: 6)))
-                deferred = \(own)deferred,
-                rows_done = s.rows_done OPERATOR(pg_catalog.+) \(own)n,
-                rows_unchanged = s.rows_unchanged OPERATOR(pg_catalog.+) \(written.unchanged),
-                failures = 0, error = NULL,
-                state = CASE WHEN $10::pg_catalog.bool AND pg_catalog.cardinality(\(own)deferred) \(equal) 0
-                    THEN 'done' ELSE s.state END
-            FROM \(own)left, \(own)count
-            WHERE \(shardRow)
-            RETURNING \(standing), s.deferred, \(own)n\(returned)
+            \(advance(
+                from: "\(own)left, \(own)count", to: CursorTerms(from: 6), changed: "\(own)n",
+                unchanged: written.unchanged, deferred: "\(own)deferred", exhausted: "$10::pg_catalog.bool",
+                returning: "\(own)n\(returned)"))
             """
     }
 

@@ -37,12 +37,12 @@ extension BatchStatements {
         let bound = through.map { "(SELECT \(own)bound.\($0) FROM \(own)bound)" }
         var conditions = [lower, keyIsUpTo(bound), predicate].compactMap { $0 }
         var held = ""
-        var deferred = "s.deferred"
+        var deferred: String?
         if aroundHeld {
             let batch = [lower, keyIsUpTo(through.map { "\(own)bound.\($0)" }), predicate].compactMap { $0 }
             held = ", " + lockable(from: "\(own)bound", where: batch.joined(separator: " AND "))
             conditions.append(target.key.isAmong("\(own)locked", keyLabels, target.alias))
-            deferred = "s.deferred OPERATOR(pg_catalog.||) \(heldKeys)"
+            deferred = "(SELECT \(own)fence.deferred FROM \(own)fence) OPERATOR(pg_catalog.||) \(heldKeys)"
         }
         return """
             WITH \(tableLock), \(own)fence AS MATERIALIZED (\(fence)),
@@ -53,14 +53,12 @@ extension BatchStatements {
                 WHERE \(conditions.joined(separator: " AND "))
                 RETURNING 1
             )
-            UPDATE \(ledger).shard AS s SET
-                \(advance("CASE WHEN \(through[0]) IS NULL THEN s.checkpoint ELSE \(target.key.array(of: through)) END"))
-                rows_done = s.rows_done OPERATOR(pg_catalog.+) (SELECT pg_catalog.count(*) FROM \(own)changed),
-                failures = 0, error = NULL, deferred = \(deferred),
-                state = CASE WHEN \(own)last AND pg_catalog.cardinality(\(deferred)) \(Self.equal) 0 THEN 'done' ELSE s.state END
-            FROM \(own)bound
-            WHERE \(shardRow)
-            RETURNING \(standing), s.deferred, \(own)last
+            \(advance(
+                from: "\(own)bound",
+                to: CursorTerms(
+                    checkpoint: "CASE WHEN \(through[0]) IS NOT NULL THEN \(target.key.array(of: through)) END"),
+                changed: "(SELECT pg_catalog.count(*) FROM \(own)changed)", deferred: deferred,
+                exhausted: "\(own)last", returning: "\(own)last"))
             """
     }
 
@@ -83,17 +81,11 @@ extension BatchStatements {
                 RETURNING 1
             ), \(own)left AS MATERIALIZED (
                 SELECT \(stillDeferred(without: "$6")) OPERATOR(pg_catalog.||) \(heldKeys) AS \(own)deferred
-                FROM \(own)fence JOIN \(ledger).shard AS s ON \(shardRow)
+                FROM \(own)fence
             )
-            UPDATE \(ledger).shard AS s SET
-                \(advance("s.checkpoint"))
-                rows_done = s.rows_done OPERATOR(pg_catalog.+) (SELECT pg_catalog.count(*) FROM \(own)changed),
-                failures = 0, error = NULL, deferred = \(own)deferred,
-                state = CASE WHEN $7::pg_catalog.bool AND pg_catalog.cardinality(\(own)deferred) \(Self.equal) 0
-                    THEN 'done' ELSE s.state END
-            FROM \(own)left
-            WHERE \(shardRow)
-            RETURNING \(standing), s.deferred, $7::pg_catalog.bool
+            \(advance(
+                from: "\(own)left", to: nil, changed: "(SELECT pg_catalog.count(*) FROM \(own)changed)",
+                deferred: "\(own)deferred", exhausted: "$7::pg_catalog.bool", returning: "$7::pg_catalog.bool"))
             """
     }
 

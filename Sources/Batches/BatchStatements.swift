@@ -5,8 +5,6 @@ import Sharding
 package struct Mechanisms: OptionSet, Sendable {
     package let rawValue: Int
     package init(rawValue: Int) { self.rawValue = rawValue }
-    /// The batch is refused unless the shard has its epoch, owner and sequence.
-    package static let fence = Mechanisms(rawValue: 1)
     /// The checkpoint moves in the batch's own transaction.
     package static let checkpoint = Mechanisms(rawValue: 2)
     /// A row that changed since it was read is left alone.
@@ -15,14 +13,16 @@ package struct Mechanisms: OptionSet, Sendable {
     package static let binding = Mechanisms(rawValue: 8)
     /// The ledger keeps the stretch under way.
     package static let stretch = Mechanisms(rawValue: 16)
-    package static let all: Mechanisms = [.fence, .checkpoint, .compare, .binding, .stretch]
+    package static let all: Mechanisms = [.checkpoint, .compare, .binding, .stretch]
 }
 
 /// The statements that advance a run's shards. They are made once.
 ///
 /// Every batch is one statement with fence, rows and checkpoint, so it is one round trip and one transaction that no
-/// client can leave open. If the fence refuses, the statement returns no row and has changed none: the updates of the
-/// rows and of the shard both depend on the fence's row.
+/// client can leave open. If the fence refuses, the statement returns no row and has changed none: the update of the
+/// rows and the shard's advance both depend on the fence's row.
+///
+/// Fence and advance are functions of the ledger, so a worker's role needs no right to change the ledger's tables.
 ///
 /// Parameters $1 to $5 are the same in all statements that write: run, shard, epoch, owner, sequence.
 ///
@@ -95,21 +95,19 @@ public struct BatchStatements: Sendable {
 
     /// Locks the shard's row for this transaction. It returns no row if the shard has another lease, if this batch was
     /// counted already, or if the table is not the run's.
+    ///
+    /// The ledger's function looks at the row's newest version. The binding is checked here and not there, since it asks
+    /// what hides rows from this role.
     var fence: String {
-        let equal = Self.equal
-        var conditions = ["s.run_id \(equal) $1::\(Self.int8)", "s.id \(equal) $2::pg_catalog.int4"]
-        if mechanisms.contains(.fence) {
-            conditions += [
-                "s.epoch \(equal) $3::\(Self.int8)", "s.owner \(equal) $4::pg_catalog.uuid",
-                "s.sequence \(equal) $5::\(Self.int8)", "s.state \(equal) 'running'::\(Self.text)",
-            ]
-        } else {
-            // Without the mechanism the parameters are used all the same, so that they have their types.
-            conditions.append("COALESCE($3::\(Self.int8), $5::\(Self.int8)) IS NOT NULL")
-            conditions.append("COALESCE($4::pg_catalog.uuid) IS NOT NULL")
-        }
-        if mechanisms.contains(.binding) { conditions.append(binding) }
-        return "SELECT s.id FROM \(ledger).shard AS s WHERE \(conditions.joined(separator: " AND ")) FOR NO KEY UPDATE"
+        let binding = mechanisms.contains(.binding) ? " AND \(binding)" : ""
+        return "SELECT f.id, f.deferred FROM \(ledger).fence(\(proof())) AS f WHERE f.id IS NOT NULL\(binding)"
+    }
+
+    /// What proves to the ledger's functions that the lease is the shard's: run, shard, epoch, owner, sequence.
+    ///
+    /// - Parameter shard: SQL for the shard's number.
+    func proof(shard: String = "$2::pg_catalog.int4") -> String {
+        "$1::\(Self.int8), \(shard), $3::\(Self.int8), $4::pg_catalog.uuid, $5::\(Self.int8)"
     }
 
     /// Whether the name still means the run's table, the columns are the same, and nothing hides rows from an update.
@@ -168,22 +166,10 @@ public struct BatchStatements: Sendable {
         }
     }
 
-    func advance(_ checkpoint: String) -> String {
-        // Without the mechanism the parameters are used all the same, so that they have their types.
-        mechanisms.contains(.checkpoint)
-            ? "checkpoint = \(checkpoint), sequence = s.sequence OPERATOR(pg_catalog.+) 1,"
-            : "checkpoint = CASE WHEN \(checkpoint) IS NULL THEN s.checkpoint ELSE s.checkpoint END,"
-    }
-
-    /// The condition that finds the shard's row in the update at the end of each statement.
-    var shardRow: String {
-        "s.run_id \(Self.equal) $1::\(Self.int8) AND s.id \(Self.equal) $2::pg_catalog.int4"
-    }
-
     /// The deferred keys without the keys in the parameter, which this batch has handled.
     func stillDeferred(without parameter: String) -> String {
         """
-        ARRAY(SELECT \(own)d FROM pg_catalog.unnest(s.deferred) AS \(own)d
+        ARRAY(SELECT \(own)d FROM pg_catalog.unnest(\(own)fence.deferred) AS \(own)d
               WHERE \(own)d OPERATOR(pg_catalog.<>) ALL (\(parameter)::\(Self.texts)))
         """
     }

@@ -22,12 +22,16 @@ struct CommonOptions: ParsableArguments {
     var verbose = false
 
     func validate() throws {
-        if let database, let reason = Job.checkConnection(database) {
-            throw ValidationError(
-                "--database: \(reason), which other users of this host could see and the ledger would keep: "
-                    + "put it into ~/.pgpass, or into a file that PGPASSFILE names")
-        }
+        if let database { try Self.checkConnection(database, from: "--database") }
         if let ledgerSchema { _ = try Self.schema(ledgerSchema, from: "--ledger-schema") }
+    }
+
+    /// Refuses a password in what an option says to connect to.
+    static func checkConnection(_ text: String, from option: String) throws {
+        guard let reason = Job.checkConnection(text) else { return }
+        throw ValidationError(
+            "\(option): \(reason), which other users of this host could see and the ledger would keep: "
+                + "put it into ~/.pgpass, or into a file that PGPASSFILE names")
     }
 
     /// What to connect to: the flag, the job, `COORD_DATABASE`, by which a coordinator tells its workers, libpq's own

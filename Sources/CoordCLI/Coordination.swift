@@ -76,7 +76,9 @@ struct Coordination {
     func spawnWorkers(_ job: Job, _ schema: LedgerSchema) throws -> LocalWorkers? {
         guard fleet.here > 0 else { return nil }
         var environment = [CommonOptions.schemaVariable: schema.quoted]
-        if let conninfo = common.explicit(job) { environment[CommonOptions.variable] = conninfo }
+        if let conninfo = options.workerDatabase ?? common.explicit(job) {
+            environment[CommonOptions.variable] = conninfo
+        }
         return try LocalWorkers(
             executable: Self.executable, environment: environment, count: fleet.here, verbose: common.verbose)
     }

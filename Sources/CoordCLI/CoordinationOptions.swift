@@ -1,4 +1,6 @@
 import ArgumentParser
+import Coordinator
+import Glibc
 import Host
 
 /// Options of commands that coordinate.
@@ -19,6 +21,15 @@ struct CoordinationOptions: ParsableArguments {
     var secure = false
 
     @OptionGroup var keys: KeysOptions
+
+    @Option(help: "What local workers connect to, as a role of their own: libpq URI or conninfo, without a password.")
+    var workerDatabase: String?
+
+    /// As whom the workers connect: whoever joins may be any role.
+    var workersRole: WorkersRole {
+        if let workerDatabase { return .other(.ledger(workerDatabase)) }
+        return workers == 0 ? .unknown : .same
+    }
 
     static let workerLimit = 512
 
@@ -41,6 +52,7 @@ struct CoordinationOptions: ParsableArguments {
 
     func validate() throws {
         if let listen, let fault = Self.fault(ofEndpoint: listen) { throw ValidationError("--listen \(fault)") }
+        if let workerDatabase { try CommonOptions.checkConnection(workerDatabase, from: "--worker-database") }
         if hosts != nil, listen?.hasPrefix("ipc://") == true {
             throw ValidationError("--listen \(listen?.visible ?? ""): workers of --hosts need tcp://HOST:PORT")
         }

@@ -11,20 +11,6 @@ struct LedgerCommand: ParsableCommand {
         var version: Int
     }
 
-    struct Install: ParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Make the ledger, or bring it to this version. `start` does so by itself where it may.")
-        @OptionGroup var common: CommonOptions
-
-        func run() throws {
-            let done = try LedgerInstallation(common.session()).install()
-            if common.json {
-                return JSONOutput.print(Answer(ledger: done ? "installed" : "unchanged", version: Schema.version))
-            }
-            print(done ? "ledger version \(Schema.version) installed" : "the ledger is there already")
-        }
-    }
-
     struct Drop: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Remove the ledger: every run's history and every checkpoint.")

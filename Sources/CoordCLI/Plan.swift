@@ -22,7 +22,8 @@ struct Plan: AsyncParsableCommand {
         let coordination = try Coordination(common: common, options: options)
         try coordination.checkCompute(job)
         let opening = RunOpening(
-            settings: .ledger(try common.conninfo(job)), schema: schema, host: HostName.current, pid: getpid())
+            settings: .ledger(try common.conninfo(job)), schema: schema, workers: options.workersRole,
+            host: HostName.current, pid: getpid())
         let preview = try await opening.preview(job, file: file, workers: coordination.fleet.total)
         if common.json { return JSONOutput.print(PlanObject(job, preview)) }
         print("job \(job.name): table \(preview.table), key \(preview.key)")

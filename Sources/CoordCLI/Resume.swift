@@ -18,7 +18,9 @@ struct Resume: AsyncParsableCommand {
         let credentials = try coordination.checkListen()
         let schema = try common.schemaForAll()
         let opening = RunOpening(
-            settings: .ledger(try common.conninfo()), schema: schema, host: HostName.current, pid: getpid())
+            settings: .ledger(try common.conninfo()), schema: schema, workers: options.workersRole,
+            host: HostName.current,
+            pid: getpid())
         let opened: RunOpening.Opened
         do {
             opened = try await opening.resume(RunID(number)) { try coordination.checkCompute($0) }

@@ -22,7 +22,8 @@ struct Start: AsyncParsableCommand {
         let credentials = try coordination.checkListen()
         try coordination.checkCompute(job)
         let opening = RunOpening(
-            settings: .ledger(try common.conninfo(job)), schema: schema, host: HostName.current, pid: getpid())
+            settings: .ledger(try common.conninfo(job)), schema: schema, workers: options.workersRole,
+            host: HostName.current, pid: getpid())
         // Processes take as long to start as a plan takes to make: both at once.
         async let plan = opening.start(job, file: file, workers: coordination.fleet.total, new: new)
         let workers = Result { try coordination.spawnWorkers(job, schema) }

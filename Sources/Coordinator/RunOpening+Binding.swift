@@ -103,7 +103,7 @@ extension RunOpening {
         job.order = .comb
         return try Preflight.check(
             job, file: record.definition.name, table: record.definition.table,
-            searchPath: record.definition.searchPath, ledger: session.schema, session.connection
+            searchPath: record.definition.searchPath, ledger: session.schema, writer: .unknown, session.connection
         ).order.expected.hotShare
     }
 

@@ -58,9 +58,16 @@ public struct RunOpening: Sendable {
     let coordinator: WorkerID
     let host: String
     let pid: Int32
+    private let workers: WorkersRole
 
-    /// - Parameter schema: the ledger's schema.
-    public init(settings: PostgresConnection.Settings, schema: LedgerSchema, host: String, pid: Int32) {
+    /// - Parameters:
+    ///   - schema: the ledger's schema.
+    ///   - workers: as whom the run's workers connect.
+    public init(
+        settings: PostgresConnection.Settings, schema: LedgerSchema, workers: WorkersRole = .same, host: String,
+        pid: Int32
+    ) {
+        self.workers = workers
         ledger = LedgerService(settings: settings, schema: schema)
         var generator = SystemRandomNumberGenerator()
         coordinator = WorkerID.random(using: &generator)
@@ -70,8 +77,9 @@ public struct RunOpening: Sendable {
 
     /// Checks the job and plans its ranges. Writes nothing.
     public func preview(_ job: Job, file: String, workers: Int) async throws -> Preview {
-        try await ledger.onSession { session in
-            let findings = try Self.check(job, file: file, session)
+        let role = self.workers
+        return try await ledger.onSession { session in
+            let findings = try Self.check(job, file: file, by: role, session)
             let plan = try Self.plan(job, findings, workers: workers, session.connection)
             var order = findings.order
             order.comb = order.comb?.fitted(shards: plan.parts.count, rows: findings.tableRows)
@@ -88,10 +96,10 @@ public struct RunOpening: Sendable {
     /// - Throws: `LedgerError` with code `wrongState` when the definition has changed meanwhile; `paused` when somebody
     ///   asked that the run be paused.
     public func start(_ job: Job, file: String, workers: Int, new: Bool) async throws -> Opened {
-        let (coordinator, host, pid) = (coordinator, host, pid)
+        let (coordinator, host, pid, role) = (coordinator, host, pid, self.workers)
         return try await ledger.onSession { session in
             let path = try session.connection.ownSearchPath()
-            var findings = try Self.check(job, file: file, session)
+            var findings = try Self.check(job, file: file, by: role, session)
             if let note = try Self.install(session) { findings.warnings.append(note) }
             try Self.outlast(try LedgerReader(session).unfinishedRun(named: job.name), session, host: host)
             var unfinished = try LedgerReader(session).unfinishedRun(named: job.name)
@@ -154,7 +162,7 @@ public struct RunOpening: Sendable {
     ///
     /// - Parameter check: a further check of the job before anything is written.
     public func resume(_ id: RunID, check: @Sendable (Job) throws -> Void) async throws -> Opened {
-        let (coordinator, host, pid) = (coordinator, host, pid)
+        let (coordinator, host, pid, role) = (coordinator, host, pid, workers)
         return try await ledger.onSession { session in
             try LedgerInstallation(session).require()
             try Self.outlast(try LedgerReader(session).run(id), session, host: host)
@@ -170,7 +178,8 @@ public struct RunOpening: Sendable {
             _ = try Self.checkBinding(of: record, session)
             let findings = try Preflight.check(
                 job, file: record.definition.name, table: record.definition.table,
-                searchPath: record.definition.searchPath, ledger: session.schema, session.connection)
+                searchPath: record.definition.searchPath, ledger: session.schema, writer: try role.writer(),
+                session.connection)
             return try Self.take(
                 id, job, findings, session, coordinator: coordinator, host: host, pid: pid, resumed: true,
                 endsPause: true)
@@ -203,10 +212,12 @@ public struct RunOpening: Sendable {
     }
 
     /// Checks a job. Its names are looked up in the role's own path, as in a session of the job's author.
-    private static func check(_ job: Job, file: String, _ session: LedgerSession) throws -> Preflight.Findings {
+    private static func check(_ job: Job, file: String, by workers: WorkersRole, _ session: LedgerSession) throws
+        -> Preflight.Findings
+    {
         try Preflight.check(
             job, file: file, searchPath: try session.connection.ownSearchPath(), ledger: session.schema,
-            session.connection)
+            writer: try workers.writer(), session.connection)
     }
 
     /// The number of shards of a run stripe by stripe. Each shard gets several whole stretches, since its last stretch
@@ -280,7 +291,7 @@ extension RunOpening {
     /// The batch of a `set` job as a script for another client, for a range with two closed ends.
     package func batchScript(_ job: Job, file: String) async throws -> (prepare: String, execute: String) {
         try await ledger.onSession { session in
-            let findings = try Self.check(job, file: file, session)
+            let findings = try Self.check(job, file: file, by: .same, session)
             guard case .set = job.change else {
                 throw PreflightError(.job, "only a set job has one statement a batch")
             }

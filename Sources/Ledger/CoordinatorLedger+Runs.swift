@@ -16,17 +16,19 @@ extension CoordinatorLedger {
         try KeyRange.checkTiling(plan.parts.map(\.range), of: KeyRange(after: nil, through: definition.endKey))
         let cancellation = RunCancellation(session)
         do {
-            return try cancellation.awaitingLocks(of: old?.id, force: false) {
-                try session.transaction {
-                    if let old { try cancellation.replace(old) }
-                    let run = try session.only(
-                        InsertRun(
-                            definition: definition, rowsEstimated: rowsEstimated ?? plan.rowsEstimated,
-                            shards: plan.parts.count))
-                    try session.run(InsertShards(run: run, plan: plan))
-                    return run
-                }
-            }.value
+            return try session.asMember(of: .coordinator, "nothing was started") {
+                try cancellation.awaitingLocks(of: old?.id, force: false) {
+                    try session.transaction {
+                        if let old { try cancellation.replace(old) }
+                        let run = try session.only(
+                            InsertRun(
+                                definition: definition, rowsEstimated: rowsEstimated ?? plan.rowsEstimated,
+                                shards: plan.parts.count))
+                        try session.run(InsertShards(run: run, plan: plan))
+                        return run
+                    }
+                }.value
+            }
         } catch let error as PostgresError where error.sqlState == "23505" {
             throw LedgerError(
                 .owned(by: "?"),

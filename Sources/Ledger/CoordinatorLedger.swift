@@ -33,10 +33,12 @@ package struct CoordinatorLedger: LedgerRole {
 
     private func takeOver(_ taking: TakeOver, tries: Int) throws -> Ownership {
         let id = taking.run
-        let taken = try session.writingTexts { writable in
-            var taking = taking
-            taking.host = writable(taking.host)
-            return try session.transaction { try own(taking) }
+        let taken = try session.asMember(of: .coordinator, "run \(id) was not taken up") {
+            try session.writingTexts { writable in
+                var taking = taking
+                taking.host = writable(taking.host)
+                return try session.transaction { try own(taking) }
+            }
         }
         if let taken { return taken }
         let run = try LedgerReader(session).run(id)

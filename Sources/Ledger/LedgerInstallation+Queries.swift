@@ -61,14 +61,6 @@ extension LedgerInstallation {
         var parameters: PostgresParameters { PostgresParameters(["\(number)"]) }
     }
 
-    struct NoteMigration: LedgerStatement {
-        static let name = "coord_note_migration"
-        static func sql(_ ledger: String) -> String { "INSERT INTO \(ledger).migration (version) VALUES ($1::int)" }
-
-        var version: Int
-        var parameters: PostgresParameters { PostgresParameters(["\(version)"]) }
-    }
-
     struct ReadOtherLedgers: LedgerQuery {
         static let name = "coord_other_ledgers"
 

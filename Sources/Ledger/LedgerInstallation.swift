@@ -3,11 +3,11 @@ import Sharding
 
 /// The role that looks for the ledger's tables and their version, makes them and removes them.
 package struct LedgerInstallation: LedgerRole {
-    private let session: LedgerSession
+    let session: LedgerSession
     package init(_ session: LedgerSession) { self.session = session }
 
-    private var ledger: String { session.ledger }
-    private var schema: LedgerSchema { session.schema }
+    var ledger: String { session.ledger }
+    var schema: LedgerSchema { session.schema }
 
     /// Every table that the ledger has had since its first version.
     static let tables = ["attempt", "event", "migration", "run", "shard", "worker"]
@@ -25,9 +25,7 @@ package struct LedgerInstallation: LedgerRole {
             // A foreign table of that name may have other columns.
             if ["42703", "42883", "22P02"].contains(error.sqlState) { throw foreign(content) }
             guard error.recovery == .authorize else { throw error }
-            throw LedgerError(
-                .forbidden, "this role may not read the ledger: \(error)",
-                mend: "let its owner run: GRANT coord's schema and tables to this role", cause: error)
+            throw session.forbidden(.viewer, "nothing was done", because: "it may not read the ledger: \(error)", error)
         }
     }
 
@@ -47,18 +45,18 @@ package struct LedgerInstallation: LedgerRole {
     @discardableResult
     package func install() throws -> Bool {
         if try installedVersion() == Schema.version { return false }
+        return try install(roles: false).changesLedger
+    }
+
+    /// Brings the ledger to this build's version, and gives its group roles their rights.
+    /// - Returns: what was done.
+    package func install(roles: Bool) throws -> Script {
         do {
             return try session.transaction {
                 try session.run(LockMigrations(number: Schema.migrationLock(of: schema)))
-                let version = try installedVersion()
-                guard version <= Schema.version else { throw newer(version) }
-                let missing = version..<Schema.version
-                let migrations = Schema.migrations(in: schema)
-                for next in missing {
-                    try session.connection.execute(script: migrations[next])
-                    try session.run(NoteMigration(version: next + 1))
-                }
-                return !missing.isEmpty
+                let script = try script(roles: roles)
+                for statement in script.statements { try session.connection.execute(script: statement) }
+                return script
             }
         } catch let error as PostgresError {
             guard error.recovery == .authorize else { throw error }
@@ -66,6 +64,20 @@ package struct LedgerInstallation: LedgerRole {
                 .forbidden, "this role may not make the ledger: \(error)",
                 mend: "let a role that may run: coord ledger install", cause: error)
         }
+    }
+
+    /// What `install` would do now. Changes nothing.
+    package func script(roles: Bool) throws -> Script {
+        let version = try installedVersion()
+        guard version <= Schema.version else { throw newer(version) }
+        let missing = version..<Schema.version
+        let migrations = Schema.migrations(in: schema)
+        let statements = missing.flatMap { next in
+            [migrations[next], "INSERT INTO \(ledger).migration (version) VALUES (\(next + 1))"]
+        }
+        var script = Script(statements: statements, changesLedger: !missing.isEmpty)
+        if roles { try addRoles(to: &script) }
+        return script
     }
 
     private func newer(_ version: Int) -> LedgerError {

@@ -25,14 +25,16 @@ package struct RunCancellation: LedgerRole {
     ///   longer than the lock timeout. Then nothing has changed.
     @discardableResult
     package func cancel(_ id: RunID, force: Bool = false) throws -> Cancellation {
-        let (coordinator, ended) = try awaitingLocks(of: id, force: force) {
-            try session.transaction {
-                let run = try lock(id)
-                guard run.isUnfinished else {
-                    throw LedgerError(.wrongState(run.state), "run \(id) is \(run.state) already")
+        let (coordinator, ended) = try session.asMember(of: .coordinator, "run \(id) was not cancelled") {
+            try awaitingLocks(of: id, force: force) {
+                try session.transaction {
+                    let run = try lock(id)
+                    guard run.isUnfinished else {
+                        throw LedgerError(.wrongState(run.state), "run \(id) is \(run.state) already")
+                    }
+                    try end(id)
+                    return run.owner
                 }
-                try end(id)
-                return run.owner
             }
         }
         return Cancellation(coordinator: coordinator, ended: ended)

@@ -66,11 +66,13 @@ package struct RunControl: LedgerRole {
         _ run: RunID, _ unchanged: String, command: String, _ host: String, _ body: (_ host: String) throws -> Answer
     ) throws -> Answer {
         do {
-            return try session.writingTexts { writable in
-                try session.transaction {
-                    let timeout = "SET LOCAL lock_timeout = '\(PostgresSession.lockTimeoutSeconds)s'"
-                    try session.connection.execute(script: timeout)
-                    return try body(writable(host))
+            return try session.asMember(of: .coordinator, "run \(run) \(unchanged)") {
+                try session.writingTexts { writable in
+                    try session.transaction {
+                        let timeout = "SET LOCAL lock_timeout = '\(PostgresSession.lockTimeoutSeconds)s'"
+                        try session.connection.execute(script: timeout)
+                        return try body(writable(host))
+                    }
                 }
             }
         } catch let error as PostgresError where error.sqlState == Self.lockTimeout {

@@ -7,7 +7,7 @@ public enum Schema {
 
     /// Each entry brings the ledger from its index to the next version, in one transaction.
     static func migrations(in schema: LedgerSchema) -> [String] {
-        [initial, leaseEvents, version3, version4, version5, version6].map { $0(schema.quoted) }
+        [initial, leaseEvents, version3, version4, version5, version6, version7].map { $0(schema.quoted) }
     }
 
     /// The number of the advisory lock that a migration holds, so that two first uses do not collide.

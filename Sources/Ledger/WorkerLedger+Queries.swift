@@ -6,21 +6,39 @@ extension WorkerLedger {
         static let name = "coord_assignment"
 
         static func sql(_ ledger: String) -> String {
-            "SELECT binding, specification FROM \(ledger).run WHERE id = $1::bigint"
+            """
+            SELECT binding, specification, (SELECT pg_catalog.bool_and(pg_catalog.has_function_privilege(f.name, 'EXECUTE'))
+                FROM pg_catalog.unnest(ARRAY[\(functions(ledger))]) AS f(name)) AS may_work
+            FROM \(ledger).run WHERE id = $1::bigint
+            """
+        }
+
+        private static func functions(_ ledger: String) -> String {
+            Schema.workerFunctions(in: ledger).map { "'\($0.replacing("'", with: "''"))'" }.joined(separator: ", ")
+        }
+
+        /// What a worker may know before it takes a lease.
+        struct Found {
+            /// Nil if no coordinator has resolved the job yet.
+            var assignment: Assignment?
+            /// Whether this role may open leases and advance shards.
+            var mayWork: Bool
         }
 
         var run: RunID
         var subject: RunID? { run }
         var parameters: PostgresParameters { PostgresParameters([run.description]) }
 
-        /// Nil if no coordinator has resolved the job yet.
-        func decoder(_ columns: LedgerColumns) throws -> (LedgerRow) throws -> Assignment? {
+        func decoder(_ columns: LedgerColumns) throws -> (LedgerRow) throws -> Found {
             let binding: LedgerColumn<String> = try columns("binding")
             let specification: LedgerColumn<String> = try columns("specification")
+            let mayWork: LedgerColumn<Bool> = try columns("may_work")
             return { row in
-                guard let specification = try row.optional(specification) else { return nil }
+                let mayWork = try row[mayWork]
+                guard let specification = try row.optional(specification) else { return Found(mayWork: mayWork) }
                 // One statement writes both, so neither is null alone.
-                return Assignment(binding: try row[binding], specification: specification)
+                let assignment = Assignment(binding: try row[binding], specification: specification)
+                return Found(assignment: assignment, mayWork: mayWork)
             }
         }
     }
@@ -53,11 +71,11 @@ extension WorkerLedger {
 
         static func sql(_ ledger: String) -> String {
             """
-            UPDATE \(ledger).shard SET backend_pid = pg_catalog.pg_backend_pid(), backend_start =
-                (SELECT backend_start FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid())
-            WHERE run_id = $1::bigint AND id = $2::int AND epoch = $3::bigint AND owner = $4::uuid
-                AND state = 'running'
-            RETURNING \(RangeColumns.list), \(PositionColumns.list)
+            SELECT \(RangeColumns.list), \(PositionColumns.list)
+            FROM \(ledger).open_lease($1::pg_catalog.int8, $2::pg_catalog.int4, $3::pg_catalog.int8, $4::pg_catalog.uuid, (
+                SELECT backend_start FROM pg_catalog.pg_stat_activity
+                WHERE pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())) AS s
+            WHERE s.id IS NOT NULL
             """
         }
 

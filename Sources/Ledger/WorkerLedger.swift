@@ -15,10 +15,15 @@ package struct WorkerLedger: LedgerRole {
     }
 
     /// - Throws: `LedgerError` with code `unknownRun`; with `wrongState` if no coordinator of this version has taken
-    ///   the run up.
+    ///   the run up; with `forbidden` if this role may not work in this ledger.
     package func assignment(of id: RunID) throws -> Assignment {
-        guard let found = try session.first(ReadAssignment(run: id)) else { throw LedgerError.unknown(id) }
-        guard let assignment = found else {
+        let unchanged = "nothing of run \(id) is done here"
+        let found = try session.asMember(of: .worker, unchanged) { try session.first(ReadAssignment(run: id)) }
+        guard let found else { throw LedgerError.unknown(id) }
+        guard found.mayWork else {
+            throw session.forbidden(.worker, unchanged, because: "it may not call the ledger's functions for workers")
+        }
+        guard let assignment = found.assignment else {
             throw LedgerError(
                 .wrongState("unresolved"), "run \(id) has no specification: its coordinator is of an older version",
                 mend: "run one version on all hosts, then: coord resume \(id)")

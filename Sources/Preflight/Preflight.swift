@@ -31,12 +31,13 @@ public enum Preflight {
     ///   - table: the table of an earlier run that goes on; nil to look up the job's name.
     ///   - searchPath: the search path for the job's names and expressions alone; nil for the session's.
     ///   - ledger: the ledger's schema, whose tables no job may change.
+    ///   - writer: whose rights the updates need.
     public static func check(
         _ job: Job, file: String, table: String? = nil, searchPath: String? = nil, ledger: LedgerSchema = .standard,
-        _ connection: PostgresConnection
+        writer: WritingRole = .same, _ connection: PostgresConnection
     ) throws -> Findings {
         do {
-            return try findings(job, file: file, table: table, searchPath, ledger, connection)
+            return try findings(job, file: file, table: table, searchPath, ledger, writer, connection)
         } catch let error as PostgresError where error.recovery == .authorize {
             throw PreflightError(
                 .permission, "this role may not do what the job needs: \(error.message)",
@@ -46,24 +47,25 @@ public enum Preflight {
 
     private static func findings(
         _ job: Job, file: String, table: String?, _ searchPath: String?, _ ledger: LedgerSchema,
-        _ connection: PostgresConnection
+        _ writer: WritingRole, _ connection: PostgresConnection
     ) throws -> Findings {
         try requireWritable(connection)
         let catalogue = try Catalogue.read(
             job.table, resolved: table, searchPath: searchPath, ledger: ledger, connection)
         let target = try resolve(job, catalogue, connection)
-        try checkRights(job, target, catalogue)
+        let rights = try TableRights(job: job, target: target, catalogue: catalogue, ledger: ledger).check(
+            writer, connection)
         let rows = try tableRows(catalogue, connection)
-        let estimated = try connection.withSearchPath(searchPath) {
-            try SQLExpressionCheck(job: job, file: file, target: target).run(connection)
-            try StatementCheck(target: target, table: job.table).run(connection)
-            return try estimate(target, rows, connection)
+        try rights.writer.withSearchPath(searchPath) {
+            try SQLExpressionCheck(job: job, file: file, target: target, plans: rights.mayUpdate).run(rights.writer)
+            if rights.mayUpdate { try StatementCheck(target: target, table: job.table).run(rights.writer) }
         }
+        let estimated = try connection.withSearchPath(searchPath) { try estimate(target, rows, connection) }
         return Findings(
             target: target, tableRows: rows, rowsEstimated: estimated,
             rowBytes: rows > 0 ? Int(catalogue.bytes / rows) : 0,
             order: try OrderChoice.choose(target, job, rows: rows, estimated: estimated, connection),
-            warnings: try warnings(job, target, connection))
+            warnings: try warnings(job, target, connection) + [rights.note].compactMap { $0 })
     }
 
     /// Refuses a database in which this session cannot write.
@@ -202,33 +204,6 @@ public enum Preflight {
             throw PreflightError(.job, "\(purpose): \(name) is GENERATED ALWAYS AS IDENTITY and cannot be set")
         }
         return column.target
-    }
-
-    // MARK: - Rights
-
-    private static func checkRights(_ job: Job, _ target: Target, _ catalogue: Catalogue) throws {
-        func rights(_ column: Target.Column) -> Catalogue.Column? {
-            catalogue.columns.first { $0.number == column.number }
-        }
-        let (written, read): ([Target.Column], [Target.Column]) =
-            switch target.change {
-            case .set(let assignments): (assignments.map(\.column), target.key.columns)
-            case .compute(let read, let writes): (writes, target.key.columns + read)
-            }
-        let noUpdate = written.filter { rights($0)?.updatable != true }.map(\.quoted)
-        let noSelect = read.filter { rights($0)?.readable != true }.map(\.quoted)
-        for (right, columns) in [("UPDATE", noUpdate), ("SELECT", noSelect)] where !columns.isEmpty {
-            let list = columns.joined(separator: ", ")
-            throw PreflightError(
-                .permission, "this role may not \(right) \(list) of \(job.table)",
-                mend: "GRANT \(right) (\(list)) ON \(target.table) TO the role")
-        }
-        if case .compute = target.change, !catalogue.versionsReadable {
-            throw PreflightError(
-                .permission,
-                "this role may not SELECT xmin and ctid of \(job.table), which show a change of the row",
-                mend: "GRANT SELECT (xmin, ctid) ON \(target.table) TO the role")
-        }
     }
 
     // MARK: - Numbers

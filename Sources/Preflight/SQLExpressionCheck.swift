@@ -8,6 +8,8 @@ struct SQLExpressionCheck {
     let job: Job
     let file: String
     let target: Target
+    /// Whether this role may have the updates planned. Otherwise they are only parsed, which needs no rights.
+    let plans: Bool
 
     /// First parses each expression alone, so that no unbalanced one can reach into the statement around it. Then
     /// parses the whole update, which checks types and rights.
@@ -52,9 +54,10 @@ struct SQLExpressionCheck {
         guard case .set(let written) = job.change else { return }
         let condition = target.predicate.map { " WHERE (\($0)\n)" } ?? ""
         for (assignment, piece) in zip(assignments, written) {
-            let prefix = "EXPLAIN UPDATE ONLY \(target.table) SET \(assignment.column.quoted) = ("
+            let prefix = (plans ? "EXPLAIN " : "") + "UPDATE ONLY \(target.table) SET \(assignment.column.quoted) = ("
             do {
-                try connection.execute(prefix + assignment.expression + "\n)" + condition)
+                let update = prefix + assignment.expression + "\n)" + condition
+                if plans { try connection.execute(update) } else { _ = try connection.describe(update) }
             } catch {
                 throw located(
                     error, in: piece.expression, name: "set \(piece.column)", offset: prefix.unicodeScalars.count)

@@ -22,10 +22,11 @@ public struct LedgerSchema: Equatable, Sendable, CustomStringConvertible {
 
     private init(checked name: String) {
         self.name = name
-        if name.isExactly("coord") {
-            quoted = name
-            return
-        }
+        quoted = name.isExactly("coord") ? name : Self.quoted(name)
+    }
+
+    /// A name in double quotes.
+    package static func quoted(_ name: String) -> String {
         // Scalar by scalar: a quote with a combining mark is one `Character`, but still ends the name in SQL.
         var text = "\""
         for scalar in name.unicodeScalars {
@@ -33,7 +34,7 @@ public struct LedgerSchema: Equatable, Sendable, CustomStringConvertible {
             text.unicodeScalars.append(scalar)
         }
         text.unicodeScalars.append("\"")
-        quoted = text
+        return text
     }
 
     public static func == (left: LedgerSchema, right: LedgerSchema) -> Bool { left.name.isExactly(right.name) }

@@ -125,12 +125,24 @@ actor BatchRunner {
                 statements: statements, limits: specification.batch, columns: target.key.systemColumns + read.count,
                 comb: specification.comb)
             writeBatch = WriteBatch(statements)
-            try PlanSwitches.check(statements, byBytes: false, comb: comb, connection)
+            try checkPlans(statements, byBytes: false, connection)
             return Assignment(
                 mode: .rowBased, retry: retry, stepLimit: stepLimit, program: compute?.programMemory)
         default:
-            try PlanSwitches.check(statements, byBytes: setBased.bytes != nil, comb: comb, connection)
+            try checkPlans(statements, byBytes: setBased.bytes != nil, connection)
             return Assignment(mode: .setBased, retry: retry, stepLimit: stepLimit)
+        }
+    }
+
+    /// Has the server plan the statements, which needs the rights that they need.
+    private func checkPlans(_ statements: BatchStatements, byBytes: Bool, _ connection: PostgresConnection) throws {
+        do {
+            try PlanSwitches.check(statements, byBytes: byBytes, comb: comb, connection)
+        } catch let error as PostgresError where error.recovery == .authorize {
+            throw StepError(
+                .stopsRun,
+                "this worker's role may not do what the job needs: \(error)\n  grant it: coord ledger install --roles --job FILE "
+                    + "shows the rights", cause: StepError.Cause(error, effect: .nothingWritten))
         }
     }
 

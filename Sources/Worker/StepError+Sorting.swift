@@ -24,6 +24,10 @@ extension StepError {
             }
         // It lies in the ledger, and would meet whoever takes the shard.
         case let error as LedgerError where error.code == .damaged: self.init(.stopsRun, "\(error)")
+        case let error as LedgerError where error.code == .forbidden:
+            // PostgreSQL's code for a missing right, also where the ledger itself has looked.
+            let sqlState = error.cause?.sqlState ?? "42501"
+            self.init(.stopsRun, "\(error)", cause: Cause(sqlState: sqlState, effect: .nothingWritten))
         case let error as BatchOutcome.DamagedAnswer: self.init(.stopsRun, "\(error)")
         default: self.init(.permanent, "\(error)")
         }

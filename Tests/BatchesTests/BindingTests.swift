@@ -132,8 +132,9 @@ import Testing
 
     @Test(arguments: BatchKind.allCases) func rowSecurityThatIsSwitchedOnRefusesTheBatch(kind: BatchKind) throws {
         let role = try TestDatabase.current.makeRole()
-        try connection.execute("GRANT ALL ON ALL TABLES IN SCHEMA coord, public TO \(role)")
+        try connection.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO \(role)")
         try connection.execute("GRANT USAGE ON SCHEMA coord TO \(role)")
+        try connection.execute("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA coord TO \(role)")
         let worker = try TestDatabase.current.connect(role: role)
         for statement in PostgresSession.batches + PostgresSession.byIndex { try worker.execute(statement) }
         let target = try kind.target(worker)

@@ -1,4 +1,5 @@
 import Glibc
+import Support
 import Testing
 
 @Suite struct FrozenWorkerTests {
@@ -47,11 +48,17 @@ struct Zombie {
     var run: Int
     var process: LiveProcess
 
+    enum FenceState {
+        case closed
+        /// Whoever comes is let through.
+        case open
+    }
+
     /// - Parameters:
-    ///   - without: safety mechanisms to switch off in the frozen worker.
+    ///   - fence: how it is when the worker wakes.
     ///   - more: further lines of the job file.
     static func wake(
-        in scenario: Scenario, _ kind: Items.Kind, without: String? = nil, more: String = ""
+        in scenario: Scenario, _ kind: Items.Kind, fence: FenceState = .closed, more: String = ""
     ) async throws -> Zombie {
         let items = try await Items.make(scenario, rows: 1_000)
         let gate = try await items.closeGate()
@@ -59,9 +66,7 @@ struct Zombie {
         let coordinator = try scenario.coord(
             "start", try items.job(kind, shards: 4, more: more), "--workers", "1", "--listen", endpoint)
         let run = try await scenario.newestRun()
-        let zombie = try scenario.coord(
-            "worker", "--connect", endpoint, "--verbose",
-            environment: without.map { ["COORD_TEST_WITHOUT": $0] } ?? [:])
+        let zombie = try scenario.coord("worker", "--connect", endpoint, "--verbose")
         // Both workers have a batch that cannot commit yet.
         try await gate.reached(by: 2)
         zombie.send(SIGSTOP)
@@ -73,6 +78,7 @@ struct Zombie {
         #expect(ended.status == 0, "\(ended.errors)")
         #expect(ended.errors.contains("pid \(zombie.pid) is silent"))
         #expect(try await items.violations(run: run) == [])
+        if fence == .open { try await scenario.session.execute(OpenFence.sql) }
         zombie.send(SIGCONT)
         return Zombie(items: items, run: run, process: zombie)
     }

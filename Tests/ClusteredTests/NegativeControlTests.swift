@@ -7,7 +7,7 @@ import Testing
     @Test(arguments: Items.Kind.allCases)
     func withoutTheFenceAWorkerThatWakesGoesOn(_ kind: Items.Kind) async throws {
         try await Scenario.run { scenario in
-            let zombie = try await Zombie.wake(in: scenario, kind, without: "fence")
+            let zombie = try await Zombie.wake(in: scenario, kind, fence: .open)
             do {
                 try await eventually("its batch has an effect") {
                     try await !zombie.items.violations(run: zombie.run).isEmpty

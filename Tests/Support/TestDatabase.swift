@@ -53,7 +53,9 @@ package struct TestDatabase: Sendable {
     }
 
     func drop() throws {
-        try Self.administer(["DROP DATABASE IF EXISTS \(name) WITH (FORCE)", "DROP ROLE IF EXISTS \(role)"])
+        // The last three are of a ledger in a schema of this name.
+        let roles = ["role", "coordinator", "worker", "viewer"].map { "\(name)_\($0)" }.joined(separator: ", ")
+        try Self.administer(["DROP DATABASE IF EXISTS \(name) WITH (FORCE)", "DROP ROLE IF EXISTS \(roles)"])
     }
 
     /// Returns the database to its initial state, in a tenth of the time of a new one.

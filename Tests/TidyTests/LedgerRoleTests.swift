@@ -12,6 +12,7 @@ import Testing
         "Sources/CoordCLI/Cancel.swift": ["RunCancellation"],
         "Sources/CoordCLI/CommonOptions.swift": ["LedgerInstallation"],
         "Sources/CoordCLI/LedgerCommand.swift": ["LedgerInstallation"],
+        "Sources/CoordCLI/LedgerCommand+Install.swift": ["LedgerInstallation"],
         "Sources/CoordCLI/PaceCommand.swift": ["LedgerReader", "RunControl"],
         "Sources/CoordCLI/Pause.swift": ["RunControl"],
         "Sources/CoordCLI/Resume.swift": ["LedgerReader"], "Sources/CoordCLI/Shards.swift": ["LedgerReader"],
