@@ -27,6 +27,11 @@ struct Fleet {
         here = inventory?.here ?? options.workersHere
         members = try (inventory?.hosts ?? []).compactMap { host in
             let workers = host.workers ?? options.workers
+            if let workers, workers > InventoryHost.workersRange.upperBound {
+                throw UsageFault(
+                    description: "--workers \(workers): a host has at most \(InventoryHost.workersRange.upperBound)\n"
+                        + "  give \(host.name) its own number in \(options.hosts ?? "")")
+            }
             return workers == 0 ? nil : Member(host: host, workers: workers, own: try CurveKeyPair.generate())
         }
     }

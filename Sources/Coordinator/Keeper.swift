@@ -1,5 +1,6 @@
 import Glibc
 import Host
+import Job
 
 /// The process on another host that a coordinator starts over ssh: it starts the workers there, keeps them at their number,
 /// and ends them with the coordinator.
@@ -28,7 +29,7 @@ package struct Keeper {
     /// - Throws: `HandoverError`, `CoordinatorError`.
     package static func keep(executable: String) throws -> Bool {
         let handover = try Handover.read { Leash.nextByte() }
-        let count = handover.workers ?? Processors.count
+        let count = handover.workers ?? min(Processors.count, InventoryHost.workersRange.upperBound)
         var keeper = Keeper(workers: try LocalWorkers(executable: executable, handover, count: count))
         let line = "\(greeting)\(count)\n"
         // The coordinator may be gone again, which the leash tells.

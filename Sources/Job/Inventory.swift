@@ -8,6 +8,7 @@ public struct Inventory: Sendable, Equatable {
     public var hosts: [InventoryHost]
 
     static let maximumHosts = 256
+    static let hereRange = 0...512
 
     /// - Parameter path: a regular file of UTF-8 text, at most ``Job/maximumFileBytes``.
     /// - Throws: a ``JobError`` that names every place to mend, up to ten.

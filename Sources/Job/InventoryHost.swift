@@ -19,7 +19,8 @@ public struct InventoryHost: Sendable, Equatable {
     /// Variables of the workers there.
     public var environment: [String: String]
 
-    static let workersRange = 0...512
+    /// The workers of a host have one key, and a coordinator takes no more of a key.
+    package static let workersRange = 0...128
     static let portRange = 1...65_535
     static let defaultPath = "coord"
     static let maximumVariables = 100

@@ -25,7 +25,7 @@ struct InventoryParser {
         }
         guard let top = reader.fields(root, known: InventoryKeys.top, example: example) else { return nil }
         let coordinator = top["coordinator"].flatMap { address($0, example: "coordinator: host-a") }
-        let here = top["here"].flatMap { reader.integer($0, InventoryHost.workersRange, example: "here: 2") }
+        let here = top["here"].flatMap { reader.integer($0, Inventory.hereRange, example: "here: 2") }
         var defaults = InventoryHost(name: "", address: "", path: InventoryHost.defaultPath)
         if let field = top["defaults"],
             let fields = reader.fields(field, known: InventoryKeys.common, example: "defaults: { user: coord }")

@@ -76,7 +76,7 @@ import Testing
         Wrong("hosts:\n  db1: { address: 'a b' }", line: 2, "is not an address"),
         Wrong("hosts:\n  db1: { user: [a] }", line: 2, "must be a user's name, not a list"),
         Wrong("hosts:\n  db1: { port: 0 }", line: 2, "out of range: 1 to 65535"),
-        Wrong("hosts:\n  db1: { workers: many }", line: 2, "is not a whole number", mend: "from 0 to 512"),
+        Wrong("hosts:\n  db1: { workers: many }", line: 2, "is not a whole number", mend: "from 0 to 128"),
         Wrong("hosts:\n  db1: { path: ~/coord }", line: 2, "is not a program's path", mend: "bin/coord"),
         Wrong("hosts:\n  db1: { path: }", line: 2, "'hosts.db1.path' has no value"),
         Wrong("hosts:\n  db1: { identity: nowhere }", line: 2, "'/etc/nowhere' cannot be read"),

@@ -66,7 +66,7 @@ import Testing
         Table(
             document: "docs/operating/hosts.md", head: "| key | type | default | limits |",
             constants: [
-                "coordinator": [nil, "InventoryHost.maximumTextBytes"], "here": ["InventoryHost.workersRange"],
+                "coordinator": [nil, "InventoryHost.maximumTextBytes"], "here": ["Inventory.hereRange"],
                 "hosts": [nil, "Inventory.maximumHosts", nil, "Job.maximumNameLength"],
             ]),
         Table(
