@@ -28,7 +28,8 @@ struct CoordinationOptions: ParsableArguments {
     /// As whom the workers connect: whoever joins may be any role.
     var workersRole: WorkersRole {
         if let workerDatabase { return .other(.ledger(workerDatabase)) }
-        return workers == 0 ? .unknown : .same
+        // Hosts have settings of their own, and there need be no worker here.
+        return workers == 0 || hosts != nil ? .unknown : .same
     }
 
     static let workerLimit = 512

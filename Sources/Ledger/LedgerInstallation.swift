@@ -51,6 +51,20 @@ package struct LedgerInstallation: LedgerRole {
     /// Brings the ledger to this build's version, and gives its group roles their rights.
     /// - Returns: what was done.
     package func install(roles: Bool) throws -> Script {
+        for _ in 1..<Self.tries {
+            do { return try installNow(roles: roles) } catch let error as PostgresError {
+                guard roles, Self.meetsAnother.contains(error.sqlState ?? "") else { throw error }
+            }
+        }
+        return try installNow(roles: roles)
+    }
+
+    /// Roles belong to the server, and another database's ledger may be making the same at this moment: that they are there by
+    /// now, twice, or changed by another.
+    private static let meetsAnother = ["42710", "23505", "XX000"]
+    private static let tries = 5
+
+    private func installNow(roles: Bool) throws -> Script {
         do {
             return try session.transaction {
                 try session.run(LockMigrations(number: Schema.migrationLock(of: schema)))

@@ -70,7 +70,8 @@ import Testing
                 "CREATE TABLE items (id bigint PRIMARY KEY, price int, new_price int)",
                 "INSERT INTO items SELECT i, i FROM generate_series(1, 1000) AS i", "ANALYZE items")
             for role in roles { try await scenario.session.execute("CREATE ROLE \(role) LOGIN") }
-            #expect(try await scenario.run("ledger", "install").status == 0)
+            let installed = try await scenario.run("ledger", "install", "--roles")
+            #expect(installed.status == 0, "\(installed.errors)")
             var blocks = 0
             let pages = ["start", "bloat"].map { "docs/operating/\($0).md" }
             for case .block("sql", let text, _) in try pages.flatMap({ try Document($0).steps }) {
@@ -84,7 +85,8 @@ import Testing
             }
             #expect(blocks == 3)
             let job = try scenario.job("table: items\nset: { new_price: price * 2 }\n")
-            let ended = try await scenario.run("start", job, "--workers", "1", environment: ["PGUSER": roles[0]])
+            let ended = try await scenario.run(
+                "start", job, "--workers", "1", "--worker-database", "user=\(roles[1])", environment: ["PGUSER": roles[0]])
             #expect(ended.status == 0, "\(ended.errors)")
             for role in roles { try await scenario.session.execute("DROP OWNED BY \(role)", "DROP ROLE \(role)") }
         }

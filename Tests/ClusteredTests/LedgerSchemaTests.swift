@@ -67,10 +67,15 @@ import Testing
 
     /// Statements that turn the ledger back into an earlier version, by version.
     static let earlier: [Int: [String]] = [
+        // Before version 7 workers changed their shards by statements of their own.
+        6: [
+            "DROP FUNCTION coord.open_lease, coord.fence, coord.advance", "DELETE FROM coord.migration WHERE version > 6",
+        ],
         // Before version 6 a run could not be paused by desire, and nobody noted what a worker does.
         5: [
             "ALTER TABLE coord.worker DROP COLUMN activity, DROP COLUMN joined_at",
             "DROP TRIGGER record_pace ON coord.run", "DROP FUNCTION coord.record_pace()",
+            "DROP FUNCTION coord.open_lease, coord.fence, coord.advance",
             "ALTER TABLE coord.run DROP COLUMN desired_by, DROP CONSTRAINT run_desired_check, DROP COLUMN pace_writers, "
                 + "DROP COLUMN pace_rows, DROP COLUMN pace_until, DROP COLUMN pace_by, "
                 + "ADD CONSTRAINT run_desired_check CHECK (desired IN ('running', 'cancelled'))",
@@ -80,6 +85,7 @@ import Testing
         4: [
             "ALTER TABLE coord.worker DROP COLUMN activity, DROP COLUMN joined_at",
             "DROP TRIGGER record_pace ON coord.run", "DROP FUNCTION coord.record_pace()",
+            "DROP FUNCTION coord.open_lease, coord.fence, coord.advance",
             "ALTER TABLE coord.run DROP COLUMN desired_by, DROP CONSTRAINT run_desired_check, DROP COLUMN pace_writers, "
                 + "DROP COLUMN pace_rows, DROP COLUMN pace_until, DROP COLUMN pace_by, "
                 + "ADD CONSTRAINT run_desired_check CHECK (desired IN ('running', 'cancelled'))",
@@ -91,6 +97,7 @@ import Testing
         3: [
             "ALTER TABLE coord.worker DROP COLUMN activity, DROP COLUMN joined_at",
             "DROP TRIGGER record_pace ON coord.run", "DROP FUNCTION coord.record_pace()",
+            "DROP FUNCTION coord.open_lease, coord.fence, coord.advance",
             "ALTER TABLE coord.run DROP COLUMN desired_by, DROP CONSTRAINT run_desired_check, DROP COLUMN pace_writers, "
                 + "DROP COLUMN pace_rows, DROP COLUMN pace_until, DROP COLUMN pace_by, "
                 + "ADD CONSTRAINT run_desired_check CHECK (desired IN ('running', 'cancelled'))",
@@ -100,7 +107,7 @@ import Testing
         ],
     ]
 
-    @Test(arguments: Items.Kind.allCases, [3, 4, 5])
+    @Test(arguments: Items.Kind.allCases, [3, 4, 5, 6])
     func unfinishedRunOfAnEarlierVersionGoesOn(kind: Items.Kind, version: Int) async throws {
         try await Scenario.run { scenario in
             let items = try await Items.make(scenario, rows: 1_000)
