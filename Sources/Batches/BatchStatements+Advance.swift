@@ -23,7 +23,7 @@ extension BatchStatements {
 
     /// Advances the shard by a batch, if the fence has let it through.
     ///
-    /// The ledger's function proves the lease anew, and fails where it finds another, so that nothing is committed then.
+    /// By functions, the ledger's proves the lease anew, and fails where it finds another, so that nothing is committed then.
     ///
     /// - Parameters:
     ///   - source: the parts of the statement that have one row, or none where the fence refused. One of the terms must
@@ -37,6 +37,11 @@ extension BatchStatements {
         from source: String, shard: String = "$2::pg_catalog.int4", to cursor: CursorTerms?, changed: String,
         unchanged: String = "0::\(Self.int8)", deferred: String?, exhausted: String, returning columns: String
     ) -> String {
+        if changesTables {
+            return update(
+                from: source, to: cursor, changed: changed, unchanged: unchanged, deferred: deferred,
+                exhausted: exhausted, returning: columns)
+        }
         let to = cursor ?? CursorTerms(checkpoint: "NULL::\(Self.texts)")
         var stretch = [to.stretchEnd, to.stripe, to.stripeKey]
         // Without the mechanism the parameters are used all the same, so that they have their types.
@@ -56,6 +61,31 @@ extension BatchStatements {
         return """
             SELECT \(standing), s.deferred, \(columns)
             FROM \(source), \(advanced) AS s
+            """
+    }
+
+    /// The same as a change of the shard's row, which the fence has locked.
+    private func update(
+        from source: String, to cursor: CursorTerms?, changed: String, unchanged: String, deferred: String?,
+        exhausted: String, returning columns: String
+    ) -> String {
+        let left = deferred ?? "s.deferred"
+        let moves =
+            cursor.map { to in
+                """
+                checkpoint = COALESCE(\(to.checkpoint), s.checkpoint), stretch_end = \(to.stretchEnd),
+                    stripe = \(to.stripe), stripe_key = \(to.stripeKey),
+                """
+            } ?? ""
+        return """
+            UPDATE \(ledger).shard AS s SET \(moves)
+                sequence = s.sequence OPERATOR(pg_catalog.+) 1, rows_done = s.rows_done OPERATOR(pg_catalog.+) \(changed),
+                rows_unchanged = s.rows_unchanged OPERATOR(pg_catalog.+) \(unchanged), failures = 0, error = NULL,
+                deferred = \(left),
+                state = CASE WHEN \(exhausted) AND pg_catalog.cardinality(\(left)) \(Self.equal) 0 THEN 'done' ELSE s.state END
+            FROM \(source)
+            WHERE \(shardRow)
+            RETURNING \(standing), s.deferred, \(columns)
             """
     }
 

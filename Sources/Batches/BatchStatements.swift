@@ -33,6 +33,7 @@ public struct BatchStatements: Sendable {
     /// The ledger's schema, quoted.
     public let ledger: String
     let mechanisms: Mechanisms
+    private let access: LedgerAccess
     /// The prefix of the statements' own names, chosen so that no table's name collides with them.
     let own: String
 
@@ -41,7 +42,10 @@ public struct BatchStatements: Sendable {
         self.init(target: target, ledger: ledger, mechanisms: .all)
     }
 
-    package init(target: Target, ledger: String = "coord", mechanisms: Mechanisms) {
+    package init(
+        target: Target, ledger: String = "coord", mechanisms: Mechanisms, access: LedgerAccess = .functions
+    ) {
+        self.access = access
         self.target = target
         self.ledger = ledger
         self.mechanisms = mechanisms
@@ -96,11 +100,27 @@ public struct BatchStatements: Sendable {
     /// Locks the shard's row for this transaction. It returns no row if the shard has another lease, if this batch was
     /// counted already, or if the table is not the run's.
     ///
-    /// The ledger's function looks at the row's newest version. The binding is checked here and not there, since it asks
+    /// Both ways look at the row's newest version. The binding is checked here and not there, since it asks
     /// what hides rows from this role.
     var fence: String {
         let binding = mechanisms.contains(.binding) ? " AND \(binding)" : ""
+        if changesTables {
+            return """
+                SELECT s.id, s.deferred FROM \(ledger).shard AS s
+                WHERE \(shardRow) AND s.epoch \(Self.equal) $3::\(Self.int8) AND s.owner \(Self.equal) $4::pg_catalog.uuid
+                    AND s.sequence \(Self.equal) $5::\(Self.int8) AND s.state \(Self.equal) 'running'::\(Self.text)\(binding)
+                FOR NO KEY UPDATE
+                """
+        }
         return "SELECT f.id, f.deferred FROM \(ledger).fence(\(proof())) AS f WHERE f.id IS NOT NULL\(binding)"
+    }
+
+    /// Whether the statements change the ledger's tables themselves. A batch that lacks one of these mechanisms is a test's.
+    var changesTables: Bool { access == .tables && mechanisms.isSuperset(of: [.checkpoint, .stretch]) }
+
+    /// The condition that finds the shard's row.
+    var shardRow: String {
+        "s.run_id \(Self.equal) $1::\(Self.int8) AND s.id \(Self.equal) $2::pg_catalog.int4"
     }
 
     /// What proves to the ledger's functions that the lease is the shard's: run, shard, epoch, owner, sequence.

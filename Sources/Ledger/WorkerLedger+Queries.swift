@@ -8,9 +8,16 @@ extension WorkerLedger {
         static func sql(_ ledger: String) -> String {
             """
             SELECT binding, specification, (SELECT pg_catalog.bool_and(pg_catalog.has_function_privilege(f.name, 'EXECUTE'))
-                FROM pg_catalog.unnest(ARRAY[\(functions(ledger))]) AS f(name)) AS may_work
+                FROM pg_catalog.unnest(ARRAY[\(functions(ledger))]) AS f(name)) AS may_work,
+                pg_catalog.has_table_privilege(\(table("shard", ledger)), 'SELECT')
+                    AND pg_catalog.has_table_privilege(\(table("shard", ledger)), 'UPDATE')
+                    AND pg_catalog.has_table_privilege(\(table("event", ledger)), 'INSERT') AS may_change_tables
             FROM \(ledger).run WHERE id = $1::bigint
             """
+        }
+
+        private static func table(_ name: String, _ ledger: String) -> String {
+            "'\(ledger.replacing("'", with: "''")).\(name)'"
         }
 
         private static func functions(_ ledger: String) -> String {
@@ -33,11 +40,14 @@ extension WorkerLedger {
             let binding: LedgerColumn<String> = try columns("binding")
             let specification: LedgerColumn<String> = try columns("specification")
             let mayWork: LedgerColumn<Bool> = try columns("may_work")
+            let mayChangeTables: LedgerColumn<Bool> = try columns("may_change_tables")
             return { row in
                 let mayWork = try row[mayWork]
                 guard let specification = try row.optional(specification) else { return Found(mayWork: mayWork) }
                 // One statement writes both, so neither is null alone.
-                let assignment = Assignment(binding: try row[binding], specification: specification)
+                let assignment = Assignment(
+                    binding: try row[binding], specification: specification,
+                    mayChangeTables: try row[mayChangeTables])
                 return Found(assignment: assignment, mayWork: mayWork)
             }
         }

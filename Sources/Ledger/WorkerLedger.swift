@@ -12,6 +12,8 @@ package struct WorkerLedger: LedgerRole {
         package var binding: String
         /// The resolved job, as JSON.
         package var specification: String
+        /// Whether this role may change a shard's row itself, with all that its triggers do.
+        package var mayChangeTables: Bool
     }
 
     /// - Throws: `LedgerError` with code `unknownRun`; with `wrongState` if no coordinator of this version has taken

@@ -101,7 +101,9 @@ actor BatchRunner {
         let target = specification.target
         binding = (assigned.binding, target.table)
         try checkBinding(connection, kind: .permanent)
-        let statements = BatchStatements(target: target, ledger: ledger.quoted, mechanisms: Self.mechanisms)
+        let access: LedgerAccess = assigned.mayChangeTables && !Self.callsFunctions ? .tables : .functions
+        let statements = BatchStatements(
+            target: target, ledger: ledger.quoted, mechanisms: Self.mechanisms, access: access)
         self.statements = statements
         limits = specification.batch
         budget = min(budget, specification.batch.rows)
@@ -177,6 +179,14 @@ actor BatchRunner {
                 quotesNumbers: program.quotesNumbers, applicationName: run.map { "coord program run \($0)" },
                 leash: leash)
         }
+    }
+
+    private static var callsFunctions: Bool {
+        #if DEBUG
+            return TestSwitches.callsFunctions
+        #else
+            return false
+        #endif
     }
 
     /// All of them, except in a debug build whose test takes one away to prove that it is needed.

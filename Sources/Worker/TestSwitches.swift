@@ -16,6 +16,9 @@ import Batches
             return text.split(separator: ",").reduce(into: .all) { $0.subtract(names[$1] ?? []) }
         }
 
+        /// `COORD_TEST_FUNCTIONS=1`: by the ledger's functions, whatever the role may do.
+        static var callsFunctions: Bool { getenv("COORD_TEST_FUNCTIONS") != nil }
+
         /// `COORD_TEST_STATEMENT_TIMEOUT=500`: milliseconds in place of the usual limit of a statement.
         static var statementTimeout: Int64? {
             getenv("COORD_TEST_STATEMENT_TIMEOUT").flatMap { Int64(String(cString: $0)) }

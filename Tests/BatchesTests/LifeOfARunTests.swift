@@ -36,7 +36,9 @@ import Testing
         _ = try store.coordinator.renew(ownership, rowsPerSecond: 1)
         #expect(try ledgerError { _ = try store.worker.assignment(of: run) }.code == .wrongState("unresolved"))
         try store.coordinator.bind(ownership, tableOID: 1, binding: "{}", specification: #"{"version": 1}"#)
-        #expect(try store.worker.assignment(of: run) == .init(binding: "{}", specification: #"{"version": 1}"#))
+        #expect(
+            try store.worker.assignment(of: run)
+                == .init(binding: "{}", specification: #"{"version": 1}"#, mayChangeTables: true))
         try store.coordinator.noteBatchRows(5, ownership)
         try store.coordinator.noteRowsAbove(0, of: run)
         #expect(try store.reader.unchangedRows(of: run) == 0)

@@ -66,7 +66,9 @@ struct Zombie {
         let coordinator = try scenario.coord(
             "start", try items.job(kind, shards: 4, more: more), "--workers", "1", "--listen", endpoint)
         let run = try await scenario.newestRun()
-        let zombie = try scenario.coord("worker", "--connect", endpoint, "--verbose")
+        let zombie = try scenario.coord(
+            "worker", "--connect", endpoint, "--verbose",
+            environment: fence == .open ? ["COORD_TEST_FUNCTIONS": "1"] : [:])
         // Both workers have a batch that cannot commit yet.
         try await gate.reached(by: 2)
         zombie.send(SIGSTOP)
