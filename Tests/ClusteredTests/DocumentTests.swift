@@ -86,7 +86,8 @@ import Testing
             #expect(blocks == 3)
             let job = try scenario.job("table: items\nset: { new_price: price * 2 }\n")
             let ended = try await scenario.run(
-                "start", job, "--workers", "1", "--worker-database", "user=\(roles[1])", environment: ["PGUSER": roles[0]])
+                "start", job, "--workers", "1", "--worker-database", "user=\(roles[1])",
+                environment: ["PGUSER": roles[0]])
             #expect(ended.status == 0, "\(ended.errors)")
             for role in roles { try await scenario.session.execute("DROP OWNED BY \(role)", "DROP ROLE \(role)") }
         }

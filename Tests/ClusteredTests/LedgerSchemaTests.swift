@@ -69,7 +69,8 @@ import Testing
     static let earlier: [Int: [String]] = [
         // Before version 7 workers changed their shards by statements of their own.
         6: [
-            "DROP FUNCTION coord.open_lease, coord.fence, coord.advance", "DELETE FROM coord.migration WHERE version > 6",
+            "DROP FUNCTION coord.open_lease, coord.fence, coord.advance",
+            "DELETE FROM coord.migration WHERE version > 6",
         ],
         // Before version 6 a run could not be paused by desire, and nobody noted what a worker does.
         5: [
